@@ -1,0 +1,182 @@
+//! What the derives implement: entities, and the schema that lists them.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeZone, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::record::{EntityName, RecordRef};
+
+/// A record type that can be synced: one kind of record, one endpoint, one queue.
+///
+/// Derive it:
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use serde::{Deserialize, Serialize};
+/// use sync::Syncable;
+/// use uuid::Uuid;
+///
+/// #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+/// #[sync(endpoint = "/notes", conflict = LastWriteWins)]
+/// pub struct Note {
+///     pub id: Uuid,
+///     pub title: String,
+///     pub updated_at: DateTime<Utc>,
+/// }
+///
+/// assert_eq!(Note::ENTITY.endpoint, "/notes");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an entity",
+    label = "this type does not derive `Syncable`",
+    note = "write `#[derive(Serialize, Deserialize, Clone, Syncable)]` and `#[sync(endpoint = \"/…\", conflict = …)]` on `{Self}`"
+)]
+pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The type of its ids.
+    type Id: EntityId;
+
+    /// How conflicts of its records are decided: one of [`strategy`](crate::strategy), or a type of your own.
+    type Strategy: Send + Sync + 'static;
+
+    /// The entities that its records refer to, as a list `(A, (B, ()))`. The schema has to list them as well.
+    type References;
+
+    /// Its name, its endpoint and the names of its JSON members.
+    const ENTITY: EntityInfo;
+
+    /// The record's id.
+    fn id(&self) -> &Self::Id;
+
+    /// When the record was last changed, as its own `updated_at` says; `None` for an entity without one.
+    fn last_updated(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    /// The records that have to exist on the server before this one: the fields marked `#[sync(references = …)]`.
+    ///
+    /// # Errors
+    /// When an id of another record cannot name one, for instance because it is empty.
+    fn references(&self) -> Result<Vec<RecordRef>, crate::record::IdError> {
+        Ok(Vec::new())
+    }
+}
+
+/// An entity with an `updated_at`: what [`LastWriteWins`](crate::strategy::LastWriteWins) needs. The derive implements
+/// it when there is such a field.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `updated_at`, which `LastWriteWins` compares",
+    label = "this entity has no `updated_at`",
+    note = "add `updated_at: DateTime<Utc>` to `{Self}`, or mark the field that has this meaning with `#[sync(updated_at)]`"
+)]
+pub trait Timestamped: Syncable {
+    /// When the record was last changed.
+    fn updated_at(&self) -> DateTime<Utc>;
+}
+
+/// What is fixed about an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntityInfo {
+    /// The stable storage name: the struct's, or that of `#[sync(name = "…")]`.
+    pub name: &'static str,
+    /// The path of its collection below the base URL, such as `/notes`.
+    pub endpoint: &'static str,
+    /// The JSON member that carries the id, after serde's renames.
+    pub id_member: &'static str,
+    /// The JSON member that carries `updated_at`, after serde's renames.
+    pub updated_at_member: Option<&'static str>,
+    /// The names of the entities that its records refer to.
+    pub references: &'static [&'static str],
+}
+
+impl EntityInfo {
+    /// The name as the storage keeps it.
+    #[must_use]
+    pub const fn entity_name(&self) -> EntityName {
+        EntityName::new(self.name)
+    }
+}
+
+/// A type whose values can be ids: a string, a UUID, an integer, or a newtype of one, as serde writes it.
+///
+/// There is nothing to implement. That the id is one scalar is checked when a record is pushed
+/// ([`IdError`](crate::record::IdError)).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of an entity",
+    label = "an id is a `String`, a `Uuid`, an integer, or a newtype of one",
+    note = "derive `Serialize`, `Deserialize`, `Clone`, `Debug` and `PartialEq` on `{Self}`"
+)]
+pub trait EntityId:
+    Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq + Send + Sync + 'static
+{
+}
+
+impl<I: Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq + Send + Sync + 'static> EntityId
+    for I
+{
+}
+
+/// A type that tells when a record was changed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an `updated_at`",
+    label = "not a point in time that `sync` understands",
+    note = "use `chrono::DateTime<Utc>`, implement `sync::Timestamp` for your own type, or rename the field"
+)]
+pub trait Timestamp {
+    /// The time in UTC.
+    fn to_utc(&self) -> DateTime<Utc>;
+}
+
+impl<Z: TimeZone> Timestamp for DateTime<Z> {
+    fn to_utc(&self) -> DateTime<Utc> {
+        self.with_timezone(&Utc)
+    }
+}
+
+impl Timestamp for std::time::SystemTime {
+    fn to_utc(&self) -> DateTime<Utc> {
+        (*self).into()
+    }
+}
+
+/// The user's struct that lists the entities and carries the handlers.
+///
+/// Derive it, and implement [`OnPull`](crate::OnPull) for each entity:
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use sync::{BoxError, OnPull, Pulled, Schema, Syncable};
+///
+/// #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// #[sync(endpoint = "/notes", conflict = ServerWins)]
+/// struct Note { id: String }
+///
+/// #[derive(Schema)]
+/// #[sync(entities(Note))]
+/// struct App;
+///
+/// impl OnPull<Note> for App {
+///     async fn on_pull(&self, pulled: Pulled<Note>) -> Result<(), BoxError> {
+///         for change in pulled.changes { /* store it */ }
+///         Ok(())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a schema",
+    label = "this type does not derive `Schema`",
+    note = "write `#[derive(Schema)]` and `#[sync(entities(…))]` on `{Self}`"
+)]
+pub trait Schema: Sized + Send + Sync + 'static {
+    /// The entities, in the order in which they are pulled.
+    fn register(registry: &mut crate::codegen_support::Registry<Self>);
+}
+
+/// An entity that the schema `S` lists. The derive of [`Schema`] implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not in the schema `{S}`",
+    label = "not an entity of `{S}`",
+    note = "add it to the list: `#[sync(entities(…, {Self}))]` on `{S}`"
+)]
+pub trait EntityOf<S>: Syncable {}

@@ -1,0 +1,102 @@
+//! What a new edit does to a record: coalescing.
+
+use super::{Intention, Payload, Record, RecordRef, Stamp, Write};
+
+/// A local edit, before it has a place in the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    /// Create or update, whichever the record's state asks for.
+    Save(Payload, Vec<RecordRef>),
+    /// Create, whatever is known of the record.
+    Create(Payload, Vec<RecordRef>),
+    /// Update, whatever is known of the record.
+    Update(Payload, Vec<RecordRef>),
+    /// Delete.
+    Delete,
+}
+
+/// What an edit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It waits to be sent.
+    Queued,
+    /// It deletes what was never sent, so that both are done.
+    Withdrawn,
+    /// It deletes what is being deleted already.
+    AlreadyLeaving,
+}
+
+/// Takes a local edit into a record.
+///
+/// What is waiting and was never sent is replaced: the server ends up with what sending every edit one by one would
+/// have given. A flight is left alone. A parked operation makes way for the corrected record. A creation and a
+/// deletion cancel each other only when the creation was never sent.
+#[must_use]
+pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueued) {
+    let parked = record.parked.take();
+    // References may have changed: whether the record is blocked is found out anew when it is its turn.
+    record.blocked_on = None;
+    let waiting = record.queued.take();
+    let (write, references) = match edit {
+        Edit::Delete => {
+            let never_sent = record.base.is_none() && record.flight.is_none() && parked.is_none();
+            let taken_back = match &waiting {
+                Some(Intention { write: Write::Create(_), echo: None, .. }) => never_sent || leaves(&record),
+                _ => false,
+            };
+            if taken_back {
+                return (record, Enqueued::Withdrawn);
+            }
+            if waiting.is_none() && leaves(&record) {
+                return (record, Enqueued::AlreadyLeaving);
+            }
+            (Write::Delete, Vec::new())
+        }
+        Edit::Save(payload, references) => (saving(&record, waiting.as_ref(), payload), references),
+        Edit::Create(payload, references) => match &waiting {
+            Some(waiting) => (saving(&record, Some(waiting), payload), references),
+            None => (Write::Create(payload), references),
+        },
+        Edit::Update(payload, references) => match &waiting {
+            Some(waiting) => (saving(&record, Some(waiting), payload), references),
+            None => (Write::Update(payload), references),
+        },
+    };
+    // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
+    let echo = waiting.as_ref().and_then(|waiting| waiting.echo.clone()).or_else(|| {
+        parked.and_then(|parked| parked.intention.write.payload().cloned().or(parked.intention.echo))
+    });
+    record.queued = Some(Intention {
+        id: stamp.id,
+        seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),
+        revision: stamp.seq,
+        made_at: stamp.now,
+        write,
+        references,
+        not_before: waiting.as_ref().and_then(|waiting| waiting.not_before),
+        rounds: waiting.as_ref().map_or(0, |waiting| waiting.rounds),
+        echo,
+    });
+    (record, Enqueued::Queued)
+}
+
+/// Whether the operation under way deletes the record.
+fn leaves(record: &Record) -> bool {
+    record.flight.as_ref().is_some_and(|flight| flight.intention.write == Write::Delete)
+}
+
+/// How a record is to be saved, given what waits already, what is under way and what the server has.
+fn saving(record: &Record, waiting: Option<&Intention>, payload: Payload) -> Write {
+    match waiting.map(|waiting| &waiting.write) {
+        Some(Write::Create(_)) => Write::Create(payload),
+        Some(Write::Update(_)) => Write::Update(payload),
+        // Deleted and made again before the deletion was sent: what was there must not shine through.
+        Some(Write::Overwrite(_) | Write::Delete) => Write::Overwrite(payload),
+        None => match &record.flight {
+            Some(_) if leaves(record) => Write::Create(payload),
+            Some(_) => Write::Update(payload),
+            None if record.base.is_some() => Write::Update(payload),
+            None => Write::Create(payload),
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! What a pulled version does to a record.
+
+use super::settle::accept;
+use super::{Dispute, Intention, Payload, Record, Rules, ServerCopy};
+
+/// What a pulled version came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rebased {
+    /// No local edit waits: the server's state is what the record is now.
+    Replaced,
+    /// A local edit stays on top of what was pulled.
+    Kept {
+        /// The record as it looks locally; `None` when it is deleted here.
+        local: Option<Payload>,
+    },
+    /// It is this device's own write coming back: the server has every edit up to this revision.
+    Landed {
+        /// The newest of them.
+        revision: u64,
+        /// The record as it looks locally.
+        local: Option<Payload>,
+    },
+    /// Two sides changed the record: somebody has to decide, and [`resolve`](super::resolve) takes the answer. The
+    /// record has not changed.
+    Conflict(Box<Dispute>),
+}
+
+/// Applies a version that the server showed, without ever overwriting a local edit.
+///
+/// While the outcome of a flight is unknown, somebody else's version may be older or newer than what the flight
+/// wrote. The record is then marked as crossed and read anew when the outcome is known.
+#[must_use]
+pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
+    if let Some(parked) = &mut record.parked {
+        let local = parked.intention.write.payload().cloned();
+        parked.reason.see(remote);
+        return (record, Rebased::Kept { local });
+    }
+    if let Some(flight) = record.flight.take() {
+        if remote.is_result_of(&flight.intention.write, rules) {
+            let version = remote.version().cloned();
+            let (record, settled) = accept(record, flight, version, remote.value().cloned(), rules);
+            let local = match &record.queued {
+                Some(queued) => queued.write.payload().cloned(),
+                None => remote.value().cloned(),
+            };
+            return match settled {
+                super::Settled::Through { revision } => (record, Rebased::Landed { revision, local }),
+                _ => (record, Rebased::Kept { local }),
+            };
+        }
+        let news = !remote.is_base(record.base.as_ref(), rules) && !remote.is_echo(&flight.intention, rules);
+        record.flight = Some(super::Flight { crossed: flight.crossed || news, ..flight });
+        let local = record.newest().and_then(|newest| newest.write.payload().cloned());
+        return (record, Rebased::Kept { local });
+    }
+    let Some(queued) = record.queued.take() else {
+        record.base = remote.to_base(rules);
+        return (record, Rebased::Replaced);
+    };
+    on_queued(record, queued, remote, rules)
+}
+
+fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
+    let local = queued.write.payload().cloned();
+    if remote.is_result_of(&queued.write, rules) {
+        record.base = remote.to_base(rules);
+        record.blocked_on = None;
+        return (record, Rebased::Landed { revision: queued.revision, local: remote.value().cloned() });
+    }
+    let known = remote.is_base(record.base.as_ref(), rules);
+    if known || remote.is_echo(&queued, rules) {
+        if remote != ServerCopy::Deleted {
+            record.base = remote.to_base(rules);
+        }
+        record.queued = Some(queued);
+        return (record, Rebased::Kept { local });
+    }
+    let dispute = Dispute {
+        base: record.base.as_ref().and_then(|base| base.value.clone()),
+        local,
+        remote,
+        revision: queued.revision,
+    };
+    record.queued = Some(queued);
+    (record, Rebased::Conflict(Box::new(dispute)))
+}

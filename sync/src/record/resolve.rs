@@ -1,0 +1,141 @@
+//! What the answer to a conflict does to a record.
+
+use super::settle::retarget;
+use super::{Intention, ParkReason, Parked, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Write};
+use chrono::{DateTime, Utc};
+
+/// A conflict that somebody has to decide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispute {
+    /// The common ancestor, where the strategy keeps it.
+    pub base: Option<Payload>,
+    /// The local side; `None` when it was deleted here.
+    pub local: Option<Payload>,
+    /// The server's side.
+    pub remote: ServerCopy,
+    /// The newest local edit that `local` shows. A later one makes the decision void.
+    pub revision: u64,
+}
+
+/// How a conflict is decided.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// The server's side stands; the local edits are given up.
+    TakeRemote,
+    /// The local side is sent over the server's.
+    KeepLocal,
+    /// A third value takes the place of both.
+    Merged(Payload, Vec<RecordRef>),
+    /// The record goes, on both sides.
+    Delete,
+    /// The user is to decide.
+    Defer,
+}
+
+/// What a decision came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resolved {
+    /// The server's side stands. The app is to be shown it.
+    TookRemote {
+        /// The local edits up to this revision were given up.
+        revision: u64,
+    },
+    /// Something is to be sent, in the same sync. The app is to be shown it.
+    Sending {
+        /// The record as it is to look locally; `None` when it is to go.
+        local: Option<Payload>,
+    },
+    /// It waits for the user.
+    Deferred,
+    /// An edit was made meanwhile: this is the conflict to decide now. The record has not changed.
+    Stale(Box<Dispute>),
+    /// There was nothing to decide any more.
+    Nothing,
+}
+
+/// Applies a decision.
+///
+/// `limit` is how many rounds a record may go through in a row before its next attempt waits until `later`.
+#[must_use]
+pub fn resolve(
+    mut record: Record,
+    dispute: &Dispute,
+    decision: Decision,
+    rules: &Rules,
+    stamp: Stamp,
+    rounds: Rounds,
+) -> (Record, Resolved) {
+    let Some(newest) = record.newest() else {
+        return (record, Resolved::Nothing);
+    };
+    if newest.revision != dispute.revision {
+        let dispute =
+            Dispute { local: newest.write.payload().cloned(), revision: newest.revision, ..dispute.clone() };
+        return (record, Resolved::Stale(Box::new(dispute)));
+    }
+    let intention = newest.clone();
+    let remote = &dispute.remote;
+    if decision == Decision::Defer {
+        let if_match = record.base.as_ref().and_then(|base| base.version.clone());
+        let reason = ParkReason::Deferred { remote: remote.clone() };
+        let base = record.base.take();
+        let parked = Some(Parked { intention, if_match, reason, since: stamp.now });
+        return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
+    }
+    record = Record::default();
+    let write = match decision {
+        Decision::TakeRemote => return take_remote(record, &intention, remote, rules),
+        Decision::Delete if *remote == ServerCopy::Deleted => {
+            return take_remote(record, &intention, remote, rules);
+        }
+        Decision::KeepLocal if intention.write == Write::Delete && *remote == ServerCopy::Deleted => {
+            return take_remote(record, &intention, remote, rules);
+        }
+        Decision::KeepLocal | Decision::Defer => intention.write.clone(),
+        Decision::Delete => Write::Delete,
+        Decision::Merged(payload, references) => {
+            let merged = Intention { write: Write::Overwrite(payload), references, ..intention };
+            return send(record, merged, remote, rules, stamp, rounds);
+        }
+    };
+    let write = match write {
+        Write::Create(payload) | Write::Update(payload) => Write::Overwrite(payload),
+        other => other,
+    };
+    send(record, Intention { write, ..intention }, remote, rules, stamp, rounds)
+}
+
+/// How often in a row a conflict may be decided and sent in one sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounds {
+    /// This often at most.
+    pub limit: u32,
+    /// After that, not before this time.
+    pub later: DateTime<Utc>,
+}
+
+fn take_remote(
+    mut record: Record,
+    intention: &Intention,
+    remote: &ServerCopy,
+    rules: &Rules,
+) -> (Record, Resolved) {
+    record.base = remote.to_base(rules);
+    (record, Resolved::TookRemote { revision: intention.revision })
+}
+
+fn send(
+    record: Record,
+    intention: Intention,
+    remote: &ServerCopy,
+    rules: &Rules,
+    stamp: Stamp,
+    rounds: Rounds,
+) -> (Record, Resolved) {
+    let local = intention.write.payload().cloned();
+    let exhausted = intention.rounds + 1 >= rounds.limit;
+    let (rounds_before, not_before) =
+        if exhausted { (0, Some(rounds.later)) } else { (intention.rounds, None) };
+    let intention = Intention { echo: None, not_before, rounds: rounds_before, ..intention };
+    (retarget(record, intention, remote, rules, stamp), Resolved::Sending { local })
+}

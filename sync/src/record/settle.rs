@@ -1,0 +1,203 @@
+//! What an answer of the server does to a record.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Base, Dispute, Flight, Intention, ParkReason, Parked, Payload, Record, Refusal, Rules, ServerCopy, Stamp,
+    Version, Write,
+};
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The server took the operation.
+    Accepted {
+        /// The version that it gave the record, if it told.
+        version: Option<Version>,
+        /// The record as the server has it now, if it told.
+        copy: Option<Payload>,
+    },
+    /// The server has another version than the one that the operation was made on.
+    Conflict {
+        /// What it has.
+        remote: ServerCopy,
+    },
+    /// The server will never take it.
+    Refused(Refusal),
+    /// It failed in a way that may pass.
+    Failed(Failure),
+}
+
+/// An attempt that failed and may succeed later.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// Nothing is wrong with the operation (no network, no valid token, the server asked to wait): the attempt does
+    /// not count.
+    Postponed {
+        /// When to try again.
+        until: DateTime<Utc>,
+    },
+    /// The server failed on this operation; the attempt counts.
+    Counted {
+        /// When to try again.
+        until: DateTime<Utc>,
+        /// After this many attempts the operation is parked.
+        limit: u32,
+        /// What went wrong, for people to read.
+        reason: String,
+    },
+}
+
+/// What settling came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// The server has every edit up to this revision.
+    Through {
+        /// The newest of them.
+        revision: u64,
+    },
+    /// Two sides changed the record: somebody has to decide, and [`resolve`](super::resolve) takes the answer. The
+    /// record has not changed.
+    Conflict(Box<Dispute>),
+    /// It was no conflict after all: what the server has is what this device sent before. It is sent again on top of
+    /// that.
+    Retargeted,
+    /// It waits for the user.
+    Parked,
+    /// A newer edit takes the place of the refused one.
+    Superseded,
+    /// It is tried again at this time.
+    Retry {
+        /// When.
+        until: DateTime<Utc>,
+    },
+    /// There was nothing to settle.
+    Nothing,
+}
+
+/// Applies the outcome of an attempt to send the record's flight.
+#[must_use]
+pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp) -> (Record, Settled) {
+    let Some(flight) = record.flight.take() else {
+        return (record, Settled::Nothing);
+    };
+    match outcome {
+        Outcome::Accepted { version, copy } => accept(record, flight, version, copy, rules),
+        Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
+        Outcome::Refused(refusal) => park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp),
+        Outcome::Failed(Failure::Postponed { until }) => {
+            record.flight = Some(Flight { due: until, ..flight });
+            (record, Settled::Retry { until })
+        }
+        Outcome::Failed(Failure::Counted { until, limit, reason }) => {
+            let attempts = flight.attempts.saturating_add(1);
+            if attempts >= limit {
+                return park(
+                    record,
+                    flight,
+                    ParkReason::Exhausted { attempts, last: reason, seen: None },
+                    stamp,
+                );
+            }
+            record.flight = Some(Flight { attempts, due: until, ..flight });
+            (record, Settled::Retry { until })
+        }
+    }
+}
+
+/// The flight got through: what it wrote is the base of what is queued.
+pub(super) fn accept(
+    mut record: Record,
+    flight: Flight,
+    version: Option<Version>,
+    copy: Option<Payload>,
+    rules: &Rules,
+) -> (Record, Settled) {
+    let revision = flight.intention.revision;
+    record.base = match flight.intention.write {
+        Write::Create(sent) | Write::Update(sent) | Write::Overwrite(sent) => {
+            Some(Base::seen(version, copy.unwrap_or(sent), rules))
+        }
+        Write::Delete => None,
+    };
+    record.blocked_on = None;
+    (record, Settled::Through { revision })
+}
+
+fn conflict(
+    mut record: Record,
+    flight: Flight,
+    remote: ServerCopy,
+    rules: &Rules,
+    stamp: Stamp,
+) -> (Record, Settled) {
+    if remote.is_result_of(&flight.intention.write, rules) {
+        let version = remote.version().cloned();
+        return accept(record, flight, version, remote.value().cloned(), rules);
+    }
+    let unchanged = remote.is_echo(&flight.intention, rules) || remote.is_base(record.base.as_ref(), rules);
+    if unchanged && matches!(remote, ServerCopy::Present { .. }) {
+        let decision = match record.queued.take() {
+            // What is queued holds the newer edit; the flight did not get through and is covered by it.
+            Some(queued) => Intention { echo: remote.value().cloned(), ..queued },
+            None => flight.intention,
+        };
+        return (retarget(record, decision, &remote, rules, stamp), Settled::Retargeted);
+    }
+    let newest = record.queued.as_ref().unwrap_or(&flight.intention);
+    let dispute = Dispute {
+        base: record.base.as_ref().and_then(|base| base.value.clone()),
+        local: newest.write.payload().cloned(),
+        remote,
+        revision: newest.revision,
+    };
+    record.flight = Some(flight);
+    (record, Settled::Conflict(Box::new(dispute)))
+}
+
+/// Puts an intention on top of what the server has, as an operation of its own: an answer that the server keeps for
+/// the old idempotency key must not be taken for the new one's.
+pub(super) fn retarget(
+    mut record: Record,
+    intention: Intention,
+    remote: &ServerCopy,
+    rules: &Rules,
+    stamp: Stamp,
+) -> Record {
+    let exists = matches!(remote, ServerCopy::Present { .. });
+    let write = match (intention.write, exists) {
+        (Write::Delete, _) => Write::Delete,
+        (Write::Create(payload) | Write::Update(payload) | Write::Overwrite(payload), false) => {
+            Write::Create(payload)
+        }
+        (Write::Update(payload), true) => Write::Update(payload),
+        (Write::Create(payload) | Write::Overwrite(payload), true) => Write::Overwrite(payload),
+    };
+    record.base = remote.to_base(rules);
+    record.queued =
+        Some(Intention { id: stamp.id, write, rounds: intention.rounds.saturating_add(1), ..intention });
+    record
+}
+
+/// Sets an operation aside for the user, unless a newer edit takes its place.
+fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) -> (Record, Settled) {
+    record.blocked_on = None;
+    let Some(queued) = record.queued.take() else {
+        record.parked =
+            Some(Parked { intention: flight.intention, if_match: flight.if_match, reason, since: stamp.now });
+        return (record, Settled::Parked);
+    };
+    let echo = queued.echo.clone().or_else(|| Record::echo_of_flight(&flight));
+    record.queued =
+        Some(Intention { write: standing_alone(queued.write, record.base.is_some()), echo, ..queued });
+    (record, Settled::Superseded)
+}
+
+/// A write that was made on top of a flight, now that there is none.
+fn standing_alone(write: Write, exists: bool) -> Write {
+    match write {
+        Write::Update(payload) if !exists => Write::Create(payload),
+        Write::Create(payload) if exists => Write::Overwrite(payload),
+        other => other,
+    }
+}

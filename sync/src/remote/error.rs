@@ -1,0 +1,102 @@
+//! Why a request came to nothing.
+
+use std::time::Duration;
+
+use crate::BoxError;
+use crate::record::Refusal;
+
+/// The failure classes of the design's section 6.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// No answer of the server itself: no connection, no such host, TLS, a timeout, or 502, 503 or 504 of something
+    /// before it.
+    #[error("{url} cannot be reached: {reason}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        reason: String,
+        /// How long the server wants to be left alone, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
+        /// What the HTTP client said.
+        #[source]
+        source: Option<BoxError>,
+    },
+    /// 429: the server wants to be left alone for a while.
+    #[error("{url} asks to wait (status {status})")]
+    Throttled {
+        /// What was asked.
+        url: String,
+        /// The status.
+        status: u16,
+        /// How long (`Retry-After`); without it, the engine's own back-off.
+        retry_after: Option<Duration>,
+    },
+    /// 401, also with fresh credentials.
+    #[error("{url} does not accept the credentials{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Unauthorized {
+        /// What was asked.
+        url: String,
+        /// What the server or the credentials hook said.
+        reason: Option<String>,
+    },
+    /// 408, 425, 500 and other 5xx: this request failed, and may succeed later.
+    #[error("{url} failed with status {status}")]
+    Transient {
+        /// What was asked.
+        url: String,
+        /// The status.
+        status: u16,
+        /// How long everything to the server is to wait, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// Any other 4xx: it will not succeed as it is.
+    #[error("{url} was refused: {refusal}")]
+    Refused {
+        /// What was asked.
+        url: String,
+        /// What the server said.
+        refusal: Refusal,
+        /// How long everything to the server is to wait, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// An answer that is none of this protocol's: too large, not JSON, of another shape, a redirect elsewhere.
+    #[error("{url} gave an answer of no use: {reason}")]
+    Protocol {
+        /// What was asked.
+        url: String,
+        /// What was expected and what came.
+        reason: String,
+        /// What the parser said.
+        #[source]
+        source: Option<BoxError>,
+    },
+}
+
+impl RemoteError {
+    /// What was asked.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Unreachable { url, .. }
+            | Self::Throttled { url, .. }
+            | Self::Unauthorized { url, .. }
+            | Self::Transient { url, .. }
+            | Self::Refused { url, .. }
+            | Self::Protocol { url, .. } => url,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable { retry_after, .. }
+            | Self::Throttled { retry_after, .. }
+            | Self::Transient { retry_after, .. }
+            | Self::Refused { retry_after, .. } => *retry_after,
+            Self::Unauthorized { .. } | Self::Protocol { .. } => None,
+        }
+    }
+}

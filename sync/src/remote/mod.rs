@@ -1,0 +1,192 @@
+//! The server, as the engine sees it: the [`Remote`] trait and its implementation over REST.
+//!
+//! What an answer means is an enum ([`WriteAnswer`], [`Fetched`], [`Page`]); that no answer came, or one of no use, is a
+//! [`RemoteError`], one variant for each failure class of the design's section 6.
+
+mod error;
+#[cfg(feature = "rest")]
+pub mod rest;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use self::error::RemoteError;
+use crate::entity::EntityInfo;
+use crate::record::{OperationId, RecordKey, Version, Write};
+use crate::storage::Cursor;
+
+/// A server that holds the records of all devices.
+///
+/// [`RestRemote`](crate::RestRemote) speaks the HTTP contract of the design's section 5; implement this trait for
+/// another transport.
+#[async_trait]
+pub trait Remote: fmt::Debug + Send + Sync + 'static {
+    /// Sends one operation. May be called for the same operation again, with the same [`WriteRequest::id`], when the
+    /// answer to an earlier attempt was lost: the server must not apply it twice.
+    ///
+    /// # Errors
+    /// When there was no answer, or one of no use.
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError>;
+
+    /// Gets one page of what changed after a cursor, deletions included.
+    ///
+    /// # Errors
+    /// When there was no answer, or one of no use.
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError>;
+
+    /// Gets one record.
+    ///
+    /// # Errors
+    /// When there was no answer, or one of no use.
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError>;
+
+    /// Finds out whether the server can be reached at all; any answer of it will do.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unreachable`] when it cannot.
+    async fn probe(&self) -> Result<(), RemoteError>;
+}
+
+/// An answer of the server, and whether it wants to be left alone after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply<A> {
+    /// What it says.
+    pub answer: A,
+    /// How long everything to this server is to wait (`Retry-After`, RFC 9110, section 10.2.3).
+    pub retry_after: Option<Duration>,
+}
+
+impl<A> From<A> for Reply<A> {
+    /// An answer that asks for no pause.
+    fn from(answer: A) -> Self {
+        Self { answer, retry_after: None }
+    }
+}
+
+/// One operation, as it is sent.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    /// The entity.
+    pub entity: &'static EntityInfo,
+    /// The record.
+    pub key: RecordKey,
+    /// The operation's id: the idempotency key.
+    pub id: OperationId,
+    /// What to do.
+    pub write: Write,
+    /// The version that the operation was made on. With one, the server is to refuse the operation when it has another.
+    pub if_match: Option<Version>,
+    /// How many attempts failed before; for logs.
+    pub attempt: u32,
+}
+
+/// What a server says to an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteAnswer {
+    /// It was applied, now or by an earlier attempt.
+    Accepted {
+        /// The record's new version, if the server told it.
+        version: Option<Version>,
+        /// The record as the server has it now, if the server told it; raw, since only the typed layer can read it.
+        body: Option<Bytes>,
+    },
+    /// It was answered as a success with a record that was there before (a `POST` answered with 200 rather than 201,
+    /// say). Whether that is what was sent has to be looked at.
+    Existing {
+        /// The record's version, if the server told it.
+        version: Option<Version>,
+        /// The record as the server has it.
+        body: Bytes,
+    },
+    /// The server has another version than the one that the operation was made on.
+    Conflict {
+        /// That version, if the answer had it.
+        version: Option<Version>,
+        /// The server's record, if the answer had it.
+        body: Option<Bytes>,
+    },
+    /// An update of a record that the server does not have, or no longer.
+    Missing,
+}
+
+/// A record as the server has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fetched {
+    /// It exists.
+    Present {
+        /// Its version, if the server told it.
+        version: Option<Version>,
+        /// The record; raw, since only the typed layer can read it.
+        body: Bytes,
+    },
+    /// It does not, or no longer.
+    Missing,
+}
+
+/// Which page to get.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    /// The entity.
+    pub entity: &'static EntityInfo,
+    /// Everything after this; `None` for everything.
+    pub since: Option<Cursor>,
+    /// How many records at most.
+    pub limit: u32,
+}
+
+/// One page of changes, each item still raw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The changes, in the server's order.
+    pub items: Vec<PageItem>,
+    /// Where to go on.
+    pub position: Position,
+}
+
+/// One change of a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PageItem {
+    /// A record was created or changed.
+    Record {
+        /// Its version, if the item tells it.
+        version: Option<Version>,
+        /// The JSON of the record.
+        body: Bytes,
+    },
+    /// A record was deleted.
+    Tombstone {
+        /// The JSON of its id.
+        id: Bytes,
+    },
+    /// An item that is neither, for instance one without an id.
+    Unreadable {
+        /// Its JSON.
+        body: Bytes,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Where a pull goes on after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// The server gave a cursor.
+    Cursor {
+        /// To be kept once the page is stored.
+        cursor: Cursor,
+        /// Whether there is more right now.
+        has_more: bool,
+    },
+    /// The server gave none: the newest `updated_at` among the items takes its place.
+    NewestItem {
+        /// Whether the page was full, so that there may be more.
+        full: bool,
+    },
+}

@@ -1,0 +1,80 @@
+//! What can go wrong with a storage.
+
+use std::path::PathBuf;
+
+use crate::BoxError;
+use crate::record::RecordRef;
+
+/// Why a storage could not do what it was asked. Whatever was durable before still is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// Another engine, in this process or another one, has the storage.
+    #[error(
+        "{name} is in use by another engine; close that one first, since one engine at a time owns a storage"
+    )]
+    Locked {
+        /// The storage's name, such as its path.
+        name: String,
+    },
+    /// The file belongs to another program, or is no database at all.
+    #[error("{} is not a storage of `sync`: {found}; choose another path, the file was not touched", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What was found in it.
+        found: String,
+    },
+    /// The file was written by a newer version of this library.
+    #[error(
+        "{} has schema version {found}, and this program reads up to {supported}; update the program, the file was not touched",
+        path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest version that this program reads.
+        supported: u32,
+    },
+    /// The file is there to be created or opened, and cannot be.
+    #[error("{} cannot be opened: {reason}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+        /// What the system or SQLite said.
+        #[source]
+        source: BoxError,
+    },
+    /// The disk is full. Nothing of the transaction stays; make room and call again.
+    #[error("the disk is full; nothing was written, make room and try again")]
+    Full(#[source] BoxError),
+    /// The file, its folder or its file system cannot be written.
+    #[error(
+        "the storage is read-only; nothing was written, check the permissions of the file and of its folder"
+    )]
+    ReadOnly(#[source] BoxError),
+    /// The file is damaged.
+    #[error("the storage is damaged; nothing was written, keep the file and restore it from a backup")]
+    Corrupt(#[source] BoxError),
+    /// A row is none that this library wrote.
+    #[error("the row of {record} cannot be read: {reason}")]
+    Row {
+        /// The record.
+        record: RecordRef,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("the storage failed")]
+    Io(#[source] BoxError),
+    /// The storage was closed, or its thread died.
+    #[error("the storage is closed")]
+    Closed,
+    /// The work of the transaction failed, so nothing of it stays.
+    #[error("the transaction was given up")]
+    Aborted,
+}

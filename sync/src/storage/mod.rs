@@ -1,0 +1,302 @@
+//! Where records, cursors and meta data live: the [`Storage`] trait and its adapters.
+//!
+//! A storage runs closures, each in one atomic transaction, and answers when the result is durable. It knows nothing of
+//! the rules: it keeps [`Record`]s and finds them again by their [`Lane`](crate::record::Lane). Every adapter passes
+//! [`conformance!`](crate::storage::conformance). (Design, section 7.)
+
+mod error;
+mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use self::error::StorageError;
+pub use self::memory::MemoryStorage;
+use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
+
+/// What a storage runs in one transaction.
+pub type Work = Box<dyn FnOnce(&mut dyn Transaction) -> Result<(), StorageError> + Send>;
+
+/// A place that keeps records, cursors and meta data through a kill and a power cut.
+#[async_trait]
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// Runs `work` in one atomic transaction, in which it sees the data of one principal only, and answers when what it
+    /// wrote is durable. When `work` fails, nothing of it stays.
+    ///
+    /// Transactions run one after the other. Those of concurrent callers may share one commit, but a failure of one
+    /// never undoes another. `work` runs even when the caller stops waiting.
+    ///
+    /// # Errors
+    /// What `work` returned, or why the storage could not do it.
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError>;
+
+    /// Takes the storage into possession for one engine, until the answer is dropped.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] when another engine has it.
+    fn lock(&self) -> Result<StorageLock, StorageError>;
+}
+
+/// Possession of a storage; dropping it gives the storage free.
+pub struct StorageLock(#[expect(dead_code, reason = "held for its Drop")] Box<dyn Any + Send + Sync>);
+
+impl StorageLock {
+    /// Wraps what frees the storage when it is dropped.
+    #[must_use]
+    pub fn new(guard: impl Any + Send + Sync) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for StorageLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StorageLock")
+    }
+}
+
+/// What can be done inside a transaction. Everything is that of the transaction's principal, except
+/// [`last_seq`](Self::last_seq).
+pub trait Transaction {
+    /// One record.
+    ///
+    /// # Errors
+    /// When the storage cannot be read, or the row is not a record.
+    fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError>;
+
+    /// Stores a record, or removes the row when the record [is empty](Record::is_empty). Keeps every index right: the
+    /// lane, the parked operation's id, and [the references that wait](Record::waiting_references).
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError>;
+
+    /// Up to `limit` records that can be sent: first those in [`Lane::Waiting`](crate::record::Lane::Waiting) whose time has come, by
+    /// due time, then those in [`Lane::Ready`](crate::record::Lane::Ready), by `seq`. A due time later than `now + horizon` counts as come (see
+    /// [`next`](crate::record::next())). Costs the same however many records there are.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn sendable(
+        &mut self,
+        now: DateTime<Utc>,
+        horizon: TimeDelta,
+        limit: usize,
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
+
+    /// The earliest due time of a waiting record.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError>;
+
+    /// Up to `limit` records with a pending edit, in whichever lane, by `seq`, from after the given place on; of one
+    /// entity, or of all.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn pending(
+        &mut self,
+        entity: Option<&EntityName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
+
+    /// Up to `limit` parked records, by `seq`, from after the given place on; of one entity, or of all.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn parked(
+        &mut self,
+        entity: Option<&EntityName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
+
+    /// The record whose parked operation has this id.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError>;
+
+    /// Frees the records that are blocked on this one: they are looked at again. Answers how many there were.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError>;
+
+    /// A record, other than the parent itself, that refers to `parent` in an operation that waits (parked ones do not)
+    /// and has its place in the outbox before `before`.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError>;
+
+    /// How many records wait and how many are parked, by entity.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError>;
+
+    /// The greatest `seq` or `revision` of any operation of any principal; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn last_seq(&mut self) -> Result<u64, StorageError>;
+
+    /// The cursor of an entity.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn cursor(&mut self, entity: &EntityName) -> Result<Option<Cursor>, StorageError>;
+
+    /// Moves the cursor of an entity; `None` forgets it.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn set_cursor(&mut self, entity: &EntityName, cursor: Option<&Cursor>) -> Result<(), StorageError>;
+
+    /// A note that the engine left under this name.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn note(&mut self, name: &str) -> Result<Option<String>, StorageError>;
+
+    /// Leaves a note; `None` removes it.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError>;
+
+    /// Keeps a pulled item aside that could not be read. One with the same entity and the same
+    /// [`identity`](SetAside::identity) takes the place of the earlier.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError>;
+
+    /// Up to `limit` items that were kept aside for an entity, the oldest first.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn items_aside(&mut self, entity: &EntityName, limit: usize) -> Result<Vec<SetAside>, StorageError>;
+
+    /// Forgets the item that was kept aside for a record, because a version that can be read has come.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn forget_aside(&mut self, name: &RecordRef) -> Result<(), StorageError>;
+}
+
+/// How many records of an entity have a pending edit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that are sent without the user's doing: ready, waiting or blocked.
+    pub waiting: u64,
+    /// Those that wait for the user.
+    pub parked: u64,
+}
+
+/// The server's opaque "you have seen everything up to here".
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(Arc<str>);
+
+impl Cursor {
+    /// Takes a cursor over.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The cursor's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A pulled item that could not be read, kept for people to look at.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The entity that it was pulled for.
+    pub entity: EntityName,
+    /// The record's id, when at least that could be read.
+    pub key: Option<RecordKey>,
+    /// The item's JSON.
+    pub item: String,
+    /// What is wrong with it.
+    pub error: String,
+    /// When it came, by this device's clock.
+    pub since: DateTime<Utc>,
+}
+
+impl SetAside {
+    /// What tells items apart: the record's id, or the whole item when it has none.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        self.key.as_ref().map_or(&self.item, |key| key.as_str())
+    }
+}
+
+impl fmt::Debug for SetAside {
+    /// Leaves the item out: it is the user's data and does not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetAside")
+            .field("entity", &self.entity)
+            .field("key", &self.key)
+            .field("error", &self.error)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Record {
+    /// The references of the operations that wait, with their places in the outbox: what a storage indexes for
+    /// [`Transaction::earlier_child`].
+    pub fn waiting_references(&self) -> impl Iterator<Item = (&RecordRef, u64)> {
+        let flight = self.flight.iter().map(|flight| &flight.intention);
+        flight
+            .chain(&self.queued)
+            .flat_map(|intention| intention.references.iter().map(|name| (name, intention.seq)))
+    }
+}
+
+/// Runs a closure in a transaction and hands its result out.
+///
+/// # Errors
+/// The closure's error, after which nothing of it stays, or the storage's.
+pub(crate) async fn transact<R, E, F>(storage: &dyn Storage, principal: &Principal, work: F) -> Result<R, E>
+where
+    R: Send + 'static,
+    E: From<StorageError> + Send + 'static,
+    F: FnOnce(&mut dyn Transaction) -> Result<R, E> + Send + 'static,
+{
+    let slot = Arc::new(Mutex::new(None));
+    let inner = Arc::clone(&slot);
+    let work: Work = Box::new(move |transaction| {
+        let result = work(transaction);
+        let verdict = if result.is_ok() { Ok(()) } else { Err(StorageError::Aborted) };
+        *inner.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        verdict
+    });
+    let committed = storage.transact(principal, work).await;
+    let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (committed, result) {
+        (Ok(()), Some(result)) | (Err(StorageError::Aborted), Some(result @ Err(_))) => result,
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), None) => Err(StorageError::Closed.into()),
+    }
+}

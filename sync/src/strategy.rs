@@ -1,0 +1,140 @@
+//! How conflicts are decided: a strategy is a type, and what it needs is a bound.
+
+use std::future::Future;
+
+use crate::BoxError;
+use crate::entity::{Syncable, Timestamped};
+use crate::handler::{Conflict, OnConflict, Resolution};
+
+/// Decides the conflicts of the entity `T` in the schema `S`.
+///
+/// A strategy of your own is a type that implements this and is named in the attribute:
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use sync::{BoxError, Conflict, Resolution, Strategy, Syncable};
+///
+/// #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// #[sync(endpoint = "/counters", conflict = HigherWins)]
+/// struct Counter { id: String, count: u64 }
+///
+/// struct HigherWins;
+///
+/// impl<S: Sync> Strategy<S, Counter> for HigherWins {
+///     async fn resolve(_: &S, conflict: Conflict<Counter>) -> Result<Resolution<Counter>, BoxError> {
+///         let count = |side: &Option<Counter>| side.as_ref().map(|counter| counter.count);
+///         Ok(if count(&conflict.local) > count(&conflict.remote) { Resolution::KeepLocal } else { Resolution::TakeRemote })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a strategy for the conflicts of `{T}`",
+    label = "`{Self}` does not implement `Strategy<{S}, {T}>`",
+    note = "use `ServerWins`, `ClientWins`, `LastWriteWins`, `Merge` or `Manual`, or implement `sync::Strategy` for `{Self}`"
+)]
+pub trait Strategy<S, T: Syncable>: Send + Sync + 'static {
+    /// Whether [`Conflict::base`] is needed: the last common state is then kept for every record.
+    const NEEDS_BASE: bool = false;
+
+    /// Decides one conflict.
+    ///
+    /// # Errors
+    /// An error, or a panic, loses nothing: the conflict stays as it is, is reported, and is asked again later.
+    fn resolve(
+        schema: &S,
+        conflict: Conflict<T>,
+    ) -> impl Future<Output = Result<Resolution<T>, BoxError>> + Send;
+}
+
+/// The server's side stands.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerWins;
+
+impl<S: Sync, T: Syncable> Strategy<S, T> for ServerWins {
+    async fn resolve(_: &S, _: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+        Ok(Resolution::TakeRemote)
+    }
+}
+
+/// The local side stands.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientWins;
+
+impl<S: Sync, T: Syncable> Strategy<S, T> for ClientWins {
+    async fn resolve(_: &S, _: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+        Ok(Resolution::KeepLocal)
+    }
+}
+
+/// The side with the later `updated_at` stands; on a tie, the server's.
+///
+/// A deletion carries no time, so an edit wins over it, on whichever side it was made: what was edited can be deleted
+/// again, what is gone cannot be edited.
+#[derive(Debug, Clone, Copy)]
+pub struct LastWriteWins;
+
+impl<S: Sync, T: Timestamped> Strategy<S, T> for LastWriteWins {
+    async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+        Ok(match (&conflict.local, &conflict.remote) {
+            (Some(local), Some(remote)) if local.updated_at() > remote.updated_at() => Resolution::KeepLocal,
+            (Some(_), None) => Resolution::KeepLocal,
+            _ => Resolution::TakeRemote,
+        })
+    }
+}
+
+/// Both sides are merged, field by field: see [`Mergeable`].
+///
+/// Where one side deleted the record, the edit stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Merge;
+
+impl<S: Sync, T: Syncable + Mergeable> Strategy<S, T> for Merge {
+    const NEEDS_BASE: bool = true;
+
+    async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+        Ok(match (conflict.local, conflict.remote) {
+            (Some(local), Some(remote)) => {
+                Resolution::Merged(T::merge(conflict.base.as_ref(), &local, &remote))
+            }
+            (Some(_), None) => Resolution::KeepLocal,
+            (None, _) => Resolution::TakeRemote,
+        })
+    }
+}
+
+/// A type whose values can be merged three-way. The derive of [`Syncable`] implements it for entities with
+/// `conflict = Merge`: a field that one side changed is taken from that side, a field that both changed from the
+/// server's.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be merged",
+    label = "`conflict = Merge` needs `{Self}: Mergeable`",
+    note = "write `conflict = Merge` in the `#[sync(…)]` attribute of `{Self}`, or implement `sync::Mergeable` for it"
+)]
+pub trait Mergeable: Sized {
+    /// Merges what two sides made of a common ancestor. Without an ancestor, the server's side stands.
+    #[must_use]
+    fn merge(base: Option<&Self>, local: &Self, remote: &Self) -> Self;
+}
+
+/// The schema's [`OnConflict`] handler decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Manual;
+
+impl<S: OnConflict<T>, T: Syncable<Strategy: AsksHandler>> Strategy<S, T> for Manual {
+    const NEEDS_BASE: bool = true;
+
+    async fn resolve(schema: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+        schema.on_conflict(conflict).await
+    }
+}
+
+/// A strategy that asks the schema's [`OnConflict`] handler. Implement it for a strategy of your own that does.
+#[diagnostic::on_unimplemented(
+    message = "conflicts of this entity are decided by `{Self}`, which never asks an `OnConflict` handler",
+    label = "this handler would never be called",
+    note = "write `conflict = Manual` on the entity, or remove this `impl OnConflict`"
+)]
+pub trait AsksHandler {}
+
+impl AsksHandler for Manual {}

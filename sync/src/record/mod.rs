@@ -57,8 +57,13 @@ pub struct Base {
 
 impl Base {
     fn seen(version: Option<Version>, value: Payload, rules: &Rules) -> Self {
-        let value = (rules.keeps_base || version.is_none()).then_some(value);
+        let value = Self::needs_value(version.as_ref(), rules).then_some(value);
         Self { version, value }
+    }
+
+    /// Whether the value has to be kept beside the version.
+    pub(crate) fn needs_value(version: Option<&Version>, rules: &Rules) -> bool {
+        rules.keeps_base || version.is_none()
     }
 }
 

@@ -1,25 +1,51 @@
-//! The typed rim: the only layer that is generic over the user's types.
-use std::marker::PhantomData;
+//! The typed rim: the only layer that is generic over the user's types. It turns records into JSON bytes and back, and
+//! calls the handlers.
+
+mod builder;
+mod decide;
+mod engine;
+mod entity;
+mod page;
+mod parked;
+
 use std::sync::Arc;
 
+pub use self::builder::EngineBuilder;
+pub use self::engine::{Engine, Operation};
+pub use self::parked::{Deferred, Parked, RecordState};
+
+use self::entity::TypedEntity;
+use crate::codegen_support::ReferencesIn;
+use crate::engine::port::EntityPort;
 use crate::entity::{EntityOf, Schema};
 use crate::handler::OnPull;
 use crate::strategy::Strategy;
 
-/// Collects the entities of a schema.
+/// Collects the entities of a schema; the derive of [`Schema`] fills it.
 pub struct Registry<S> {
     schema: Arc<S>,
-    entities: Vec<PhantomData<S>>,
+    ports: Vec<Arc<dyn EntityPort>>,
 }
 
 impl<S: Schema> Registry<S> {
+    fn collect(schema: S) -> Vec<Arc<dyn EntityPort>> {
+        let mut registry = Self { schema: Arc::new(schema), ports: Vec::new() };
+        S::register(&mut registry);
+        registry.ports
+    }
+
     /// Adds an entity.
     pub fn add<T>(&mut self)
     where
-        T: EntityOf<S, References: crate::codegen_support::ReferencesIn<S>, Strategy: Strategy<S, T>>,
+        T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>>,
         S: OnPull<T>,
     {
-        let _ = &self.schema;
-        self.entities.push(PhantomData);
+        self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema))));
+    }
+}
+
+impl<S> std::fmt::Debug for Registry<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("entities", &self.ports.len()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,104 @@
+//! Whether the device is online.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::remote::Remote;
+
+/// Tells whether the device is online.
+///
+/// While it is not, nothing is sent and no operation loses an attempt; when it comes online, a started engine flushes
+/// and pulls at once.
+pub trait Connectivity: Debug + Send + Sync + 'static {
+    /// Whether the device is online, now and whenever that changes. A closed channel keeps its last value.
+    fn watch(&self) -> watch::Receiver<bool>;
+}
+
+/// The device is always online, as far as anyone knows: the requests will tell. The default.
+#[derive(Debug)]
+pub struct AlwaysOnline(watch::Sender<bool>);
+
+impl Default for AlwaysOnline {
+    fn default() -> Self {
+        Self(watch::Sender::new(true))
+    }
+}
+
+impl Connectivity for AlwaysOnline {
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+}
+
+/// A switch, for a platform that tells, for a "work offline" button, and for tests. Clones are the same switch.
+///
+/// ```
+/// let switch = sync::ManualConnectivity::new(false);
+/// let in_the_engine = switch.clone();
+/// switch.set_online(true);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ManualConnectivity(Arc<watch::Sender<bool>>);
+
+impl ManualConnectivity {
+    /// A switch in the given position.
+    #[must_use]
+    pub fn new(online: bool) -> Self {
+        Self(Arc::new(watch::Sender::new(online)))
+    }
+
+    /// Says that the device is online, or is not.
+    pub fn set_online(&self, online: bool) {
+        self.0.send_if_modified(|current| std::mem::replace(current, online) != online);
+    }
+}
+
+impl Connectivity for ManualConnectivity {
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+}
+
+/// Asks the server itself from time to time ([`Remote::probe`]).
+#[derive(Debug)]
+pub struct ServerProbe {
+    online: Arc<watch::Sender<bool>>,
+    task: AbortHandle,
+}
+
+impl ServerProbe {
+    /// Starts to ask `remote` every `interval`, at once for the first time. Stops when it is dropped. Until the first
+    /// answer the device counts as online.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn start(remote: Arc<dyn Remote>, interval: Duration) -> Self {
+        let online = Arc::new(watch::Sender::new(true));
+        let sender = Arc::clone(&online);
+        let task = tokio::spawn(async move {
+            loop {
+                let reachable = remote.probe().await.is_ok();
+                sender.send_if_modified(|current| std::mem::replace(current, reachable) != reachable);
+                tokio::time::sleep(interval).await;
+            }
+        });
+        Self { online, task: task.abort_handle() }
+    }
+}
+
+impl Connectivity for ServerProbe {
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.online.subscribe()
+    }
+}
+
+impl Drop for ServerProbe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

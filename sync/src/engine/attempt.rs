@@ -1,0 +1,364 @@
+//! One attempt to send one operation, from the request to the row.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
+
+use super::claim::Claimed;
+use super::core::Core;
+use super::pause::PauseReason;
+use super::port::{EntityPort, ReadRecord, Shown};
+use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
+use crate::error::{HandlerError, SyncError};
+use crate::record::{Decision, Dispute, Failure, Outcome, RecordRef, ServerCopy};
+use crate::remote::{Fetched, RemoteError, WriteAnswer, WriteRequest};
+use crate::report::SyncReport;
+use crate::storage::StorageError;
+use crate::telemetry::SyncEvent;
+
+/// Whether the flush goes on after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// The next operation may be sent.
+    GoOn,
+    /// Everything to the server has to wait: nothing more is sent in this flush.
+    Stop(PauseReason),
+}
+
+/// What an attempt brought, and what goes with it into the row.
+struct Observed {
+    outcome: Outcome,
+    /// The record as it was right after the answer, where it had to be asked for.
+    fetched: Option<ServerCopy>,
+    course: Course,
+}
+
+/// Lets a bounded number of requests out at once, and none after something stopped the flush.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    permits: Semaphore,
+    shut: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn new(width: usize) -> Self {
+        Self { permits: Semaphore::new(width), shut: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn shut(&self) {
+        self.shut.store(true, Ordering::Relaxed);
+    }
+
+    /// The right to send one request, until the permit is dropped; `None` when nothing more is to be sent.
+    async fn pass(&self) -> Option<SemaphorePermit<'_>> {
+        let permit = self.permits.acquire().await.ok()?;
+        (!self.shut.load(Ordering::Relaxed)).then_some(permit)
+    }
+}
+
+/// Sends one claimed operation and writes down what became of it.
+pub(crate) async fn attempt(
+    core: &Core,
+    gate: &Gate,
+    claimed: Claimed,
+) -> (SyncReport, Result<Course, StorageError>) {
+    let intention = &claimed.flight.intention;
+    let span = tracing::info_span!(
+        "operation",
+        entity = %claimed.name.entity,
+        operation = %intention.id,
+        verb = intention.write.verb(),
+        attempt = claimed.flight.attempts + 1,
+    );
+    let mut report = SyncReport::default();
+    let result = send(core, gate, &claimed, &mut report).instrument(span).await;
+    (report, result)
+}
+
+async fn send(
+    core: &Core,
+    gate: &Gate,
+    claimed: &Claimed,
+    report: &mut SyncReport,
+) -> Result<Course, StorageError> {
+    let Some(port) = core.port(claimed.name.entity.as_str()) else { return Ok(Course::GoOn) };
+    let flight = &claimed.flight;
+    let request = WriteRequest {
+        entity: port.info(),
+        key: claimed.name.key.clone(),
+        id: flight.intention.id,
+        write: flight.intention.write.clone(),
+        if_match: flight.if_match.clone(),
+        attempt: flight.attempts,
+    };
+    let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
+    let (observed, wish) = match core.remote.send(request).await {
+        Ok(reply) => {
+            core.end_pause().await?;
+            (read_answer(core, port, claimed, reply.answer).await, reply.retry_after)
+        }
+        Err(error) => {
+            let wish = error.retry_after();
+            (Err(error.into()), wish)
+        }
+    };
+    let mut observed = match observed {
+        Ok(observed) => observed,
+        Err(trouble) => failed(core, claimed, trouble, report).await?,
+    };
+    if let (Some(wish), Course::GoOn) = (wish, observed.course) {
+        core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
+        observed.course = Course::Stop(PauseReason::Throttled);
+    }
+    let course = observed.course;
+    if course != Course::GoOn {
+        gate.shut();
+    }
+    // The next request goes out while this one's outcome is written.
+    drop(permit);
+    write_down(core, port, claimed, observed, report).await?;
+    Ok(course)
+}
+
+/// Why an answer could not be used.
+enum Trouble {
+    Remote(RemoteError),
+    /// The body of a success is not the record that was sent.
+    Answer(String),
+}
+
+impl From<RemoteError> for Trouble {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(error)
+    }
+}
+
+/// Reads what the server said, and asks it for the record where the answer leaves that open.
+async fn read_answer(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    answer: WriteAnswer,
+) -> Result<Observed, Trouble> {
+    let flight = &claimed.flight;
+    let outcome = match answer {
+        WriteAnswer::Accepted { version, body } => {
+            let copy = body.map(|body| read_own(port, claimed, &body)).transpose()?;
+            Outcome::Accepted { version, copy: copy.map(|copy| copy.payload) }
+        }
+        WriteAnswer::Existing { version, body } => {
+            let copy = read_own(port, claimed, &body)?.payload;
+            let sent = flight.intention.write.payload();
+            if sent.is_some_and(|sent| sent.same_content(&copy, &port.rules())) {
+                Outcome::Accepted { version, copy: Some(copy) }
+            } else {
+                Outcome::Conflict { remote: ServerCopy::Present { version, value: copy } }
+            }
+        }
+        WriteAnswer::Conflict { version, body: Some(body) } => match read_own(port, claimed, &body) {
+            Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
+            Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed).await? },
+        },
+        WriteAnswer::Conflict { body: None, .. } => {
+            Outcome::Conflict { remote: fetch(core, port, claimed).await? }
+        }
+        WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
+    };
+    let fetched = match &outcome {
+        Outcome::Accepted { .. } if flight.crossed => Some(fetch(core, port, claimed).await?),
+        _ => None,
+    };
+    Ok(Observed { outcome, fetched, course: Course::GoOn })
+}
+
+/// Reads a body that has to be the record which was sent.
+fn read_own(port: &Arc<dyn EntityPort>, claimed: &Claimed, body: &Bytes) -> Result<ReadRecord, Trouble> {
+    let copy = port.read(body).map_err(|unreadable| Trouble::Answer(unreadable.reason))?;
+    if copy.key == claimed.name.key {
+        Ok(copy)
+    } else {
+        Err(Trouble::Answer(format!("its id is `{}`", copy.key)))
+    }
+}
+
+async fn fetch(core: &Core, port: &Arc<dyn EntityPort>, claimed: &Claimed) -> Result<ServerCopy, Trouble> {
+    match core.remote.fetch(port.info(), &claimed.name.key).await?.answer {
+        Fetched::Missing => Ok(ServerCopy::Deleted),
+        Fetched::Present { version, body } => {
+            let copy = read_own(port, claimed, &body)?;
+            Ok(ServerCopy::Present { version, value: copy.payload })
+        }
+    }
+}
+
+/// Sorts a failure into its class (design, section 6).
+async fn failed(
+    core: &Core,
+    claimed: &Claimed,
+    trouble: Trouble,
+    report: &mut SyncReport,
+) -> Result<Observed, StorageError> {
+    let now = core.now();
+    let flight = &claimed.flight;
+    let (record, operation) = (claimed.name.clone(), flight.intention.id);
+    let postponed = |until| Outcome::Failed(Failure::Postponed { until });
+    // Far enough away for a person to mend the server, and without counting: nothing is wrong with the operation.
+    let patience = |core: &Core| core.retry_at(flight.attempts.saturating_add(5));
+    let source = match trouble {
+        Trouble::Remote(source) => source,
+        Trouble::Answer(reason) => {
+            let url = port_url(core, claimed);
+            core.fail(report, SyncError::Answer { record, operation, url, reason });
+            return Ok(Observed { outcome: postponed(patience(core)), fetched: None, course: Course::GoOn });
+        }
+    };
+    let wish = source.retry_after();
+    let (outcome, course) = match &source {
+        RemoteError::Unreachable { .. } => (postponed(now), Course::Stop(PauseReason::Offline)),
+        RemoteError::Throttled { .. } => (postponed(now), Course::Stop(PauseReason::Throttled)),
+        RemoteError::Unauthorized { .. } => (postponed(now), Course::Stop(PauseReason::Unauthorized)),
+        RemoteError::Transient { status, .. } => {
+            let until = core.retry_at(flight.attempts);
+            let limit = core.settings.retry.max_attempts;
+            let counted = Failure::Counted { until, limit, reason: format!("status {status}") };
+            (Outcome::Failed(counted), Course::GoOn)
+        }
+        RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), Course::GoOn),
+        RemoteError::Protocol { .. } => (postponed(patience(core)), Course::GoOn),
+    };
+    if let Course::Stop(reason) = course {
+        core.begin_pause(reason, wish).await?;
+    }
+    core.fail(report, SyncError::Push { record, operation, source });
+    Ok(Observed { outcome, fetched: None, course })
+}
+
+fn port_url(core: &Core, claimed: &Claimed) -> String {
+    core.port(claimed.name.entity.as_str()).map(|port| port.info().endpoint.to_owned()).unwrap_or_default()
+}
+
+/// Writes the row, after everybody who has a say was asked and everybody who has to know was told.
+async fn write_down(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    observed: Observed,
+    report: &mut SyncReport,
+) -> Result<(), StorageError> {
+    let mut known = Known::default();
+    let observed = Arc::new(observed);
+    loop {
+        let step = commit(core, port, claimed, Arc::clone(&observed), known.clone()).await?;
+        let asked = match step {
+            Written::Done(consequence) => {
+                announce(core, claimed, &observed, consequence, report);
+                return Ok(());
+            }
+            Written::Missing(Step::Decide(dispute)) => decide(core, port, claimed, &dispute)
+                .await
+                .map(|decision| known.decision = Some((*dispute, decision))),
+            Written::Missing(Step::Show(shown, copy)) => {
+                let told = tell(core, port, claimed, &copy, &shown).await;
+                told.map(|()| known.shown = Some(shown))
+            }
+            Written::Missing(Step::Write(..)) => Ok(()),
+        };
+        if let Err(error) = asked {
+            core.fail(report, error.into());
+            return put_off(core, &claimed.name, core.retry_at(claimed.flight.attempts.saturating_add(1)))
+                .await;
+        }
+    }
+}
+
+async fn decide(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    dispute: &Dispute,
+) -> Result<Decision, HandlerError> {
+    let _turn = core.handlers.acquire().await;
+    port.decide(&claimed.name.key, dispute).await
+}
+
+async fn tell(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    copy: &ServerCopy,
+    shown: &Shown,
+) -> Result<(), HandlerError> {
+    let _turn = core.handlers.acquire().await;
+    port.tell(&claimed.name.key, copy, shown).await
+}
+
+enum Written {
+    Done(Consequence),
+    Missing(Step),
+}
+
+async fn commit(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    observed: Arc<Observed>,
+    known: Known,
+) -> Result<Written, StorageError> {
+    let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    let (rules, rounds) = (port.rules(), core.rounds());
+    let stamper = core.stamper();
+    core.transact(move |ledger| {
+        let record = ledger.record(&name)?;
+        if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
+            return Ok(Written::Done(Consequence::default()));
+        }
+        let around = Surroundings { rules: &rules, stamp: stamper.stamp(), rounds };
+        Ok(match answered(record.clone(), &observed.outcome, observed.fetched.as_ref(), &known, around) {
+            Step::Write(after, consequence) => {
+                ledger.put(&name, &record, &after)?;
+                Written::Done(consequence)
+            }
+            missing => Written::Missing(missing),
+        })
+    })
+    .await
+}
+
+/// The user's code did not answer: the operation is sent again later, which the idempotency key makes harmless.
+pub(super) async fn put_off(core: &Core, name: &RecordRef, until: DateTime<Utc>) -> Result<(), StorageError> {
+    let name = name.clone();
+    core.transact(move |ledger| {
+        let before = ledger.record(&name)?;
+        let mut after = before.clone();
+        if let Some(flight) = &mut after.flight {
+            flight.due = until;
+        }
+        ledger.put(&name, &before, &after)
+    })
+    .await
+}
+
+fn announce(
+    core: &Core,
+    claimed: &Claimed,
+    observed: &Observed,
+    consequence: Consequence,
+    report: &mut SyncReport,
+) {
+    let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    core.publish(&record, consequence, report);
+    if consequence.through.is_some() {
+        report.pushed += 1;
+        core.announcer.announce(SyncEvent::Pushed { record, operation });
+    } else if consequence.parked {
+        let refusal = match &observed.outcome {
+            Outcome::Refused(refusal) => Some(refusal.clone()),
+            _ => None,
+        };
+        core.announcer.announce(SyncEvent::Parked { record, operation, refusal });
+    }
+}

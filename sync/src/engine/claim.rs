@@ -1,0 +1,126 @@
+//! Which operations are sent next: freezes them on disk, and holds back what must wait for others.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ledger::Ledger;
+use crate::record::{EntityName, Flight, Next, Record, RecordKey, RecordRef, Write, launch, next};
+use crate::storage::{StorageError, Transaction};
+
+/// How many windows of the outbox one transaction looks at: the bound of its length.
+const WINDOWS: usize = 64;
+
+/// An operation that is frozen on disk and may be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub(crate) name: RecordRef,
+    pub(crate) flight: Flight,
+}
+
+/// What a claim came to.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    pub(crate) claimed: Vec<Claimed>,
+    /// The transaction was cut short: there may be more right now.
+    pub(crate) more: bool,
+}
+
+/// Freezes up to `want` operations, none of a record that is under way already.
+pub(crate) fn claim(
+    ledger: &mut Ledger<'_>,
+    known: &HashSet<&'static str>,
+    under_way: &HashSet<RecordRef>,
+    want: usize,
+    now: DateTime<Utc>,
+    horizon: TimeDelta,
+) -> Result<Claims, StorageError> {
+    let mut claims = Claims::default();
+    let mut taken = HashSet::new();
+    for _ in 0..WINDOWS {
+        let missing = want - claims.claimed.len();
+        if missing == 0 {
+            return Ok(claims);
+        }
+        let window = ledger.tx.sendable(now, horizon, missing + under_way.len() + taken.len())?;
+        let mut moved = false;
+        for (name, record) in window {
+            if claims.claimed.len() == want {
+                break;
+            }
+            if under_way.contains(&name) || taken.contains(&name) {
+                continue;
+            }
+            if !matches!(next(&record, now, horizon), Next::Send(_)) {
+                continue;
+            }
+            moved = true;
+            let after = match hold(ledger, known, &name, &record)? {
+                Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
+                None => launch(record.clone(), now),
+            };
+            ledger.put(&name, &record, &after)?;
+            if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
+                taken.insert(name.clone());
+                claims.claimed.push(Claimed { name, flight });
+            }
+        }
+        if !moved {
+            return Ok(claims);
+        }
+    }
+    claims.more = true;
+    Ok(claims)
+}
+
+/// What waits for an entity that the schema does not list is blocked on this record, which does not exist.
+pub(crate) fn unlisted(entity: &EntityName) -> Option<RecordRef> {
+    RecordKey::new("(not in the schema)").ok().map(|key| RecordRef::new(entity.clone(), key))
+}
+
+/// The record that has to get through before this one, if any.
+fn hold(
+    ledger: &mut Ledger<'_>,
+    known: &HashSet<&'static str>,
+    name: &RecordRef,
+    record: &Record,
+) -> Result<Option<RecordRef>, StorageError> {
+    if !known.contains(name.entity.as_str()) {
+        return Ok(unlisted(&name.entity));
+    }
+    let Some(intention) = record.oldest_waiting() else { return Ok(None) };
+    let mut parents = HashMap::new();
+    for parent in intention.references.iter().filter(|parent| *parent != name) {
+        let admits = match parents.get(parent) {
+            Some(admits) => *admits,
+            None => ledger.record(parent)?.admits_children(),
+        };
+        parents.insert(parent, admits);
+        if !admits && !leads_back(ledger.tx, parent, name)? {
+            return Ok(Some(parent.clone()));
+        }
+    }
+    if intention.write == Write::Delete && ledger.is_linked(&name.entity) {
+        let child = ledger.tx.earlier_child(name, intention.seq)?;
+        if let Some(child) = child
+            && !leads_back(ledger.tx, &child, name)?
+        {
+            return Ok(Some(child));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a record is blocked, by however many steps, on `target`: then waiting for it would never end.
+fn leads_back(tx: &mut dyn Transaction, from: &RecordRef, target: &RecordRef) -> Result<bool, StorageError> {
+    let mut visited = HashSet::new();
+    let mut current = from.clone();
+    while visited.insert(current.clone()) {
+        match tx.record(&current)?.and_then(|record| record.blocked_on) {
+            Some(blocker) if blocker == *target => return Ok(true),
+            Some(blocker) => current = blocker,
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}

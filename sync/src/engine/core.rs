@@ -1,0 +1,251 @@
+//! What the parts of an engine share: the storage, the remote, the entities, and how it is doing.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, watch};
+
+use super::ledger::{Changes, Ledger, Tally};
+use super::pause::{self, Pause, PauseReason};
+use super::port::EntityPort;
+use super::receipt::{Fate, Receipts};
+use super::reconcile::Consequence;
+use super::settings::{Settings, after};
+use crate::clock::{Chance, Clock};
+use crate::connectivity::Connectivity;
+use crate::error::SyncError;
+use crate::record::{Principal, RecordRef, Rounds, Stamp};
+use crate::remote::Remote;
+use crate::report::SyncReport;
+use crate::status::{State, Status};
+use crate::storage::{self, Storage, StorageError, StorageLock};
+use crate::telemetry::{Announcer, SyncEvent};
+
+/// Everything that pushes, pulls and the background share.
+pub(crate) struct Core {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) ports: Vec<Arc<dyn EntityPort>>,
+    pub(crate) principal: Principal,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<Chance>,
+    pub(crate) receipts: Arc<Receipts>,
+    pub(crate) announcer: Announcer,
+    pub(crate) online: watch::Receiver<bool>,
+    /// Kept alive for `online`.
+    #[expect(dead_code, reason = "the channel closes when its connectivity is dropped")]
+    pub(crate) connectivity: Arc<dyn Connectivity>,
+    /// One call of the user's handlers at a time: its one permit is held while a handler runs.
+    pub(crate) handlers: Semaphore,
+    pub(crate) status: watch::Sender<Status>,
+    /// The names of the entities that refer to others, or are referred to.
+    pub(crate) linked: Arc<HashSet<&'static str>>,
+    pub(crate) seq: Arc<AtomicU64>,
+    pub(crate) tally: Mutex<Tally>,
+    pub(crate) pause: Mutex<Option<Pause>>,
+    /// True once the engine is shutting down: nothing new is begun.
+    pub(crate) closing: watch::Sender<bool>,
+    #[expect(dead_code, reason = "held for its Drop")]
+    pub(crate) lock: StorageLock,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn stamper(&self) -> Stamper {
+        Stamper { seq: Arc::clone(&self.seq), chance: Arc::clone(&self.chance), now: self.now() }
+    }
+
+    pub(crate) fn port(&self, entity: &str) -> Option<&Arc<dyn EntityPort>> {
+        self.ports.iter().find(|port| port.info().name == entity)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Runs a transaction over the ledger, and counts what it changed once it is durable.
+    pub(crate) async fn transact<R, E, F>(&self, work: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut Ledger<'_>) -> Result<R, E> + Send + 'static,
+    {
+        let linked = Arc::clone(&self.linked);
+        let (result, changes) = storage::transact(&*self.storage, &self.principal, move |tx| {
+            let mut ledger = Ledger::new(tx, &linked);
+            let result = work(&mut ledger)?;
+            Ok::<_, E>((result, ledger.into_changes()))
+        })
+        .await?;
+        self.count(changes);
+        Ok(result)
+    }
+
+    /// Applies what a durable transaction changed.
+    pub(crate) fn count(&self, changes: Changes) {
+        let total = {
+            let mut tally = self.tally();
+            tally.apply(changes);
+            tally.total()
+        };
+        self.status.send_if_modified(|status| {
+            let changed = status.queue_len != total.waiting || status.parked != total.parked;
+            status.queue_len = total.waiting;
+            status.parked = total.parked;
+            match total.waiting {
+                0 => status.oldest_pending = None,
+                _ => status.oldest_pending = status.oldest_pending.or_else(|| Some(self.now())),
+            }
+            changed
+        });
+    }
+
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the status right after a run: what is oldest, and when the next attempt is due.
+    pub(crate) async fn refresh_status(
+        &self,
+        state: State,
+        error: Option<Arc<SyncError>>,
+    ) -> Result<(), StorageError> {
+        let (oldest, due) = self
+            .transact::<_, StorageError, _>(|ledger| {
+                let oldest = ledger.tx.pending(None, None, 1)?.pop();
+                let made_at = oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at));
+                Ok((made_at, ledger.tx.next_due()?))
+            })
+            .await?;
+        let now = self.now();
+        let pause = self.pause().filter(|pause| pause.holds(now)).map(|pause| pause.until);
+        self.status.send_modify(|status| {
+            status.state = state;
+            status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
+            status.next_attempt_at = match (due, pause) {
+                (Some(due), Some(pause)) => Some(due.max(pause)),
+                (due, pause) => pause.or(due),
+            };
+            if error.is_none() {
+                status.last_sync_at = Some(now);
+            }
+            status.last_error = error;
+        });
+        self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
+        Ok(())
+    }
+
+    pub(crate) fn pause(&self) -> Option<Pause> {
+        *self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the server alone for a while.
+    pub(crate) async fn begin_pause(
+        &self,
+        reason: PauseReason,
+        wish: Option<std::time::Duration>,
+    ) -> Result<(), StorageError> {
+        let pause = {
+            let mut current = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+            let fraction = self.chance.fraction();
+            let pause = Pause::next(*current, reason, wish, &self.settings.retry, fraction, self.now());
+            if *current == Some(pause) {
+                return Ok(());
+            }
+            *current = Some(pause);
+            pause
+        };
+        let text = serde_json::to_string(&pause).map_err(|error| StorageError::Io(error.into()))?;
+        self.transact(move |ledger| ledger.tx.set_note(pause::NOTE, Some(&text))).await
+    }
+
+    /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
+    pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
+        let ended = {
+            let mut current = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.now();
+            let ended =
+                current.is_some_and(|pause| pause.reason != PauseReason::Throttled || !pause.holds(now));
+            if ended {
+                *current = None;
+            }
+            ended
+        };
+        if ended {
+            self.transact(|ledger| ledger.tx.set_note(pause::NOTE, None)).await?;
+        }
+        Ok(())
+    }
+
+    /// When an operation that failed is to be sent again.
+    pub(crate) fn retry_at(&self, failures: u32) -> DateTime<Utc> {
+        after(self.now(), self.settings.retry.delay(failures, self.chance.fraction()))
+    }
+
+    pub(crate) fn rounds(&self) -> Rounds {
+        Rounds { limit: self.settings.conflict_rounds, later: self.retry_at(2) }
+    }
+
+    /// Notes an error in a report, in the events and in the log.
+    pub(crate) fn fail(&self, report: &mut SyncReport, error: SyncError) -> Arc<SyncError> {
+        let error = Arc::new(error);
+        tracing::warn!(error = %Chain(&*error), "sync");
+        report.fail(Arc::clone(&error));
+        self.announcer.announce(SyncEvent::Failed(Arc::clone(&error)));
+        error
+    }
+
+    /// Tells those who wait and watch what a written step means.
+    pub(crate) fn publish(&self, record: &RecordRef, consequence: Consequence, report: &mut SyncReport) {
+        if let Some(verdict) = consequence.verdict {
+            report.conflicts += 1;
+            self.announcer.announce(SyncEvent::Conflict { record: record.clone(), verdict });
+        }
+        if let Some(revision) = consequence.overruled {
+            self.receipts.tell(record, revision, Fate::Overruled);
+        }
+        if let Some(revision) = consequence.through {
+            self.receipts.tell(record, revision, Fate::Through);
+        }
+        if consequence.parked {
+            report.parked += 1;
+            self.receipts.tell(record, u64::MAX, Fate::Parked);
+        }
+    }
+}
+
+/// Gives out the numbers of the outbox, in the order of the transactions that ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamper {
+    seq: Arc<AtomicU64>,
+    chance: Arc<Chance>,
+    now: DateTime<Utc>,
+}
+
+impl Stamper {
+    pub(crate) fn stamp(&self) -> Stamp {
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        Stamp { id: self.chance.operation_id(self.now), seq, now: self.now }
+    }
+}
+
+/// An error with its causes, in one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! Runs one sync at a time: those that callers ask for, and those that are due.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::core::Core;
+use super::flush::flush;
+use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
+use super::pause::PauseReason;
+use super::pull::pull;
+use super::settings::AutoSync;
+use crate::error::{Error, SyncError};
+use crate::report::SyncReport;
+use crate::status::State;
+use crate::storage::StorageError;
+use crate::telemetry::SyncEvent;
+
+/// The longest sleep: a clock that was set back, or a device that slept, is noticed after that.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
+/// storage at once.
+pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
+    let mut timers = Timers::default();
+    loop {
+        let news = inbox.look();
+        if news.closed {
+            return;
+        }
+        let now = Instant::now();
+        timers.adopt(news.auto, news.pushed, now);
+        let due = timers.take_due(now, *online.borrow_and_update());
+        let request = match (news.request, due) {
+            (Some(request), _) => request,
+            (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
+            (None, None) => {
+                wait(&inbox, &mut timers, &mut online).await;
+                continue;
+            }
+        };
+        let Some(core) = core.upgrade() else { return };
+        let answer = run(&core, &request.wanted).await;
+        timers.after(&core, &request.wanted, &answer).await;
+        drop(core);
+        for caller in request.callers {
+            // Whoever stopped waiting does not want to know.
+            let _ = caller.send(answer.clone());
+        }
+    }
+}
+
+/// Sleeps until something is due or asked for.
+async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<bool>) {
+    let alarm = timers.earliest().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+    let mut edge = false;
+    tokio::select! {
+        () = inbox.changed() => {}
+        () = sleep_until(alarm), if timers.earliest().is_some() => {}
+        changed = online.changed(), if !timers.deaf => match changed {
+            Ok(()) => edge = *online.borrow(),
+            Err(_) => timers.deaf = true,
+        },
+    }
+    if edge {
+        timers.came_online(Instant::now());
+    }
+}
+
+/// What is due when, in a started engine.
+#[derive(Debug, Default)]
+struct Timers {
+    auto: Option<AutoSync>,
+    flush_at: Option<Instant>,
+    pull_at: Option<Instant>,
+    /// The connectivity will not change any more.
+    deaf: bool,
+}
+
+impl Timers {
+    fn adopt(&mut self, auto: Option<AutoSync>, pushed: bool, now: Instant) {
+        if auto != self.auto {
+            self.auto = auto;
+            self.pull_at = auto.and_then(|auto| auto.pull_every).map(|_| now);
+        }
+        if let (Some(auto), true) = (self.auto, pushed) {
+            self.flush_by(now + auto.flush_after);
+        }
+    }
+
+    fn flush_by(&mut self, at: Instant) {
+        self.flush_at = Some(self.flush_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn came_online(&mut self, now: Instant) {
+        if let Some(auto) = self.auto {
+            self.flush_at = Some(now);
+            self.pull_at = auto.pull_every.map(|_| now);
+        }
+    }
+
+    fn earliest(&self) -> Option<Instant> {
+        self.auto?;
+        [self.flush_at, self.pull_at].into_iter().flatten().min()
+    }
+
+    /// What is due. While the device is offline nothing is: the edge will tell.
+    fn take_due(&mut self, now: Instant, online: bool) -> Option<Wanted> {
+        let auto = self.auto?;
+        let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
+        let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
+        if pull {
+            self.pull_at = auto.pull_every.map(|every| now + every);
+        }
+        let pull = if pull { Pulls::Everything } else { Pulls::Nothing };
+        let wanted = Wanted { flush: flush || pull == Pulls::Everything, pull, by_hand: false };
+        (online && wanted.flush).then_some(wanted)
+    }
+
+    /// Sets the timers for what the sync left behind.
+    async fn after(&mut self, core: &Core, wanted: &Wanted, answer: &Answer) {
+        if self.auto.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let wall = core.now();
+        let in_time = |at: DateTime<Utc>| now + (at - wall).to_std().unwrap_or_default().min(LONGEST_SLEEP);
+        match core.next_attempt().await {
+            Ok(next) => self.flush_at = next.map(in_time),
+            Err(_) => self.flush_at = Some(in_time(core.retry_at(3))),
+        }
+        let failed = answer.as_ref().map_or(true, |report| !report.errors.is_empty());
+        if failed && wanted.pull != Pulls::Nothing && self.pull_at.is_some() {
+            let again = core.pause().map_or_else(|| core.retry_at(3), |pause| pause.until);
+            self.pull_at = self.pull_at.map(|at| at.min(in_time(again)));
+        }
+    }
+}
+
+/// Runs one sync, and tells how it went.
+async fn run(core: &Arc<Core>, wanted: &Wanted) -> Answer {
+    core.status.send_modify(|status| status.state = State::Syncing);
+    core.announcer.announce(SyncEvent::Status(core.status.borrow().clone()));
+    let mut report = SyncReport::default();
+    let result = sync(core, wanted, &mut report).await;
+    report.remaining = core.tally().total().waiting;
+    let (state, error) = match &result {
+        Ok(Some(reason)) => (State::from(*reason), report.errors.last().cloned()),
+        Ok(None) if report.errors.is_empty() => (State::Idle, None),
+        Ok(None) => (State::Error, report.errors.last().cloned()),
+        Err(error) => (State::Error, Some(Arc::new(SyncError::Storage(Arc::clone(error))))),
+    };
+    let refreshed = core.refresh_status(state, error).await;
+    core.announcer.announce(SyncEvent::SyncComplete(report.clone()));
+    result.map_err(Error::Storage)?;
+    refreshed?;
+    Ok(report)
+}
+
+#[tracing::instrument(name = "sync", skip_all, fields(flush = wanted.flush))]
+async fn sync(
+    core: &Arc<Core>,
+    wanted: &Wanted,
+    report: &mut SyncReport,
+) -> Result<Option<PauseReason>, Arc<StorageError>> {
+    if !*core.online.borrow() {
+        core.fail(report, SyncError::Offline);
+        return Ok(Some(PauseReason::Offline));
+    }
+    if let Some(pause) = core.pause().filter(|pause| pause.holds(core.now())) {
+        match pause.reason {
+            PauseReason::Throttled => {
+                core.fail(report, SyncError::Throttled { until: pause.until });
+                return Ok(Some(PauseReason::Throttled));
+            }
+            reason if !wanted.by_hand => return Ok(Some(reason)),
+            PauseReason::Offline | PauseReason::Unauthorized => {}
+        }
+    }
+    report_unlisted(core, report);
+    if wanted.flush
+        && let Some(reason) = flush(core, report).await?
+    {
+        return Ok(Some(reason));
+    }
+    for port in &core.ports {
+        if wanted.pull.includes(port.info().name)
+            && !core.is_closing()
+            && let Some(reason) = pull(core, port, report).await?
+        {
+            return Ok(Some(reason));
+        }
+    }
+    // What the pulls decided in favour of this device is sent in the same sync.
+    if wanted.flush && wanted.pull != Pulls::Nothing {
+        return Ok(flush(core, report).await?);
+    }
+    Ok(None)
+}
+
+/// Says what waits for entities that the schema does not list.
+fn report_unlisted(core: &Core, report: &mut SyncReport) {
+    let unlisted: Vec<_> = core
+        .tally()
+        .iter()
+        .filter(|(entity, counts)| counts.waiting > 0 && core.port(entity.as_str()).is_none())
+        .map(|(entity, counts)| SyncError::UnknownEntity { entity: entity.clone(), waiting: counts.waiting })
+        .collect();
+    for error in unlisted {
+        core.fail(report, error);
+    }
+}
+
+impl From<PauseReason> for State {
+    fn from(reason: PauseReason) -> Self {
+        match reason {
+            PauseReason::Offline => Self::Offline,
+            PauseReason::Throttled => Self::Paused,
+            PauseReason::Unauthorized => Self::Unauthorized,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Sends what waits: up to `max_in_flight` operations of different records at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::attempt::{Course, Gate, attempt, put_off};
+use super::claim::{Claims, claim};
+use super::core::Core;
+use super::pause::PauseReason;
+use crate::error::SyncError;
+use crate::record::RecordRef;
+use crate::report::SyncReport;
+use crate::storage::StorageError;
+
+/// Sends everything that can be sent now. Answers why it stopped early, if it did.
+pub(crate) async fn flush(
+    core: &Arc<Core>,
+    report: &mut SyncReport,
+) -> Result<Option<PauseReason>, StorageError> {
+    let mut run = Run::new(core);
+    let sent = run.send_all(report).await;
+    // What is under way is waited for even when the storage failed: its outcome is worth knowing.
+    while let Some(finished) = run.attempts.join_next_with_id().await {
+        run.finish(finished, report).await?;
+    }
+    sent.map(|()| run.stopped)
+}
+
+/// One flush.
+struct Run<'a> {
+    core: &'a Arc<Core>,
+    known: Arc<HashSet<&'static str>>,
+    gate: Arc<Gate>,
+    attempts: JoinSet<(SyncReport, Result<Course, StorageError>)>,
+    /// The records that are frozen on disk, and sent or about to be.
+    under_way: HashMap<Id, RecordRef>,
+    stopped: Option<PauseReason>,
+}
+
+type Finished = Result<(Id, (SyncReport, Result<Course, StorageError>)), JoinError>;
+
+impl<'a> Run<'a> {
+    fn new(core: &'a Arc<Core>) -> Self {
+        Self {
+            core,
+            known: Arc::new(core.ports.iter().map(|port| port.info().name).collect()),
+            gate: Arc::new(Gate::new(core.settings.max_in_flight)),
+            attempts: JoinSet::new(),
+            under_way: HashMap::new(),
+            stopped: None,
+        }
+    }
+
+    async fn send_all(&mut self, report: &mut SyncReport) -> Result<(), StorageError> {
+        while self.stopped.is_none() && !self.core.is_closing() {
+            let claims = self.claim_and_launch().await?;
+            let Some(finished) = self.attempts.join_next_with_id().await else {
+                if claims.more {
+                    continue;
+                }
+                break;
+            };
+            self.finish(finished, report).await?;
+            // Whatever else has come to its end meanwhile goes into the same round.
+            while let Some(finished) = self.attempts.try_join_next_with_id() {
+                self.finish(finished, report).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Freezes twice as many operations as may be in flight, so that a request does not wait for a commit.
+    async fn claim_and_launch(&mut self) -> Result<Claims, StorageError> {
+        let want = (2 * self.core.settings.max_in_flight).saturating_sub(self.under_way.len());
+        if want == 0 {
+            return Ok(Claims::default());
+        }
+        let (known, under_way) = (Arc::clone(&self.known), self.under_way.values().cloned().collect());
+        let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
+        let mut claims =
+            self.core.transact(move |ledger| claim(ledger, &known, &under_way, want, now, horizon)).await?;
+        for claimed in claims.claimed.drain(..) {
+            let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));
+            let name = claimed.name.clone();
+            let task = self.attempts.spawn(async move { attempt(&core, &gate, claimed).await });
+            self.under_way.insert(task.id(), name);
+        }
+        Ok(claims)
+    }
+
+    async fn finish(&mut self, finished: Finished, report: &mut SyncReport) -> Result<(), StorageError> {
+        match finished {
+            Ok((id, (part, course))) => {
+                self.under_way.remove(&id);
+                report.add(part);
+                if let Course::Stop(reason) = course? {
+                    self.stopped = Some(reason);
+                }
+            }
+            // Code of the user's that is not called as a handler, such as a `Deserialize`, panicked. The record stays
+            // in `under_way`, so that this flush leaves it alone.
+            Err(error) => {
+                if let Some(record) = self.under_way.get(&error.id()) {
+                    self.put_off_panicked(record.clone(), report).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_off_panicked(&self, record: RecordRef, report: &mut SyncReport) -> Result<(), StorageError> {
+        put_off(self.core, &record, self.core.retry_at(5)).await?;
+        self.core.fail(report, SyncError::Panicked { record });
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! A transaction that keeps count: every write of a record by the engine goes through here.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::record::{EntityName, Lane, Record, RecordRef};
+use crate::storage::{Counts, StorageError, Transaction};
+
+/// A storage transaction, and what it changes about the counts.
+pub(crate) struct Ledger<'a> {
+    pub(crate) tx: &'a mut dyn Transaction,
+    linked: &'a HashSet<&'static str>,
+    changes: Changes,
+}
+
+/// How a transaction changes the counts; to be applied once it is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(BTreeMap<EntityName, (i64, i64)>);
+
+impl<'a> Ledger<'a> {
+    /// `linked` names the entities that refer to others, or are referred to.
+    pub(crate) fn new(tx: &'a mut dyn Transaction, linked: &'a HashSet<&'static str>) -> Self {
+        Self { tx, linked, changes: Changes::default() }
+    }
+
+    pub(crate) fn record(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
+        Ok(self.tx.record(name)?.unwrap_or_default())
+    }
+
+    /// Writes a record that was `before`, and frees those that waited for what it has become.
+    pub(crate) fn put(
+        &mut self,
+        name: &RecordRef,
+        before: &Record,
+        after: &Record,
+    ) -> Result<(), StorageError> {
+        if before == after {
+            return Ok(());
+        }
+        self.tx.put(name, after)?;
+        let (was, is) = (weight(before.lane()), weight(after.lane()));
+        let counts = self.changes.0.entry(name.entity.clone()).or_default();
+        counts.0 += is.0 - was.0;
+        counts.1 += is.1 - was.1;
+        let waiting = |record: &Record| record.oldest_waiting().map(|waiting| waiting.id);
+        let advanced =
+            waiting(before) != waiting(after) || (!before.admits_children() && after.admits_children());
+        if advanced && before.is_pending() && self.is_linked(&name.entity) {
+            self.tx.release(name)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
+        self.linked.contains(entity.as_str())
+    }
+
+    pub(crate) fn into_changes(self) -> Changes {
+        self.changes
+    }
+}
+
+/// What a record counts for: waiting, parked.
+fn weight(lane: Lane) -> (i64, i64) {
+    match lane {
+        Lane::Idle => (0, 0),
+        Lane::Ready { .. } | Lane::Waiting { .. } | Lane::Blocked { .. } => (1, 0),
+        Lane::Parked { .. } => (0, 1),
+    }
+}
+
+/// The counts, right from the moment the engine is built.
+///
+/// Signed inside: a later transaction's change may be applied before an earlier one's.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(BTreeMap<EntityName, (i64, i64)>);
+
+impl Tally {
+    pub(crate) fn new(counts: Vec<(EntityName, Counts)>) -> Self {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self(
+            counts
+                .into_iter()
+                .map(|(name, counts)| (name, (signed(counts.waiting), signed(counts.parked))))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn apply(&mut self, changes: Changes) {
+        for (entity, (waiting, parked)) in changes.0 {
+            let counts = self.0.entry(entity).or_default();
+            counts.0 += waiting;
+            counts.1 += parked;
+        }
+    }
+
+    pub(crate) fn total(&self) -> Counts {
+        let sum = self.0.values().fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+        unsigned(sum)
+    }
+
+    pub(crate) fn of(&self, entity: &str) -> Counts {
+        self.iter().find(|(name, _)| name.as_str() == entity).map(|(_, counts)| counts).unwrap_or_default()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntityName, Counts)> {
+        self.0.iter().map(|(name, counts)| (name, unsigned(*counts)))
+    }
+}
+
+fn unsigned((waiting, parked): (i64, i64)) -> Counts {
+    let count = |signed: i64| u64::try_from(signed).unwrap_or(0);
+    Counts { waiting: count(waiting), parked: count(parked) }
+}

@@ -1,0 +1,22 @@
+//! The shell around the pure core: it does the I/O, keeps the time and the counts, and calls the user's handlers.
+//!
+//! Data flows one way. A push goes through the [`ledger`] into the storage. A sync is asked for in the [`inbox`]; the
+//! [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]), makes one [`attempt`] each, and
+//! [`pull`] fetches pages and applies them ([`page`]). Both come to the row through [`reconcile`]. Nothing in here is
+//! generic over the user's types: the typed rim is reached through [`port`].
+
+pub(crate) mod attempt;
+pub(crate) mod claim;
+pub(crate) mod core;
+pub(crate) mod driver;
+pub(crate) mod flush;
+pub(crate) mod inbox;
+pub(crate) mod ledger;
+pub(crate) mod outbox;
+pub(crate) mod page;
+pub(crate) mod pause;
+pub(crate) mod port;
+pub(crate) mod pull;
+pub(crate) mod receipt;
+pub(crate) mod reconcile;
+pub(crate) mod settings;

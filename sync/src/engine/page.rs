@@ -1,0 +1,268 @@
+//! Puts one pulled page under the local edits that wait.
+//!
+//! The handler is told first, then the page and its cursor are written in one transaction. The user may edit in between,
+//! so the transaction checks that what the handler was told is still what it would be told now; where it is not, the
+//! handler is told again, and nothing is written before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::core::{Core, Stamper};
+use super::ledger::Ledger;
+use super::port::{EntityPort, ReadPage, Shown, TypedPage};
+use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
+use crate::error::{HandlerError, SyncError};
+use crate::record::{EntityName, Record, RecordKey, RecordRef, Rounds, Rules};
+use crate::report::SyncReport;
+use crate::storage::{Cursor, SetAside, StorageError};
+
+/// Why a page was not written.
+pub(crate) enum Trouble {
+    /// The user's code failed; the page comes again.
+    Handler(HandlerError),
+    /// The storage failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<HandlerError> for Trouble {
+    fn from(error: HandlerError) -> Self {
+        Self::Handler(error)
+    }
+}
+
+/// What the handler was told of the page so far.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    /// Of every item that is not in `except`.
+    everything: Option<Shown>,
+    except: HashMap<usize, Known>,
+}
+
+impl Told {
+    fn of(&self, index: usize) -> Known {
+        self.except
+            .get(&index)
+            .cloned()
+            .unwrap_or_else(|| Known { decision: None, shown: self.everything.clone() })
+    }
+
+    fn entry(&mut self, index: usize) -> &mut Known {
+        let everything = self.everything.clone();
+        self.except.entry(index).or_insert(Known { decision: None, shown: everything })
+    }
+}
+
+/// Hands a page over, and writes it down with its cursor.
+pub(crate) async fn apply(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    read: &ReadPage,
+    cursor: Option<&Cursor>,
+    has_more: bool,
+    report: &mut SyncReport,
+) -> Result<(), Trouble> {
+    let entity = port.info().entity_name();
+    let aside = unreadable(core, &entity, read, report);
+    let mut told = Told::default();
+    loop {
+        let writing = Writing {
+            entity: entity.clone(),
+            page: Arc::clone(&read.page),
+            told: told.clone(),
+            cursor: cursor.cloned(),
+            aside: aside.clone(),
+            rules: port.rules(),
+            rounds: core.rounds(),
+            stamper: core.stamper(),
+        };
+        match core.transact(move |ledger| writing.run(ledger)).await? {
+            Written::Done(consequences) => {
+                report.pulled += u64::try_from(read.page.len()).unwrap_or(u64::MAX);
+                for (name, consequence) in consequences {
+                    core.publish(&name, consequence, report);
+                }
+                return Ok(());
+            }
+            Written::TellEverything => {
+                let everything: Vec<_> = (0..read.page.len()).map(|index| (index, Shown::AsPulled)).collect();
+                deliver(core, read, &everything, has_more).await?;
+                told.everything = Some(Shown::AsPulled);
+            }
+            Written::Missing(steps) => supply(core, port, read, has_more, steps, &mut told).await?,
+        }
+    }
+}
+
+/// Asks the strategy where it has to decide; when nothing is left to decide, tells the handler the rest.
+async fn supply(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    read: &ReadPage,
+    has_more: bool,
+    steps: Vec<(usize, Step)>,
+    told: &mut Told,
+) -> Result<(), HandlerError> {
+    let mut shows = Vec::new();
+    let mut decided = false;
+    for (index, step) in steps {
+        match step {
+            Step::Decide(dispute) => {
+                let _turn = core.handlers.acquire().await;
+                let decision = port.decide(read.page.key(index), &dispute).await?;
+                told.entry(index).decision = Some((*dispute, decision));
+                decided = true;
+            }
+            Step::Show(shown, _) => shows.push((index, shown)),
+            Step::Write(..) => {}
+        }
+    }
+    if decided {
+        return Ok(());
+    }
+    deliver(core, read, &shows, has_more).await?;
+    for (index, shown) in shows {
+        told.entry(index).shown = Some(shown);
+    }
+    Ok(())
+}
+
+async fn deliver(
+    core: &Core,
+    read: &ReadPage,
+    shown: &[(usize, Shown)],
+    has_more: bool,
+) -> Result<(), HandlerError> {
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let _turn = core.handlers.acquire().await;
+    read.page.deliver(shown, has_more).await
+}
+
+/// Reports what could not be read, and prepares it to be kept aside.
+fn unreadable(core: &Core, entity: &EntityName, read: &ReadPage, report: &mut SyncReport) -> Vec<SetAside> {
+    let mut aside = Vec::with_capacity(read.unreadable.len());
+    for (item, unreadable) in &read.unreadable {
+        report.set_aside += 1;
+        let key = unreadable.key.as_ref().map(ToString::to_string);
+        core.fail(
+            report,
+            SyncError::Unreadable { entity: entity.clone(), key, reason: unreadable.reason.clone() },
+        );
+        aside.push(SetAside {
+            entity: entity.clone(),
+            key: unreadable.key.clone(),
+            item: item.clone(),
+            error: unreadable.reason.clone(),
+            since: core.now(),
+        });
+    }
+    aside
+}
+
+/// What a transaction over a page came to.
+enum Written {
+    /// The page and its cursor are written.
+    Done(Vec<(RecordRef, Consequence)>),
+    /// No local edit of the entity waits, so the handler is to be told everything as it came.
+    TellEverything,
+    /// These have to be asked or told first.
+    Missing(Vec<(usize, Step)>),
+}
+
+/// One transaction over a page.
+struct Writing {
+    entity: EntityName,
+    page: Arc<dyn TypedPage>,
+    told: Told,
+    cursor: Option<Cursor>,
+    aside: Vec<SetAside>,
+    rules: Rules,
+    rounds: Rounds,
+    stamper: Stamper,
+}
+
+impl Writing {
+    fn run(&self, ledger: &mut Ledger<'_>) -> Result<Written, Trouble> {
+        let nothing_waits = ledger.tx.pending(Some(&self.entity), None, 1)?.is_empty();
+        let consequences = if nothing_waits && self.told.except.is_empty() {
+            if self.told.everything.is_none() && self.page.len() > 0 {
+                return Ok(Written::TellEverything);
+            }
+            self.put_as_pulled(ledger)?;
+            Vec::new()
+        } else {
+            let (rows, missing) = self.look(ledger)?;
+            if !missing.is_empty() {
+                return Ok(Written::Missing(missing));
+            }
+            for row in &rows {
+                ledger.put(&row.name, &row.before, &row.after)?;
+            }
+            rows.into_iter().map(|row| (row.name, row.consequence)).collect()
+        };
+        if !ledger.tx.items_aside(&self.entity, 1)?.is_empty() {
+            for index in 0..self.page.len() {
+                ledger.tx.forget_aside(&self.name(index))?;
+            }
+        }
+        for item in &self.aside {
+            ledger.tx.set_aside(item)?;
+        }
+        ledger.tx.set_cursor(&self.entity, self.cursor.as_ref())?;
+        Ok(Written::Done(consequences))
+    }
+
+    fn name(&self, index: usize) -> RecordRef {
+        RecordRef::new(self.entity.clone(), self.page.key(index).clone())
+    }
+
+    /// The bulk of all pulls: no row of the entity has a pending edit, so none has to be read.
+    fn put_as_pulled(&self, ledger: &mut Ledger<'_>) -> Result<(), Trouble> {
+        for index in 0..self.page.len() {
+            let record = Record { base: self.page.base(index)?, ..Record::default() };
+            ledger.tx.put(&self.name(index), &record)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at each record, and says what is to be written, or what is missing before that.
+    fn look(&self, ledger: &mut Ledger<'_>) -> Result<(Vec<Row>, Vec<(usize, Step)>), Trouble> {
+        let mut rows: Vec<Row> = Vec::with_capacity(self.page.len());
+        let mut missing = Vec::new();
+        // The same record may stand in a page twice: the later item is put on top of the earlier one.
+        let mut written: HashMap<RecordKey, usize> = HashMap::new();
+        for index in 0..self.page.len() {
+            let name = self.name(index);
+            let before = match written.get(&name.key) {
+                Some(earlier) => rows[*earlier].after.clone(),
+                None => ledger.record(&name)?,
+            };
+            let around =
+                Surroundings { rules: &self.rules, stamp: self.stamper.stamp(), rounds: self.rounds };
+            let copy = self.page.copy(index)?;
+            match observe(before.clone(), &copy, &self.told.of(index), around) {
+                Step::Write(after, consequence) => {
+                    written.insert(name.key.clone(), rows.len());
+                    rows.push(Row { name, before, after: *after, consequence });
+                }
+                step => missing.push((index, step)),
+            }
+        }
+        Ok((rows, missing))
+    }
+}
+
+/// A record of the page, as it is to be written.
+struct Row {
+    name: RecordRef,
+    before: Record,
+    after: Record,
+    consequence: Consequence,
+}

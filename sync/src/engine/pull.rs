@@ -1,0 +1,153 @@
+//! Pulls the pages of one entity, and puts each under the local edits that wait.
+
+use std::sync::Arc;
+
+use chrono::SecondsFormat;
+
+use super::core::Core;
+use super::page::{Trouble, apply};
+use super::pause::PauseReason;
+use super::port::{EntityPort, ReadPage};
+use crate::error::SyncError;
+use crate::record::EntityName;
+use crate::remote::{Page, Position, PullRequest, RemoteError, Reply};
+use crate::report::SyncReport;
+use crate::storage::{Cursor, StorageError};
+use crate::telemetry::SyncEvent;
+
+/// How the pull of an entity ended.
+enum Ended {
+    /// Everything that the server has now was pulled, or the engine is closing.
+    Complete,
+    /// It went wrong; the cursor stands before the page that it concerns.
+    Failed(SyncError),
+    /// The whole server has to be left alone.
+    Stopped(PauseReason, SyncError),
+}
+
+/// Pulls everything new of an entity. Answers why everything to the server has to wait, if it does.
+#[tracing::instrument(name = "pull", skip_all, fields(entity = port.info().name))]
+pub(crate) async fn pull(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    report: &mut SyncReport,
+) -> Result<Option<PauseReason>, StorageError> {
+    let entity = port.info().entity_name();
+    let before = report.pulled;
+    let (stopped, error) = match run(core, port, report).await? {
+        Ended::Complete => {
+            let changes = report.pulled - before;
+            core.announcer.announce(SyncEvent::Pulled { entity, changes });
+            return Ok(None);
+        }
+        Ended::Failed(error) => (None, error),
+        Ended::Stopped(reason, error) => (Some(reason), error),
+    };
+    let error = core.fail(report, error);
+    core.announcer.announce(SyncEvent::PullFailed { entity, error });
+    Ok(stopped)
+}
+
+async fn run(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    report: &mut SyncReport,
+) -> Result<Ended, StorageError> {
+    let entity = port.info().entity_name();
+    let start = entity.clone();
+    let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
+    let before = report.pulled;
+    let mut fetched = Some(fetch(core, port, cursor.clone()).await);
+    while let Some(reply) = fetched.take() {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(source) => return failed(core, entity, source).await,
+        };
+        core.end_pause().await?;
+        let read = port.read_page(reply.answer.items);
+        let next = match follow(&entity, reply.answer.position, &read, cursor.as_ref()) {
+            Ok(next) => next,
+            Err(stuck) => return Ok(Ended::Failed(stuck)),
+        };
+        let goes_on = next.has_more && reply.retry_after.is_none() && !core.is_closing();
+        // The next page comes while the handler works on this one.
+        let (applied, coming) =
+            futures::join!(apply(core, port, &read, next.cursor.as_ref(), next.has_more, report), async {
+                if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None }
+            });
+        match applied {
+            Ok(()) => {}
+            Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),
+            Err(Trouble::Storage(error)) => return Err(error),
+        }
+        let changes = report.pulled - before;
+        core.announcer.announce(SyncEvent::PageProgress {
+            entity: entity.clone(),
+            changes,
+            has_more: next.has_more,
+        });
+        if let Some(wish) = reply.retry_after {
+            core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
+            if next.has_more {
+                let until = core.pause().map_or_else(|| core.now(), |pause| pause.until);
+                return Ok(Ended::Stopped(PauseReason::Throttled, SyncError::Throttled { until }));
+            }
+        }
+        cursor = next.cursor;
+        fetched = coming;
+    }
+    Ok(Ended::Complete)
+}
+
+async fn fetch(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    since: Option<Cursor>,
+) -> Result<Reply<Page>, RemoteError> {
+    let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size };
+    core.remote.pull(request).await
+}
+
+async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {
+    let wish = source.retry_after();
+    let reason = match &source {
+        RemoteError::Unreachable { .. } => Some(PauseReason::Offline),
+        RemoteError::Throttled { .. } => Some(PauseReason::Throttled),
+        RemoteError::Unauthorized { .. } => Some(PauseReason::Unauthorized),
+        RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::Protocol { .. } => {
+            wish.map(|_| PauseReason::Throttled)
+        }
+    };
+    let error = SyncError::Pull { entity, source };
+    let Some(reason) = reason else { return Ok(Ended::Failed(error)) };
+    core.begin_pause(reason, wish).await?;
+    Ok(Ended::Stopped(reason, error))
+}
+
+/// Where the pull goes on.
+struct Next {
+    /// To be kept with the page.
+    cursor: Option<Cursor>,
+    has_more: bool,
+}
+
+/// Finds the cursor after a page: the server's, or the newest `updated_at` that it sent.
+fn follow(
+    entity: &EntityName,
+    position: Position,
+    read: &ReadPage,
+    before: Option<&Cursor>,
+) -> Result<Next, SyncError> {
+    match position {
+        Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => {
+            Err(SyncError::StuckCursor { entity: entity.clone(), cursor: cursor.to_string() })
+        }
+        Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more }),
+        Position::NewestItem { full } => {
+            let newest =
+                read.newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
+            let moved = newest.is_some() && newest.as_ref() != before;
+            Ok(Next { cursor: newest.or_else(|| before.cloned()), has_more: full && moved })
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What became of one push.
+
+use std::collections::HashMap;
+use std::collections::btree_map::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::oneshot;
+
+use crate::record::{OperationId, RecordRef};
+
+/// What a push or a deletion gave: the edit is durable. It can be dropped at once, or asked what became of it.
+#[derive(Debug)]
+pub struct Receipt {
+    id: OperationId,
+    record: RecordRef,
+    watch: Watch,
+}
+
+#[derive(Debug)]
+enum Watch {
+    /// There is nothing to wait for: what was deleted had never been sent.
+    Done,
+    Waiting {
+        revision: u64,
+        news: oneshot::Receiver<Fate>,
+        receipts: Weak<Receipts>,
+    },
+}
+
+/// Why the server does not have an edit, and will not have it without the user's doing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSynced {
+    /// The operation is parked: see [`Engine::parked`](crate::Engine::parked).
+    #[error(
+        "{record} is parked; look at it with `engine.parked()`, then `retry`, `discard` or push a corrected record"
+    )]
+    Parked {
+        /// The record.
+        record: RecordRef,
+    },
+    /// The conflict was decided for the server's side.
+    #[error("a conflict about {record} was decided for the server's side")]
+    Overruled {
+        /// The record.
+        record: RecordRef,
+    },
+    /// It was discarded, or deleted before it was ever sent.
+    #[error("the edit of {record} was taken back before the server had it")]
+    TakenBack {
+        /// The record.
+        record: RecordRef,
+    },
+    /// The engine is gone. The edit is durable, and is sent by the next one.
+    #[error(
+        "the engine was closed before the edit of {record} was sent; it is durable and is sent by the next engine"
+    )]
+    Closed {
+        /// The record.
+        record: RecordRef,
+    },
+}
+
+impl Receipt {
+    /// The operation's id. An edit that is coalesced into a later one has a new one by then.
+    #[must_use]
+    pub fn id(&self) -> OperationId {
+        self.id
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn record(&self) -> &RecordRef {
+        &self.record
+    }
+
+    /// Waits until the server has the edit, alone or as part of a later one.
+    ///
+    /// # Errors
+    /// Why the server will not have it without the user's doing.
+    pub async fn synced(mut self) -> Result<(), NotSynced> {
+        let record = self.record.clone();
+        let Watch::Waiting { news, .. } = &mut self.watch else {
+            return Ok(());
+        };
+        match news.await {
+            Ok(Fate::Through) => Ok(()),
+            Ok(Fate::Parked) => Err(NotSynced::Parked { record }),
+            Ok(Fate::Overruled) => Err(NotSynced::Overruled { record }),
+            Ok(Fate::TakenBack) => Err(NotSynced::TakenBack { record }),
+            Err(_) => Err(NotSynced::Closed { record }),
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Watch::Waiting { revision, receipts, .. } = &self.watch
+            && let Some(receipts) = receipts.upgrade()
+        {
+            receipts.forget(&self.record, *revision);
+        }
+    }
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Through,
+    Parked,
+    Overruled,
+    TakenBack,
+}
+
+/// The receipts that somebody still holds. Nothing is kept for those that were dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts(Mutex<HashMap<RecordRef, BTreeMap<u64, oneshot::Sender<Fate>>>>);
+
+impl Receipts {
+    pub(crate) fn issue(self: &Arc<Self>, id: OperationId, record: RecordRef, revision: u64) -> Receipt {
+        let (sender, news) = oneshot::channel();
+        self.waiting().entry(record.clone()).or_default().insert(revision, sender);
+        Receipt { id, record, watch: Watch::Waiting { revision, news, receipts: Arc::downgrade(self) } }
+    }
+
+    pub(crate) fn done(id: OperationId, record: RecordRef) -> Receipt {
+        Receipt { id, record, watch: Watch::Done }
+    }
+
+    /// Tells all edits of a record up to a revision what became of them.
+    pub(crate) fn tell(&self, record: &RecordRef, through: u64, fate: Fate) {
+        let mut waiting = self.waiting();
+        let Some(edits) = waiting.get_mut(record) else { return };
+        let later = through.checked_add(1).map(|next| edits.split_off(&next)).unwrap_or_default();
+        let told = std::mem::replace(edits, later);
+        if edits.is_empty() {
+            waiting.remove(record);
+        }
+        drop(waiting);
+        for sender in told.into_values() {
+            // Whoever dropped the receipt meanwhile does not want to know.
+            let _ = sender.send(fate);
+        }
+    }
+
+    fn forget(&self, record: &RecordRef, revision: u64) {
+        let mut waiting = self.waiting();
+        if let Some(edits) = waiting.get_mut(record) {
+            edits.remove(&revision);
+            if edits.is_empty() {
+                waiting.remove(record);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<RecordRef, BTreeMap<u64, oneshot::Sender<Fate>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

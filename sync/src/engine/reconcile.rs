@@ -1,0 +1,188 @@
+//! From an observation of the server to the row that is to be written, for one record.
+//!
+//! What was observed is fixed; the row may change while a strategy thinks or `OnPull` stores, since the user goes on
+//! editing. So the step is computed inside the transaction that writes it, from the row as it is then, and says what
+//! has to be asked or shown first. It is computed again after that, until nothing is missing. Pure, like the core.
+
+use crate::record::{
+    Decision, Dispute, Outcome, Payload, Rebased, Record, Resolved, Rounds, Rules, ServerCopy, Settled,
+    Stamp, rebase, resolve, settle,
+};
+use crate::telemetry::Verdict;
+
+use super::port::Shown;
+
+/// What is already known for the step: the strategy's answer, and what `OnPull` was last told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) decision: Option<(Dispute, Decision)>,
+    pub(crate) shown: Option<Shown>,
+}
+
+/// What is to be done with the record.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    /// Write the row: everybody knows of it.
+    Write(Box<Record>, Consequence),
+    /// Ask the strategy.
+    Decide(Box<Dispute>),
+    /// Tell `OnPull`.
+    Show(Shown, ServerCopy),
+}
+
+/// What a written step means for those who wait and watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Consequence {
+    /// Edits up to this revision reached the server.
+    pub(crate) through: Option<u64>,
+    /// Edits up to this revision were given up in a conflict.
+    pub(crate) overruled: Option<u64>,
+    /// How a conflict was decided.
+    pub(crate) verdict: Option<Verdict>,
+    /// Whether the operation was parked.
+    pub(crate) parked: bool,
+}
+
+/// The fixed surroundings of a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) stamp: Stamp,
+    pub(crate) rounds: Rounds,
+}
+
+/// The server showed a version.
+pub(crate) fn observe(record: Record, copy: &ServerCopy, known: &Known, around: Surroundings<'_>) -> Step {
+    let (record, rebased) = rebase(record, copy.clone(), around.rules);
+    match rebased {
+        Rebased::Replaced => show(record, Shown::AsPulled, copy, known, Consequence::default()),
+        Rebased::Kept { local } => show(record, Shown::Local(local), copy, known, Consequence::default()),
+        Rebased::Landed { revision, local } => {
+            let shown = if record.is_pending() { Shown::Local(local) } else { Shown::AsPulled };
+            show(
+                record,
+                shown,
+                copy,
+                known,
+                Consequence { through: Some(revision), ..Consequence::default() },
+            )
+        }
+        Rebased::Conflict(dispute) => decide(record, *dispute, known, around),
+    }
+}
+
+/// The server answered the record's flight. `fetched` is what it had right after that, where it had to be asked.
+pub(crate) fn answered(
+    record: Record,
+    outcome: &Outcome,
+    fetched: Option<&ServerCopy>,
+    known: &Known,
+    around: Surroundings<'_>,
+) -> Step {
+    let sent = record.flight.as_ref().and_then(|flight| flight.intention.write.payload().cloned());
+    let (record, settled) = settle(record, outcome.clone(), around.rules, around.stamp);
+    let consequence = match settled {
+        Settled::Through { revision } => Consequence { through: Some(revision), ..Consequence::default() },
+        Settled::Conflict(dispute) => return decide(record, *dispute, known, around),
+        Settled::Parked => Consequence { parked: true, ..Consequence::default() },
+        Settled::Retargeted | Settled::Superseded | Settled::Retry { .. } | Settled::Nothing => {
+            return Step::Write(Box::new(record), Consequence::default());
+        }
+    };
+    if let Some(fetched) = fetched {
+        return match observe(record, fetched, known, around) {
+            Step::Write(record, later) => Step::Write(record, consequence.and(later)),
+            asking => asking,
+        };
+    }
+    match told(outcome, sent.as_ref(), around.rules) {
+        Some(copy) => {
+            let shown = match record.newest() {
+                Some(newest) => Shown::Local(newest.write.payload().cloned()),
+                None => Shown::AsPulled,
+            };
+            show(record, shown, &copy, known, consequence)
+        }
+        None => Step::Write(Box::new(record), consequence),
+    }
+}
+
+/// What the server's answer tells that `OnPull` does not know yet: its copy, where that is not what was sent.
+fn told(outcome: &Outcome, sent: Option<&Payload>, rules: &Rules) -> Option<ServerCopy> {
+    let (version, value) = match outcome {
+        Outcome::Accepted { version, copy: Some(copy) } => (version, copy),
+        Outcome::Conflict { remote: ServerCopy::Present { version, value } } => (version, value),
+        _ => return None,
+    };
+    // `updated_at` may be the server's own: then it is news as well, so the comparison leaves nothing out.
+    let everything = Rules { updated_at_member: None, ..*rules };
+    let same = sent.is_some_and(|sent| sent.same_content(value, &everything));
+    (!same).then(|| ServerCopy::Present { version: version.clone(), value: value.clone() })
+}
+
+fn show(record: Record, shown: Shown, copy: &ServerCopy, known: &Known, consequence: Consequence) -> Step {
+    if known.shown.as_ref() == Some(&shown) {
+        Step::Write(Box::new(record), consequence)
+    } else {
+        Step::Show(shown, copy.clone())
+    }
+}
+
+/// Applies the strategy's answer, if it is about this very conflict.
+fn decide(record: Record, dispute: Dispute, known: &Known, around: Surroundings<'_>) -> Step {
+    let decision = match &known.decision {
+        Some((decided, decision)) if *decided == dispute => decision.clone(),
+        _ => return Step::Decide(Box::new(dispute)),
+    };
+    apply(record, &dispute, decision, known, around)
+}
+
+/// Applies a decision, the strategy's or the user's.
+pub(crate) fn apply(
+    record: Record,
+    dispute: &Dispute,
+    decision: Decision,
+    known: &Known,
+    around: Surroundings<'_>,
+) -> Step {
+    let decision = match (decision, &dispute.remote) {
+        // A merge that came to what the server has needs no request.
+        (Decision::Merged(merged, _), ServerCopy::Present { value, .. }) if merged == *value => {
+            Decision::TakeRemote
+        }
+        (decision, _) => decision,
+    };
+    let verdict = match &decision {
+        Decision::TakeRemote => Verdict::TookRemote,
+        Decision::KeepLocal => Verdict::KeptLocal,
+        Decision::Merged(..) => Verdict::Merged,
+        Decision::Delete => Verdict::Deleted,
+        Decision::Defer => Verdict::Deferred,
+    };
+    let decided = Consequence { verdict: Some(verdict), ..Consequence::default() };
+    let (record, resolved) = resolve(record, dispute, decision, around.rules, around.stamp, around.rounds);
+    let copy = &dispute.remote;
+    match resolved {
+        Resolved::TookRemote { revision } => {
+            show(record, Shown::AsPulled, copy, known, Consequence { overruled: Some(revision), ..decided })
+        }
+        Resolved::Sending { local } => show(record, Shown::Local(local), copy, known, decided),
+        Resolved::Deferred => {
+            let local = dispute.local.clone();
+            show(record, Shown::Local(local), copy, known, Consequence { parked: true, ..decided })
+        }
+        Resolved::Stale(dispute) => Step::Decide(dispute),
+        Resolved::Nothing => Step::Write(Box::new(record), Consequence::default()),
+    }
+}
+
+impl Consequence {
+    fn and(self, later: Self) -> Self {
+        Self {
+            through: self.through.max(later.through),
+            overruled: later.overruled,
+            verdict: later.verdict,
+            parked: self.parked || later.parked,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The numbers that an engine works with.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// When a failed operation is tried again: after a random part of `base · 2ⁿ`, at most `cap` ("full jitter").
+///
+/// Source: M. Brooker, "Exponential Backoff And Jitter", 2015.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The longest wait before the first retry. Default: 1 second.
+    pub base: Duration,
+    /// The longest wait before any retry. Default: 5 minutes.
+    pub cap: Duration,
+    /// After this many attempts that the server answered with a passing failure, an operation is parked. Default: 10.
+    /// Attempts that found no server do not count.
+    pub max_attempts: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { base: Duration::from_secs(1), cap: Duration::from_secs(300), max_attempts: 10 }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait after `failures` failures in a row, given a number in `0.0..1.0`.
+    pub(crate) fn delay(&self, failures: u32, fraction: f64) -> Duration {
+        let ceiling = self.base.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(self.cap);
+        // Full jitter, without ever asking for a busy loop.
+        ceiling.mul_f64(fraction.clamp(0.0, 1.0)).max(Duration::from_millis(1))
+    }
+
+    /// The longest that any due time lies ahead; one further away was written by a clock that was since set back.
+    pub(crate) fn horizon(&self) -> TimeDelta {
+        TimeDelta::from_std(self.cap).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+/// How an engine works in the background.
+///
+/// ```
+/// use std::time::Duration;
+/// use sync::AutoSync;
+///
+/// let auto = AutoSync { pull_every: Some(Duration::from_secs(60)), ..AutoSync::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoSync {
+    /// How long after a push the queue is flushed; pushes in between do not put it off. Default: 300 milliseconds.
+    pub flush_after: Duration,
+    /// How often everything is pulled, the first time at once; `None` for never. Default: 5 minutes.
+    pub pull_every: Option<Duration>,
+}
+
+impl Default for AutoSync {
+    fn default() -> Self {
+        Self { flush_after: Duration::from_millis(300), pull_every: Some(Duration::from_secs(300)) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) max_in_flight: usize,
+    pub(crate) page_size: u32,
+    pub(crate) conflict_rounds: u32,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_in_flight: 16, page_size: 500, conflict_rounds: 5, retry: RetryPolicy::default() }
+    }
+}
+
+/// The time after a wait; the end of time when there is none.
+pub(crate) fn after(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| now.checked_add_signed(wait))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,255 @@
+//! What the engine's calls can fail with.
+
+use std::sync::Arc;
+
+use crate::BoxError;
+use crate::record::{EntityName, IdError, OperationId, RecordRef};
+use crate::remote::RemoteError;
+use crate::storage::StorageError;
+
+/// Why a call of the engine failed. Nothing was changed by the call.
+///
+/// That a server cannot be reached, refuses an operation or fails is no error of a call: the operation waits, and the
+/// [`SyncReport`](crate::SyncReport) says what happened.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(Arc<StorageError>),
+    /// A record's id cannot name it.
+    #[error("{entity}: {source}")]
+    Id {
+        /// The entity.
+        entity: EntityName,
+        /// What is wrong with the id.
+        #[source]
+        source: IdError,
+    },
+    /// A record cannot be written as JSON.
+    #[error("{record} cannot be written as JSON")]
+    Encode {
+        /// The record.
+        record: RecordRef,
+        /// What serde said.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// What is stored cannot be read as the entity's type any more.
+    #[error("what is stored of {record} cannot be read as the type that the program has now: {reason}")]
+    Decode {
+        /// The record.
+        record: RecordRef,
+        /// What serde said.
+        reason: String,
+    },
+    /// Two entities of the schema have the same storage name.
+    #[error(
+        "two entities of the schema are named `{name}`; give one of them another with `#[sync(name = \"…\")]`"
+    )]
+    DuplicateName {
+        /// The name.
+        name: EntityName,
+    },
+    /// There is no parked operation with this id, or no longer.
+    #[error(
+        "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit"
+    )]
+    NotParked(OperationId),
+    /// A parked operation that is no conflict cannot be answered with a resolution.
+    #[error("the operation {0} is not a conflict: use `retry` or `discard`")]
+    NotAConflict(OperationId),
+    /// The handler that was told of the user's decision failed. The operation stays parked.
+    #[error(transparent)]
+    Handler(Arc<HandlerError>),
+    /// A merged record has another id than the record in conflict.
+    #[error("the merged record has the id `{merged}`, but the conflict is about {record}")]
+    OtherRecord {
+        /// The record in conflict.
+        record: RecordRef,
+        /// The id of what was given.
+        merged: String,
+    },
+    /// The engine was shut down.
+    #[error("the engine was shut down; build a new one")]
+    ShutDown,
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+/// Why a handler or strategy of the user's did not give an answer. Nothing is lost: it is asked again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// It returned an error.
+    #[error("{handler} of {entity} failed")]
+    Failed {
+        /// Which one.
+        handler: Handler,
+        /// The entity.
+        entity: EntityName,
+        /// What it returned.
+        #[source]
+        source: BoxError,
+    },
+    /// It panicked.
+    #[error("{handler} of {entity} panicked: {message}")]
+    Panicked {
+        /// Which one.
+        handler: Handler,
+        /// The entity.
+        entity: EntityName,
+        /// The panic's message, when it had one.
+        message: String,
+    },
+    /// It merged into another record.
+    #[error(
+        "the strategy of {entity} merged the conflict of `{key}` into a record with the id `{merged}`; keep the id"
+    )]
+    OtherRecord {
+        /// The entity.
+        entity: EntityName,
+        /// The id of the record in conflict.
+        key: String,
+        /// The id of what it returned.
+        merged: String,
+    },
+    /// What it returned, or what it was to be given, is no JSON of the entity.
+    #[error("a record of {entity} cannot be read or written as JSON")]
+    Json {
+        /// The entity.
+        entity: EntityName,
+        /// What serde said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A reference of the merged record cannot name one.
+    #[error("a reference of a merged {entity} is no id: {source}")]
+    Reference {
+        /// The entity.
+        entity: EntityName,
+        /// What is wrong with it.
+        #[source]
+        source: IdError,
+    },
+}
+
+/// Which code of the user's was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handler {
+    /// [`OnPull::on_pull`](crate::OnPull::on_pull).
+    OnPull,
+    /// [`Strategy::resolve`](crate::Strategy::resolve), such as [`OnConflict::on_conflict`](crate::OnConflict::on_conflict).
+    Strategy,
+}
+
+impl std::fmt::Display for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::OnPull => "`OnPull`",
+            Self::Strategy => "the conflict strategy",
+        })
+    }
+}
+
+/// What went wrong in a sync. Everything that it concerns waits and is tried again, unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// An operation could not be sent, or was answered with an error.
+    #[error("{record}: {source}")]
+    Push {
+        /// The record.
+        record: RecordRef,
+        /// The operation.
+        operation: OperationId,
+        /// What the server or the network said.
+        #[source]
+        source: RemoteError,
+    },
+    /// An operation was answered with something else than its record.
+    #[error(
+        "{record}: {url} was answered with a body that is not this record: {reason}; answer with the record, or with 204 and no body"
+    )]
+    Answer {
+        /// The record.
+        record: RecordRef,
+        /// The operation.
+        operation: OperationId,
+        /// The endpoint.
+        url: String,
+        /// What is wrong with the body.
+        reason: String,
+    },
+    /// A page could not be pulled. The cursor has not moved.
+    #[error("{entity}: {source}")]
+    Pull {
+        /// The entity.
+        entity: EntityName,
+        /// What the server or the network said.
+        #[source]
+        source: RemoteError,
+    },
+    /// The server said that there is more, and did not move its cursor.
+    #[error(
+        "{entity}: the server says that there is more after the cursor `{cursor}`, and gives the same cursor again; the pull was stopped"
+    )]
+    StuckCursor {
+        /// The entity.
+        entity: EntityName,
+        /// The cursor.
+        cursor: String,
+    },
+    /// A pulled item could not be read. It is kept aside ([`Engine::set_aside`](crate::Engine::set_aside)); the rest of
+    /// its page went through.
+    #[error("{entity}{}: a pulled item cannot be read and is kept aside: {reason}", key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default())]
+    Unreadable {
+        /// The entity.
+        entity: EntityName,
+        /// The record's id, when at least that could be read.
+        key: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A handler or strategy of the user's failed.
+    #[error(transparent)]
+    Handler(#[from] HandlerError),
+    /// Code of the user's, such as a `Deserialize`, panicked while an answer about this record was read.
+    #[error("{record}: reading the server's answer panicked; the operation is sent again later")]
+    Panicked {
+        /// The record.
+        record: RecordRef,
+    },
+    /// The server asked to wait; nothing was sent.
+    #[error("the server asked to be left alone until {until}")]
+    Throttled {
+        /// Until when.
+        until: chrono::DateTime<chrono::Utc>,
+    },
+    /// The device is offline, says its [`Connectivity`](crate::Connectivity); nothing was sent.
+    #[error("the device is offline")]
+    Offline,
+    /// The storage holds operations of an entity that the schema does not list. They are kept.
+    #[error(
+        "{waiting} operations of `{entity}` wait in the storage, and the schema does not list that entity; they are kept until it does"
+    )]
+    UnknownEntity {
+        /// The entity's storage name.
+        entity: EntityName,
+        /// How many operations.
+        waiting: u64,
+    },
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(Arc<StorageError>),
+}
+
+impl From<StorageError> for SyncError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}

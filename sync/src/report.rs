@@ -1,0 +1,60 @@
+//! What a sync came to.
+
+use std::sync::Arc;
+
+use crate::error::SyncError;
+
+/// What a call of [`flush`](crate::Engine::flush), [`pull`](crate::Engine::pull) or [`full_sync`](crate::Engine::full_sync)
+/// came to. Callers whose requests were folded into one sync get the same report.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SyncReport {
+    /// Operations that the server took.
+    pub pushed: u64,
+    /// Changes that were pulled and handed over.
+    pub pulled: u64,
+    /// Conflicts that were decided.
+    pub conflicts: u64,
+    /// Operations that came to wait for the user.
+    pub parked: u64,
+    /// Pulled items that could not be read and were kept aside.
+    pub set_aside: u64,
+    /// Records whose edits still wait to be sent, after the sync.
+    pub remaining: u64,
+    /// What went wrong, at most [`SyncReport::MAX_ERRORS`].
+    pub errors: Vec<Arc<SyncError>>,
+    /// How many more errors there were.
+    pub errors_omitted: u64,
+}
+
+impl SyncReport {
+    /// How many errors a report holds; the rest is counted.
+    pub const MAX_ERRORS: usize = 100;
+
+    /// Whether nothing went wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Adds what a part of the sync came to.
+    pub(crate) fn add(&mut self, part: Self) {
+        self.pushed += part.pushed;
+        self.pulled += part.pulled;
+        self.conflicts += part.conflicts;
+        self.parked += part.parked;
+        self.set_aside += part.set_aside;
+        self.errors_omitted += part.errors_omitted;
+        for error in part.errors {
+            self.fail(error);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, error: Arc<SyncError>) {
+        if self.errors.len() < Self::MAX_ERRORS {
+            self.errors.push(error);
+        } else {
+            self.errors_omitted += 1;
+        }
+    }
+}

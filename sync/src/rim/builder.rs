@@ -1,0 +1,208 @@
+//! Builds an engine.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::{Engine, Registry};
+use crate::clock::{Chance, Clock, SystemClock};
+use crate::connectivity::{AlwaysOnline, Connectivity};
+use crate::engine::core::Core;
+use crate::engine::ledger::Tally;
+use crate::engine::pause::{self, Pause};
+use crate::engine::settings::{RetryPolicy, Settings};
+use crate::entity::Schema;
+use crate::error::Error;
+use crate::record::{EntityName, Principal};
+use crate::remote::Remote;
+use crate::status::Status;
+use crate::storage::{self, Storage, StorageError};
+use crate::telemetry::{Announcer, Telemetry};
+
+/// Settings of an [`Engine`], all of them optional. From [`Engine::builder`].
+#[must_use = "call `.build().await`"]
+pub struct EngineBuilder<S> {
+    schema: S,
+    remote: Arc<dyn Remote>,
+    storage: Arc<dyn Storage>,
+    principal: Principal,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    seed: Option<u64>,
+    connectivity: Arc<dyn Connectivity>,
+    telemetry: Option<Arc<dyn Telemetry>>,
+}
+
+impl<S: Schema> EngineBuilder<S> {
+    pub(super) fn new(schema: S, remote: Arc<dyn Remote>, storage: Arc<dyn Storage>) -> Self {
+        Self {
+            schema,
+            remote,
+            storage,
+            principal: Principal::default(),
+            settings: Settings::default(),
+            clock: Arc::new(SystemClock),
+            seed: None,
+            connectivity: Arc::new(AlwaysOnline::default()),
+            telemetry: None,
+        }
+    }
+
+    /// The account that the remote's credentials belong to. What was queued under another is kept in the storage, and is
+    /// sent once an engine is built for that account again.
+    pub fn principal(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    /// How many operations, of different records, are sent at once. Default: 16; at least 1.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.settings.max_in_flight = requests.max(1);
+        self
+    }
+
+    /// How many records a page is asked to have. Default: 500; at least 1.
+    pub fn page_size(mut self, records: u32) -> Self {
+        self.settings.page_size = records.max(1);
+        self
+    }
+
+    /// How often in a row a conflict of one record is decided and sent in one sync, before it waits. Default: 5; at
+    /// least 1.
+    pub fn conflict_rounds(mut self, rounds: u32) -> Self {
+        self.settings.conflict_rounds = rounds.max(1);
+        self
+    }
+
+    /// When failed operations are tried again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.settings.retry = policy;
+        self
+    }
+
+    /// Whether the device is online. Default: [`AlwaysOnline`].
+    pub fn connectivity(mut self, connectivity: impl Connectivity) -> Self {
+        self.connectivity = Arc::new(connectivity);
+        self
+    }
+
+    /// Receives every event.
+    pub fn telemetry(mut self, telemetry: impl Telemetry) -> Self {
+        self.telemetry = Some(Arc::new(telemetry));
+        self
+    }
+
+    /// Another clock, for tests. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Makes jitter and operation ids repeatable, for tests. Two engines with the same seed give the same ids, so never
+    /// use it against a real server.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Takes the storage into possession and reads what is left to do. When it returns, every count is right.
+    ///
+    /// # Errors
+    /// When the storage cannot be read or is in use, and when two entities have the same name.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn build(self) -> Result<Engine<S>, Error> {
+        let ports = Registry::collect(self.schema);
+        let mut names = HashSet::new();
+        for port in &ports {
+            if !names.insert(port.info().name) {
+                return Err(Error::DuplicateName { name: port.info().entity_name() });
+            }
+        }
+        let lock = self.storage.lock()?;
+        let listed = ports.iter().map(|port| port.info().entity_name()).collect();
+        let recovered = recover(&*self.storage, &self.principal, listed).await?;
+        let mut linked = HashSet::new();
+        for info in ports.iter().map(|port| port.info()).filter(|info| !info.references.is_empty()) {
+            linked.insert(info.name);
+            linked.extend(info.references.iter().copied());
+        }
+        let total = recovered.tally.total();
+        let (queue_len, parked) = (total.waiting, total.parked);
+        let oldest_pending = recovered.oldest.filter(|_| queue_len > 0);
+        let status = Status {
+            queue_len,
+            parked,
+            oldest_pending,
+            next_attempt_at: recovered.pause.map(|pause| pause.until),
+            ..Status::default()
+        };
+        let core = Core {
+            storage: self.storage,
+            remote: self.remote,
+            ports,
+            principal: self.principal,
+            settings: self.settings,
+            clock: self.clock,
+            chance: Arc::new(self.seed.map_or_else(Chance::from_entropy, Chance::from_seed)),
+            receipts: Arc::default(),
+            announcer: Announcer::new(self.telemetry),
+            online: self.connectivity.watch(),
+            connectivity: self.connectivity,
+            handlers: Semaphore::new(1),
+            status: watch::Sender::new(status),
+            linked: Arc::new(linked),
+            seq: Arc::new(AtomicU64::new(recovered.last_seq)),
+            tally: Mutex::new(recovered.tally),
+            pause: Mutex::new(recovered.pause),
+            closing: watch::Sender::new(false),
+            lock,
+        };
+        Ok(Engine::start_driver(core))
+    }
+}
+
+/// What the storage says is left to do.
+struct Recovered {
+    tally: Tally,
+    last_seq: u64,
+    oldest: Option<chrono::DateTime<chrono::Utc>>,
+    pause: Option<Pause>,
+}
+
+async fn recover(
+    storage: &dyn Storage,
+    principal: &Principal,
+    listed: Vec<EntityName>,
+) -> Result<Recovered, StorageError> {
+    storage::transact(storage, principal, move |tx| {
+        for marker in listed.iter().filter_map(crate::engine::claim::unlisted) {
+            tx.release(&marker)?;
+        }
+        let oldest = tx.pending(None, None, 1)?.pop();
+        // A note that cannot be read was left by another version; the pause it speaks of ends with this start.
+        let pause = tx.note(pause::NOTE)?.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Recovered {
+            tally: Tally::new(tx.counts()?),
+            last_seq: tx.last_seq()?,
+            oldest: oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)),
+            pause,
+        })
+    })
+    .await
+}
+
+impl<S> fmt::Debug for EngineBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("remote", &self.remote)
+            .field("storage", &self.storage)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,420 @@
+//! The engine, as the application sees it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::builder::EngineBuilder;
+use super::decide;
+use super::entity::{Facts, name_of};
+use super::parked::{Deferred, Parked, RecordState, deferred, parked, state};
+use crate::engine::core::Core;
+use crate::engine::driver::drive;
+use crate::engine::inbox::{Inbox, Pulls, Wanted};
+use crate::engine::receipt::Receipt;
+use crate::engine::settings::AutoSync;
+use crate::entity::{EntityOf, Schema, Syncable};
+use crate::error::{Error, HandlerError};
+use crate::handler::Resolution;
+use crate::record::{Edit, EntityName, OperationId, Payload, Record, RecordRef};
+use crate::remote::Remote;
+use crate::report::SyncReport;
+use crate::status::Status;
+use crate::storage::{SetAside, Storage};
+use crate::telemetry::Events;
+
+/// How long [`Engine::shutdown`] waits for the requests in flight.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// How many rows one transaction reads when a list is asked for.
+const BATCH: usize = 500;
+
+/// Keeps a durable queue of local edits for each entity of the schema `S`, and syncs it with a server.
+///
+/// Cheap to clone; all clones are the same engine, and dropping the last one stops everything. What was pushed is in
+/// the storage, and the next engine goes on with it.
+///
+/// ```no_run
+/// # use serde::{Deserialize, Serialize};
+/// # use sync::{BoxError, MemoryStorage, OnPull, Pulled, Remote, Schema, Syncable};
+/// use sync::Engine;
+/// # #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// # #[sync(endpoint = "/notes", conflict = ServerWins)]
+/// # struct Note { id: String }
+/// # #[derive(Schema)]
+/// # #[sync(entities(Note))]
+/// # struct App;
+/// # impl OnPull<Note> for App {}
+/// # async fn example(remote: impl Remote, note: Note) -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::builder(App, remote, MemoryStorage::new()).build().await?;
+/// let receipt = engine.push(&note).await?; // durable when this returns, online or not
+/// let report = engine.full_sync().await?;  // push, then pull
+/// receipt.synced().await?;                 // the server has it
+/// # Ok(()) }
+/// ```
+pub struct Engine<S> {
+    inner: Arc<Inner>,
+    schema: PhantomData<fn() -> S>,
+}
+
+/// What the last clone of an engine takes with it.
+struct Inner {
+    core: Arc<Core>,
+    inbox: Arc<Inbox>,
+    driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.inbox.close();
+        let driver = self.driver.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(driver) = driver.take() {
+            driver.abort();
+        }
+    }
+}
+
+impl<S> Clone for Engine<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), schema: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Engine<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("status", &self.inner.core.status.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// What [`Engine::push_as`] asks of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Make the record.
+    Create,
+    /// Change the record.
+    Update,
+    /// Remove the record.
+    Delete,
+}
+
+impl<S: Schema> Engine<S> {
+    /// Builds an engine out of the schema with the handlers, a server and a storage.
+    pub fn builder(schema: S, remote: impl Remote, storage: impl Storage) -> EngineBuilder<S> {
+        EngineBuilder::new(schema, Arc::new(remote), Arc::new(storage))
+    }
+
+    pub(super) fn start_driver(core: Core) -> Self {
+        let (core, inbox) = (Arc::new(core), Arc::<Inbox>::default());
+        let driver = tokio::spawn(drive(Arc::downgrade(&core), Arc::clone(&inbox), core.online.clone()));
+        Self { inner: Arc::new(Inner { core, inbox, driver: Mutex::new(Some(driver)) }), schema: PhantomData }
+    }
+
+    fn core(&self) -> &Core {
+        &self.inner.core
+    }
+
+    // --- edits ---
+
+    /// Takes a record into the queue: as an update when the server is known to have it or it is queued already, as a
+    /// creation otherwise. Durable when this returns, online or not.
+    ///
+    /// # Errors
+    /// When the id cannot name a record, the record cannot be written as JSON, or the storage fails. Nothing is queued
+    /// then.
+    pub async fn push<T: EntityOf<S>>(&self, record: &T) -> Result<Receipt, Error> {
+        self.take_one(edit(record, Edit::Save)?).await
+    }
+
+    /// Takes a record into the queue as an operation of the caller's choice. What was never sent of it is still
+    /// replaced.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub async fn push_as<T: EntityOf<S>>(&self, record: &T, operation: Operation) -> Result<Receipt, Error> {
+        match operation {
+            Operation::Create => self.take_one(edit(record, Edit::Create)?).await,
+            Operation::Update => self.take_one(edit(record, Edit::Update)?).await,
+            Operation::Delete => self.delete::<T>(record.id()).await,
+        }
+    }
+
+    /// Takes many records into the queue in one durable commit: all of them or none.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); the first mistake refuses all.
+    pub async fn push_all<T: EntityOf<S>>(&self, records: &[T]) -> Result<Vec<Receipt>, Error> {
+        let edits = records.iter().map(|record| edit(record, Edit::Save)).collect::<Result<_, _>>()?;
+        self.take(edits).await
+    }
+
+    /// Takes a deletion into the queue. What was never sent of the record is taken back.
+    ///
+    /// # Errors
+    /// When the id cannot name a record, or the storage fails.
+    pub async fn delete<T: EntityOf<S>>(&self, id: &T::Id) -> Result<Receipt, Error> {
+        self.take_one((name_of::<T>(id)?, Edit::Delete)).await
+    }
+
+    async fn take_one(&self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
+        self.take(vec![edit]).await?.pop().ok_or(Error::ShutDown)
+    }
+
+    async fn take(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
+        let receipts = self.core().push(edits).await?;
+        self.inner.inbox.pushed();
+        Ok(receipts)
+    }
+
+    // --- syncs ---
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    /// When the storage fails, or the engine was shut down. What goes wrong with the server is in the report.
+    pub async fn flush(&self) -> Result<SyncReport, Error> {
+        self.sync(true, Pulls::Nothing).await
+    }
+
+    /// Pulls every entity, in the order of the schema.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn pull(&self) -> Result<SyncReport, Error> {
+        self.sync(false, Pulls::Everything).await
+    }
+
+    /// Pulls one entity.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn pull_only<T: EntityOf<S>>(&self) -> Result<SyncReport, Error> {
+        self.sync(false, Pulls::These([T::INFO.name].into())).await
+    }
+
+    /// Sends what waits, then pulls every entity, then sends what the pull decided in this device's favour.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn full_sync(&self) -> Result<SyncReport, Error> {
+        self.sync(true, Pulls::Everything).await
+    }
+
+    async fn sync(&self, flush: bool, pull: Pulls) -> Result<SyncReport, Error> {
+        self.inner.inbox.ask(Wanted { flush, pull, by_hand: true }).await
+    }
+
+    // --- what waits ---
+
+    /// How many records have edits that wait to be sent. Parked ones are not among them.
+    #[must_use]
+    pub fn queue_len(&self) -> u64 {
+        self.core().tally().total().waiting
+    }
+
+    /// How many records of one entity have edits that wait to be sent.
+    #[must_use]
+    pub fn queue_len_of<T: EntityOf<S>>(&self) -> u64 {
+        self.core().tally().of(T::INFO.name).waiting
+    }
+
+    /// Whether an edit of this record has not reached the server yet, parked ones included.
+    ///
+    /// # Errors
+    /// When the id cannot name a record, or the storage fails.
+    pub async fn is_pending<T: EntityOf<S>>(&self, id: &T::Id) -> Result<bool, Error> {
+        let name = name_of::<T>(id)?;
+        self.core().transact(move |ledger| Ok(ledger.record(&name)?.is_pending())).await
+    }
+
+    /// Where a record stands, and what it waits for.
+    ///
+    /// # Errors
+    /// When the id cannot name a record, or the storage fails.
+    pub async fn state_of<T: EntityOf<S>>(&self, id: &T::Id) -> Result<RecordState, Error> {
+        let name = name_of::<T>(id)?;
+        self.core()
+            .transact(move |ledger| {
+                let record = ledger.record(&name)?;
+                let blocker = record.blocked_on.as_ref().map(|name| ledger.record(name)).transpose()?;
+                Ok(state(&record, blocker.as_ref()))
+            })
+            .await
+    }
+
+    /// How the engine is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.core().status.borrow().clone()
+    }
+
+    /// How the engine is doing, now and whenever that changes.
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<Status> {
+        self.core().status.subscribe()
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.core().announcer.subscribe()
+    }
+
+    /// The items of an entity that were pulled and could not be read, the oldest 1,000 of them.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn set_aside<T: EntityOf<S>>(&self) -> Result<Vec<SetAside>, Error> {
+        self.core().transact(|ledger| Ok(ledger.tx.items_aside(&T::INFO.entity_name(), 1000)?)).await
+    }
+
+    // --- what the user decides ---
+
+    /// The operations of an entity that the server refused, or that failed too often.
+    ///
+    /// # Errors
+    /// When the storage fails, or what is stored cannot be read as `T`.
+    pub async fn parked<T: EntityOf<S>>(&self) -> Result<Vec<Parked<T>>, Error> {
+        self.list(T::INFO.entity_name(), parked::<T>).await
+    }
+
+    /// The conflicts of an entity that a handler left to the user.
+    ///
+    /// # Errors
+    /// When the storage fails, or what is stored cannot be read as `T`.
+    pub async fn conflicts<T: EntityOf<S>>(&self) -> Result<Vec<Deferred<T>>, Error> {
+        self.list(T::INFO.entity_name(), deferred::<T>).await
+    }
+
+    async fn list<R>(
+        &self,
+        entity: EntityName,
+        read: fn(&RecordRef, &Record) -> Result<Option<R>, Error>,
+    ) -> Result<Vec<R>, Error> {
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let name = entity.clone();
+            let page = self
+                .core()
+                .transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked(Some(&name), after, BATCH)?))
+                .await?;
+            let Some((_, last)) = page.last() else { return Ok(list) };
+            after = last.lane().seq();
+            for (name, record) in &page {
+                list.extend(read(name, record)?);
+            }
+        }
+    }
+
+    /// Sends a parked operation again, as it was.
+    ///
+    /// # Errors
+    /// [`Error::NotParked`] when there is none with this id, or the storage's.
+    pub async fn retry(&self, operation: OperationId) -> Result<(), Error> {
+        self.core().retry(operation).await?;
+        self.inner.inbox.pushed();
+        Ok(())
+    }
+
+    /// Sends every parked operation again, except conflicts that wait for an answer. Answers how many there were.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub async fn retry_all(&self) -> Result<u64, Error> {
+        let retried = self.core().retry_all(None).await?;
+        self.inner.inbox.pushed();
+        Ok(retried)
+    }
+
+    /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it.
+    ///
+    /// # Errors
+    /// [`Error::NotParked`] when there is none with this id; the handler's or the storage's, and it stays parked.
+    pub async fn discard(&self, operation: OperationId) -> Result<(), Error> {
+        self.core().discard(operation).await
+    }
+
+    /// Answers a conflict that was left to the user. A winner is sent at the next sync.
+    ///
+    /// # Errors
+    /// [`Error::NotParked`] when there is none with this id, [`Error::NotAConflict`] when it is parked for another
+    /// reason, and those of the handler that is told of the decision.
+    pub async fn answer<T: EntityOf<S>>(
+        &self,
+        operation: OperationId,
+        resolution: Resolution<T>,
+    ) -> Result<(), Error> {
+        let core = self.core();
+        let port = core.port(T::INFO.name).ok_or(Error::NotParked(operation))?;
+        let found =
+            core.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(operation)?)).await?;
+        let (name, _) = found
+            .filter(|(name, _)| name.entity.as_str() == T::INFO.name)
+            .ok_or(Error::NotParked(operation))?;
+        let decision = decide::decision(&name.key, resolution).map_err(|error| match error {
+            HandlerError::OtherRecord { merged, .. } => Error::OtherRecord { record: name.clone(), merged },
+            other => Error::Handler(Arc::new(other)),
+        })?;
+        core.answer(port, operation, decision).await?;
+        self.inner.inbox.pushed();
+        Ok(())
+    }
+
+    /// Gives every edit up that has not reached the server, parked ones included: the only call that throws edits away
+    /// without looking at each. Answers how many records there were.
+    ///
+    /// # Errors
+    /// The storage's, or that of the handler that is told; what was not given up by then is still queued.
+    pub async fn clear_queue(&self) -> Result<u64, Error> {
+        self.core().clear_queue().await
+    }
+
+    // --- background ---
+
+    /// Syncs in the background from now on: soon after a push, at each due retry, when the device comes online, and on
+    /// an interval. Called again, it changes the settings.
+    pub fn start(&self, auto: AutoSync) {
+        self.inner.inbox.start(auto);
+    }
+
+    /// Finishes the requests in flight, for at most 10 seconds, and stops. Calls of any clone fail from then on.
+    pub async fn shutdown(&self) {
+        self.shutdown_within(SHUTDOWN).await;
+    }
+
+    /// Finishes the requests in flight, for at most the given time, and stops. What is cut short is durable, and is sent
+    /// again by the next engine under the same idempotency key.
+    pub async fn shutdown_within(&self, deadline: Duration) {
+        self.core().closing.send_replace(true);
+        self.inner.inbox.close();
+        let driver = self.inner.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut driver) = driver else { return };
+        if tokio::time::timeout(deadline, &mut driver).await.is_err() {
+            driver.abort();
+            // It ends at its next await; then nothing of it holds the storage any more.
+            let _ = driver.await;
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn parts(&self) -> (&Arc<Core>, impl FnOnce() + '_) {
+        (&self.inner.core, || self.inner.inbox.pushed())
+    }
+}
+
+/// Turns a record into an edit.
+pub(crate) fn edit<T: Syncable>(
+    record: &T,
+    make: fn(Payload, Vec<RecordRef>) -> Edit,
+) -> Result<(RecordRef, Edit), Error> {
+    let name = name_of::<T>(record.id())?;
+    let payload = Payload::encode(record)
+        .map_err(|source| Error::Encode { record: name.clone(), source: Arc::new(source) })?;
+    let references =
+        record.references().map_err(|source| Error::Id { entity: name.entity.clone(), source })?;
+    Ok((name, make(payload, references)))
+}

@@ -1,0 +1,169 @@
+//! One entity of a schema, with its handlers, as the engine sees it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::decide;
+use super::page::{Page, Slot, change};
+use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
+use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
+use crate::error::{Error, Handler, HandlerError};
+use crate::handler::{OnPull, Pulled};
+use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
+use crate::remote::PageItem;
+use crate::strategy::Strategy;
+
+/// The entity `T` in the schema `S`.
+pub(super) struct TypedEntity<S, T> {
+    schema: Arc<S>,
+    entity: PhantomData<fn() -> T>,
+}
+
+impl<S, T> TypedEntity<S, T> {
+    pub(super) fn new(schema: Arc<S>) -> Self {
+        Self { schema, entity: PhantomData }
+    }
+}
+
+/// Gives the entity's facts an address that lasts.
+pub(super) trait Facts: Syncable {
+    const INFO: &'static EntityInfo = &Self::ENTITY;
+}
+
+impl<T: Syncable> Facts for T {}
+
+impl<S, T> EntityPort for TypedEntity<S, T>
+where
+    S: Schema + OnPull<T>,
+    T: EntityOf<S, Strategy: Strategy<S, T>>,
+{
+    fn info(&self) -> &'static EntityInfo {
+        T::INFO
+    }
+
+    fn rules(&self) -> Rules {
+        Rules { keeps_base: T::Strategy::NEEDS_BASE, updated_at_member: T::INFO.updated_at_member }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
+        let (key, record) = read::<T>(body)?;
+        let payload = Payload::encode(&record)
+            .map_err(|error| Unreadable { key: Some(key.clone()), reason: error.to_string() })?;
+        Ok(ReadRecord { key, payload })
+    }
+
+    fn read_page(&self, items: Vec<PageItem>) -> ReadPage {
+        let mut slots = Vec::with_capacity(items.len());
+        let mut unreadable = Vec::new();
+        let mut newest = None;
+        for item in items {
+            match read_item::<T>(item) {
+                Ok(slot) => {
+                    if let Slot::Record { record, .. } = &slot {
+                        newest = newest.max(record.last_updated());
+                    }
+                    slots.push(slot);
+                }
+                Err(failed) => unreadable.push(failed),
+            }
+        }
+        ReadPage {
+            page: Arc::new(Page::new(Arc::clone(&self.schema), slots, self.rules())),
+            unreadable,
+            newest,
+        }
+    }
+
+    fn decide<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        dispute: &'a Dispute,
+    ) -> BoxFuture<'a, Result<Decision, HandlerError>> {
+        Box::pin(decide::decide::<S, T>(&self.schema, key, dispute))
+    }
+
+    fn tell<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        copy: &'a ServerCopy,
+        shown: &'a Shown,
+    ) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(async move {
+            let remote = copy.value().map(decode::<T>).transpose()?;
+            let pulled = Pulled::new(vec![change(key, remote, shown)?], false);
+            hand_over(&*self.schema, pulled).await
+        })
+    }
+}
+
+/// Calls `OnPull`, and survives its panics.
+pub(super) async fn hand_over<S: OnPull<T>, T: Syncable>(
+    schema: &S,
+    pulled: Pulled<T>,
+) -> Result<(), HandlerError> {
+    decide::guard(Handler::OnPull, T::INFO.entity_name(), schema.on_pull(pulled)).await
+}
+
+/// Reads what is stored of a record.
+pub(super) fn decode<T: Syncable>(payload: &Payload) -> Result<T, HandlerError> {
+    payload.decode().map_err(|source| HandlerError::Json { entity: T::INFO.entity_name(), source })
+}
+
+/// Reads the id that is stored of a record.
+pub(super) fn id_of<T: Syncable>(key: &RecordKey) -> Result<T::Id, HandlerError> {
+    key.to_id().map_err(|source| HandlerError::Reference { entity: T::INFO.entity_name(), source })
+}
+
+/// Names a record.
+pub(super) fn name_of<T: Syncable>(id: &T::Id) -> Result<RecordRef, Error> {
+    let entity = T::INFO.entity_name();
+    match RecordKey::of(id) {
+        Ok(key) => Ok(RecordRef::new(entity, key)),
+        Err(source) => Err(Error::Id { entity, source }),
+    }
+}
+
+fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
+    let record: T = serde_json::from_slice(body)
+        .map_err(|error| Unreadable { key: salvage::<T>(body), reason: error.to_string() })?;
+    let key =
+        RecordKey::of(record.id()).map_err(|error| Unreadable { key: None, reason: error.to_string() })?;
+    Ok((key, record))
+}
+
+fn read_item<T: Syncable>(item: PageItem) -> Result<Slot<T>, (String, Unreadable)> {
+    let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+    match item {
+        PageItem::Record { version, body } => match read::<T>(&body) {
+            Ok((key, record)) => Ok(Slot::Record { key, version, record }),
+            Err(unreadable) => Err((text(&body), unreadable)),
+        },
+        PageItem::Tombstone { id } => match read_id::<T>(&id) {
+            Ok(slot) => Ok(slot),
+            Err(reason) => Err((text(&id), Unreadable { key: None, reason })),
+        },
+        PageItem::Unreadable { body, reason } => Err((text(&body), Unreadable { key: None, reason })),
+    }
+}
+
+fn read_id<T: Syncable>(body: &[u8]) -> Result<Slot<T>, String> {
+    let id: T::Id =
+        serde_json::from_slice(body).map_err(|error| format!("the id of a deleted record: {error}"))?;
+    let key = RecordKey::of(&id).map_err(|error| format!("the id of a deleted record: {error}"))?;
+    Ok(Slot::Deleted { key })
+}
+
+/// Reads at least the id of a record that cannot be read.
+fn salvage<T: Syncable>(body: &[u8]) -> Option<RecordKey> {
+    let members: std::collections::BTreeMap<String, &serde_json::value::RawValue> =
+        serde_json::from_slice(body).ok()?;
+    let id: T::Id = lenient(members.get(T::INFO.id_member)?.get())?;
+    RecordKey::of(&id).ok()
+}
+
+fn lenient<I: DeserializeOwned>(text: &str) -> Option<I> {
+    serde_json::from_str(text).ok()
+}

@@ -1,0 +1,120 @@
+//! What waits for the user, in the user's types.
+
+use chrono::{DateTime, Utc};
+
+use super::entity::{decode, id_of};
+use crate::entity::Syncable;
+use crate::error::{Error, HandlerError};
+use crate::handler::Conflict;
+use crate::record::{Lane, OperationId, ParkReason, Record, RecordRef};
+
+/// An operation that waits for the user, because the server refused it or every attempt failed.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Parked<T: Syncable> {
+    /// The operation: for [`retry`](crate::Engine::retry) and [`discard`](crate::Engine::discard).
+    pub operation: OperationId,
+    /// The record's id.
+    pub id: T::Id,
+    /// The record as it was to be sent; `None` for a deletion.
+    pub record: Option<T>,
+    /// Why it is here.
+    pub reason: ParkReason,
+    /// Since when, by this device's clock.
+    pub since: DateTime<Utc>,
+}
+
+/// A conflict that a handler left to the user.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Deferred<T: Syncable> {
+    /// The operation: for [`answer`](crate::Engine::answer).
+    pub operation: OperationId,
+    /// Both sides; the server's is kept up to date by pulls.
+    pub conflict: Conflict<T>,
+    /// Since when, by this device's clock.
+    pub since: DateTime<Utc>,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordState {
+    /// No edit of it waits.
+    Synced,
+    /// An edit is sent at the next sync.
+    Queued,
+    /// An edit was sent and its outcome is not known; it is sent again at this time.
+    InFlight {
+        /// When.
+        due: DateTime<Utc>,
+        /// How many attempts failed so far.
+        attempts: u32,
+    },
+    /// An edit waits until this time.
+    Waiting {
+        /// When.
+        due: DateTime<Utc>,
+    },
+    /// An edit waits for another record.
+    Blocked {
+        /// Which one.
+        on: RecordRef,
+        /// Whether that one waits for the user.
+        parked: bool,
+    },
+    /// An edit waits for the user.
+    Parked,
+}
+
+/// Reads a parked record, unless it is a conflict.
+pub(super) fn parked<T: Syncable>(name: &RecordRef, record: &Record) -> Result<Option<Parked<T>>, Error> {
+    let Some(parked) = &record.parked else { return Ok(None) };
+    if matches!(parked.reason, ParkReason::Deferred { .. }) {
+        return Ok(None);
+    }
+    let intention = &parked.intention;
+    Ok(Some(Parked {
+        operation: intention.id,
+        id: id_of::<T>(&name.key).map_err(|error| unreadable(name, &error))?,
+        record: intention
+            .write
+            .payload()
+            .map(decode::<T>)
+            .transpose()
+            .map_err(|error| unreadable(name, &error))?,
+        reason: parked.reason.clone(),
+        since: parked.since,
+    }))
+}
+
+/// Reads a deferred conflict.
+pub(super) fn deferred<T: Syncable>(name: &RecordRef, record: &Record) -> Result<Option<Deferred<T>>, Error> {
+    let (Some(parked), Some(dispute)) = (&record.parked, crate::engine::outbox::dispute(record)) else {
+        return Ok(None);
+    };
+    let conflict = super::decide::conflict(&name.key, &dispute).map_err(|error| unreadable(name, &error))?;
+    Ok(Some(Deferred { operation: parked.intention.id, conflict, since: parked.since }))
+}
+
+/// Says where a record stands; `blocker` is the record that it waits for, if it does.
+pub(super) fn state(record: &Record, blocker: Option<&Record>) -> RecordState {
+    match (record.lane(), &record.blocked_on, &record.flight) {
+        (Lane::Idle, ..) => RecordState::Synced,
+        (Lane::Blocked { .. }, Some(on), _) => RecordState::Blocked {
+            on: on.clone(),
+            parked: blocker.is_some_and(|blocker| matches!(blocker.lane(), Lane::Parked { .. })),
+        },
+        (Lane::Waiting { due, .. }, _, Some(flight)) => {
+            RecordState::InFlight { due, attempts: flight.attempts }
+        }
+        (Lane::Waiting { due, .. }, ..) => RecordState::Waiting { due },
+        (Lane::Parked { .. }, ..) => RecordState::Parked,
+        (Lane::Ready { .. } | Lane::Blocked { .. }, ..) => RecordState::Queued,
+    }
+}
+
+fn unreadable(name: &RecordRef, error: &HandlerError) -> Error {
+    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    Error::Decode { record: name.clone(), reason }
+}

@@ -1,0 +1,127 @@
+//! The pure core against a model that coalesces nothing.
+//!
+//! The model keeps every edit in a list and knows what sending them one by one would give. A server of a few lines answers the
+//! core; requests and answers get lost, versions are pulled at any time, somebody else writes in between.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod device;
+mod server;
+
+use proptest::prelude::*;
+
+use device::{Device, Event, Strategy as Chooses};
+use server::Habits;
+
+fn habits() -> impl Strategy<Value = Habits> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(versions, idempotency, echoes)| Habits {
+        versions,
+        idempotency,
+        echoes,
+    })
+}
+
+/// What the user, the network and the puller do. `Foreign…` events are those of another device.
+fn event(foreign: bool, refusals: bool) -> impl Strategy<Value = Event> {
+    let own = prop_oneof![
+        6 => (0..1000_u32).prop_map(Event::Save),
+        2 => Just(Event::Delete),
+        5 => Just(Event::Exchange),
+        2 => Just(Event::RequestLost),
+        3 => Just(Event::AnswerLost),
+        1 => Just(Event::Fail),
+        3 => Just(Event::Pull),
+        2 => Just(Event::Launch),
+        2 => Just(Event::Restart),
+    ];
+    let theirs = if foreign {
+        prop_oneof![3 => (1000..2000_u32).prop_map(Event::ForeignSave), 1 => Just(Event::ForeignDelete)]
+            .boxed()
+    } else {
+        Just(Event::Pull).boxed()
+    };
+    let refused = if refusals { Just(Event::Refuse).boxed() } else { Just(Event::Exchange).boxed() };
+    prop_oneof![8 => own, 2 => theirs, 1 => refused]
+}
+
+fn events(foreign: bool, refusals: bool) -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec(event(foreign, refusals), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Invariants 1, 2, 3, 5 and 6: with one writer, the server ends where the list of edits ends, whatever was lost on the
+    /// way, and the device is never asked to decide a conflict with itself.
+    #[test]
+    fn the_coalesced_record_ends_where_the_list_of_edits_ends(habits in habits(), events in events(false, false)) {
+        let mut device = Device::new(habits, Chooses::Never);
+        for event in events {
+            device.step(event);
+        }
+        device.drain();
+        prop_assert_eq!(device.server.value(), device.list.last().copied().flatten());
+        prop_assert!(!device.record.is_pending());
+    }
+
+    /// Invariants 1, 2, 6 and 9 with somebody else writing, the local side winning each conflict: the newest local edit is
+    /// on the server in the end, unless somebody wrote after it was there.
+    #[test]
+    fn a_local_edit_survives_every_conflict_that_it_wins(habits in habits(), events in events(true, false)) {
+        let mut device = Device::new(habits, Chooses::Local);
+        for event in events {
+            device.step(event);
+        }
+        device.drain();
+        device.step(Event::Pull);
+        prop_assert!(!device.record.is_pending());
+        device.assert_nothing_lost();
+    }
+
+    /// Invariant 9: the server's side stands where the strategy says so, and the device then knows the server's version.
+    #[test]
+    fn the_device_and_the_server_agree_after_conflicts_that_the_server_wins(
+        habits in habits(),
+        events in events(true, false),
+    ) {
+        let mut device = Device::new(habits, Chooses::Remote);
+        for event in events {
+            device.step(event);
+        }
+        device.drain();
+        device.step(Event::Pull);
+        prop_assert!(!device.record.is_pending());
+        prop_assert_eq!(device.record.base.is_some(), device.server.value().is_some());
+        device.assert_nothing_lost();
+    }
+
+    /// Invariant 1: what the server refuses, and what ran out of attempts, is kept whole until the user decides.
+    #[test]
+    fn a_refused_edit_is_kept_whole(habits in habits(), events in events(true, true)) {
+        let mut device = Device::new(habits, Chooses::Merge);
+        for event in events {
+            device.step(event);
+        }
+        device.drain();
+        device.assert_nothing_lost();
+    }
+
+    /// A conflict that was left to the user holds both sides, and any answer to it settles the record.
+    #[test]
+    fn a_deferred_conflict_keeps_both_sides_until_it_is_answered(
+        habits in habits(),
+        events in events(true, false),
+        answer in 0..4_u8,
+    ) {
+        let mut device = Device::new(habits, Chooses::Defer);
+        for event in events {
+            device.step(event);
+        }
+        device.drain();
+        device.assert_nothing_lost();
+        device.answer(answer);
+        device.drain();
+        prop_assert!(!device.record.is_pending());
+        device.assert_nothing_lost();
+    }
+}

@@ -18,6 +18,8 @@ mod status;
 pub mod storage;
 pub mod strategy;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, SystemClock};
 pub use connectivity::{AlwaysOnline, Connectivity, ManualConnectivity, ServerProbe};

@@ -1,1 +1,4 @@
-//! x
+//! What the stories share: entities, an application that keeps what it is told, and engines on a server in memory.
+
+pub mod app;
+pub mod entities;

@@ -1,0 +1,13 @@
+//! Stories about the engine, on a server in memory whose faults are chosen.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod device;
+
+mod background;
+mod conflicts;
+mod failures;
+mod ordering;
+mod parked;
+mod pulling;
+mod pushing;

@@ -309,14 +309,14 @@ async fn commit(
     known: Known,
 ) -> Result<Written, StorageError> {
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
-    let (rules, rounds) = (port.rules(), core.rounds());
+    let rules = port.rules();
     let stamper = core.stamper();
     core.transact(move |ledger| {
         let record = ledger.record(&name)?;
         if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
             return Ok(Written::Done(Consequence::default()));
         }
-        let around = Surroundings { rules: &rules, stamp: stamper.stamp(), rounds };
+        let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
         Ok(match answered(record.clone(), &observed.outcome, observed.fetched.as_ref(), &known, around) {
             Step::Write(after, consequence) => {
                 ledger.put(&name, &record, &after)?;

@@ -58,7 +58,12 @@ impl Core {
     }
 
     pub(crate) fn stamper(&self) -> Stamper {
-        Stamper { seq: Arc::clone(&self.seq), chance: Arc::clone(&self.chance), now: self.now() }
+        Stamper {
+            seq: Arc::clone(&self.seq),
+            chance: Arc::clone(&self.chance),
+            now: self.now(),
+            rounds: Rounds { limit: self.settings.conflict_rounds, later: self.retry_at(2) },
+        }
     }
 
     pub(crate) fn port(&self, entity: &str) -> Option<&Arc<dyn EntityPort>> {
@@ -188,10 +193,6 @@ impl Core {
         after(self.now(), self.settings.retry.delay(failures, self.chance.fraction()))
     }
 
-    pub(crate) fn rounds(&self) -> Rounds {
-        Rounds { limit: self.settings.conflict_rounds, later: self.retry_at(2) }
-    }
-
     /// Notes an error in a report, in the events and in the log.
     pub(crate) fn fail(&self, report: &mut SyncReport, error: SyncError) -> Arc<SyncError> {
         let error = Arc::new(error);
@@ -226,12 +227,13 @@ pub(crate) struct Stamper {
     seq: Arc<AtomicU64>,
     chance: Arc<Chance>,
     now: DateTime<Utc>,
+    rounds: Rounds,
 }
 
 impl Stamper {
     pub(crate) fn stamp(&self) -> Stamp {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
-        Stamp { id: self.chance.operation_id(self.now), seq, now: self.now }
+        Stamp { id: self.chance.operation_id(self.now), seq, now: self.now, rounds: self.rounds }
     }
 }
 

@@ -194,13 +194,13 @@ impl Core {
     ) -> Result<(), Error> {
         let mut known = Known::default();
         loop {
-            let (rules, rounds, stamper) = (port.rules(), self.rounds(), self.stamper());
+            let (rules, stamper) = (port.rules(), self.stamper());
             let (decision, now_known) = (decision.clone(), known.clone());
             let (name, step) = self
                 .transact::<_, Error, _>(move |ledger| {
                     let (name, before) = ledger.tx.parked_by_id(id)?.ok_or(Error::NotParked(id))?;
                     let dispute = dispute(&before).ok_or(Error::NotAConflict(id))?;
-                    let around = Surroundings { rules: &rules, stamp: stamper.stamp(), rounds };
+                    let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
                     let step = apply(before.clone(), &dispute, decision, &now_known, around);
                     if let Step::Write(after, _) = &step {
                         ledger.put(&name, &before, after)?;

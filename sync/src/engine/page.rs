@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
-use crate::record::{EntityName, Record, RecordKey, RecordRef, Rounds, Rules};
+use crate::record::{EntityName, Record, RecordKey, RecordRef, Rules};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -78,7 +78,6 @@ pub(crate) async fn apply(
             cursor: cursor.cloned(),
             aside: aside.clone(),
             rules: port.rules(),
-            rounds: core.rounds(),
             stamper: core.stamper(),
         };
         match core.transact(move |ledger| writing.run(ledger)).await? {
@@ -184,7 +183,6 @@ struct Writing {
     cursor: Option<Cursor>,
     aside: Vec<SetAside>,
     rules: Rules,
-    rounds: Rounds,
     stamper: Stamper,
 }
 
@@ -244,8 +242,7 @@ impl Writing {
                 Some(earlier) => rows[*earlier].after.clone(),
                 None => ledger.record(&name)?,
             };
-            let around =
-                Surroundings { rules: &self.rules, stamp: self.stamper.stamp(), rounds: self.rounds };
+            let around = Surroundings { rules: &self.rules, stamp: self.stamper.stamp() };
             let copy = self.page.copy(index)?;
             match observe(before.clone(), &copy, &self.told.of(index), around) {
                 Step::Write(after, consequence) => {

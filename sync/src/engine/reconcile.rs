@@ -5,8 +5,8 @@
 //! has to be asked or shown first. It is computed again after that, until nothing is missing. Pure, like the core.
 
 use crate::record::{
-    Decision, Dispute, Outcome, Payload, Rebased, Record, Resolved, Rounds, Rules, ServerCopy, Settled,
-    Stamp, rebase, resolve, settle,
+    Decision, Dispute, Outcome, Payload, Rebased, Record, Resolved, Rules, ServerCopy, Settled, Stamp,
+    rebase, resolve, settle,
 };
 use crate::telemetry::Verdict;
 
@@ -48,7 +48,6 @@ pub(crate) struct Consequence {
 pub(crate) struct Surroundings<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) stamp: Stamp,
-    pub(crate) rounds: Rounds,
 }
 
 /// The server showed a version.
@@ -160,7 +159,7 @@ pub(crate) fn apply(
         Decision::Defer => Verdict::Deferred,
     };
     let decided = Consequence { verdict: Some(verdict), ..Consequence::default() };
-    let (record, resolved) = resolve(record, dispute, decision, around.rules, around.stamp, around.rounds);
+    let (record, resolved) = resolve(record, dispute, decision, around.rules, around.stamp);
     let copy = &dispute.remote;
     match resolved {
         Resolved::TookRemote { revision } => {

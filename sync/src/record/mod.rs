@@ -27,7 +27,7 @@ pub use self::next::{Lane, Next, launch, next};
 pub use self::park::{discard, reinstate};
 pub use self::payload::Payload;
 pub use self::rebase::{Rebased, rebase};
-pub use self::resolve::{Decision, Dispute, Resolved, Rounds, resolve};
+pub use self::resolve::{Decision, Dispute, Resolved, resolve};
 pub use self::settle::{Failure, Outcome, Settled, settle};
 
 /// All that is known of one record. An empty one is not stored.
@@ -326,6 +326,17 @@ pub struct Stamp {
     pub seq: u64,
     /// The time.
     pub now: DateTime<Utc>,
+    /// How often a conflict may be sent in one sync.
+    pub rounds: Rounds,
+}
+
+/// How often in a row a record may go through a conflict and be sent again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounds {
+    /// This often at most.
+    pub limit: u32,
+    /// After that, not before this time.
+    pub later: DateTime<Utc>,
 }
 
 impl Record {

@@ -2,7 +2,6 @@
 
 use super::settle::retarget;
 use super::{Intention, ParkReason, Parked, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Write};
-use chrono::{DateTime, Utc};
 
 /// A conflict that somebody has to decide.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +53,6 @@ pub enum Resolved {
 }
 
 /// Applies a decision.
-///
-/// `limit` is how many rounds a record may go through in a row before its next attempt waits until `later`.
 #[must_use]
 pub fn resolve(
     mut record: Record,
@@ -63,7 +60,6 @@ pub fn resolve(
     decision: Decision,
     rules: &Rules,
     stamp: Stamp,
-    rounds: Rounds,
 ) -> (Record, Resolved) {
     let Some(newest) = record.newest() else {
         return (record, Resolved::Nothing);
@@ -95,23 +91,14 @@ pub fn resolve(
         Decision::Delete => Write::Delete,
         Decision::Merged(payload, references) => {
             let merged = Intention { write: Write::Overwrite(payload), references, ..intention };
-            return send(record, merged, remote, rules, stamp, rounds);
+            return send(record, merged, remote, rules, stamp);
         }
     };
     let write = match write {
         Write::Create(payload) | Write::Update(payload) => Write::Overwrite(payload),
         other => other,
     };
-    send(record, Intention { write, ..intention }, remote, rules, stamp, rounds)
-}
-
-/// How often in a row a conflict may be decided and sent in one sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rounds {
-    /// This often at most.
-    pub limit: u32,
-    /// After that, not before this time.
-    pub later: DateTime<Utc>,
+    send(record, Intention { write, ..intention }, remote, rules, stamp)
 }
 
 fn take_remote(
@@ -130,12 +117,8 @@ fn send(
     remote: &ServerCopy,
     rules: &Rules,
     stamp: Stamp,
-    rounds: Rounds,
 ) -> (Record, Resolved) {
     let local = intention.write.payload().cloned();
-    let exhausted = intention.rounds + 1 >= rounds.limit;
-    let (rounds_before, not_before) =
-        if exhausted { (0, Some(rounds.later)) } else { (intention.rounds, None) };
-    let intention = Intention { echo: None, not_before, rounds: rounds_before, ..intention };
+    let intention = Intention { echo: None, ..intention };
     (retarget(record, intention, remote, rules, stamp), Resolved::Sending { local })
 }

@@ -174,8 +174,11 @@ pub(super) fn retarget(
         (Write::Create(payload) | Write::Overwrite(payload), true) => Write::Overwrite(payload),
     };
     record.base = remote.to_base(rules);
-    record.queued =
-        Some(Intention { id: stamp.id, write, rounds: intention.rounds.saturating_add(1), ..intention });
+    let rounds = intention.rounds.saturating_add(1);
+    // A server that never stops to conflict is given time, and the record its place on disk.
+    let (rounds, not_before) =
+        if rounds >= stamp.rounds.limit { (0, Some(stamp.rounds.later)) } else { (rounds, None) };
+    record.queued = Some(Intention { id: stamp.id, write, not_before, rounds, ..intention });
     record
 }
 

@@ -80,15 +80,13 @@ impl Device {
 
     fn stamp(&mut self) -> Stamp {
         self.numbers += 1;
+        let rounds = Rounds { limit: 5, later: now() + TimeDelta::seconds(1) };
         Stamp {
             id: OperationId::from_uuid(Uuid::from_u128(self.numbers.into())),
             seq: self.numbers,
             now: now(),
+            rounds,
         }
-    }
-
-    fn rounds() -> Rounds {
-        Rounds { limit: 5, later: now() + TimeDelta::seconds(1) }
     }
 
     pub fn step(&mut self, event: Event) {
@@ -255,7 +253,7 @@ impl Device {
     fn resolve(&mut self, dispute: &Dispute, decision: Decision) {
         let stamp = self.stamp();
         let record = std::mem::take(&mut self.record);
-        let (record, resolved) = resolve(record, dispute, decision, &RULES, stamp, Self::rounds());
+        let (record, resolved) = resolve(record, dispute, decision, &RULES, stamp);
         self.record = record;
         match resolved {
             Resolved::TookRemote { .. } => self.newest = None,

@@ -1,1 +1,285 @@
-//! (to come)
+//! The background: what happens without anybody asking.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
+use sync::{AutoSync, Error, State, SyncEvent, Telemetry, Verdict};
+use sync_tests::entities::{Note, note, task};
+
+use crate::device::Device;
+
+const NO_PULLS: AutoSync = AutoSync { flush_after: Duration::from_millis(300), pull_every: None };
+
+#[tokio::test(start_paused = true)]
+async fn a_push_is_flushed_soon_after() {
+    let device = Device::new().await;
+    device.engine.start(NO_PULLS);
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    receipt.synced().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushes_in_quick_succession_become_one_flush() {
+    let device = Device::new().await;
+    device.engine.start(NO_PULLS);
+    let mut events = device.engine.events();
+    let mut receipts = Vec::new();
+    for number in 0..5 {
+        receipts.push(device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap());
+    }
+    for receipt in receipts {
+        receipt.synced().await.unwrap();
+    }
+    device.engine.shutdown().await;
+    drop(device);
+    let mut flushes = 0;
+    while let Some(event) = events.next().await {
+        if let SyncEvent::SyncComplete(report) = event {
+            flushes += u64::from(report.pushed > 0);
+        }
+    }
+    assert_eq!(flushes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_due_retry_is_made_without_anybody_asking() {
+    let server = ScriptedRemote::new();
+    let device = Device::with(&server, Default::default(), |builder| builder.clock(Ticking::default())).await;
+    device.engine.start(NO_PULLS);
+    device.server.once(Fault::Transient(500));
+    device.server.once(Fault::RequestLost);
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    receipt.synced().await.unwrap();
+    assert_eq!(device.server.calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_engine_sends_what_the_one_before_left() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let device = device.restart().await;
+    let mut status = device.engine.watch_status();
+    device.engine.start(NO_PULLS);
+    status.wait_for(|status| status.queue_len == 0).await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn coming_online_flushes_and_pulls_at_once() {
+    let device = Device::new().await;
+    device.switch.set_online(false);
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(86_400)), ..NO_PULLS });
+    device.server.put(&note("theirs", "x", 0));
+    let receipt = device.engine.push(&note("mine", "x", 0)).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(device.server.calls(), []);
+    let mut events = device.engine.events();
+    device.switch.set_online(true);
+    receipt.synced().await.unwrap();
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    assert_eq!(device.app.state().notes.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pulls_come_on_an_interval() {
+    let device = Device::new().await;
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(60)), ..NO_PULLS });
+    for round in 0..3 {
+        device.server.put(&note(&round.to_string(), "x", 0));
+        loop {
+            if let Some(SyncEvent::Pulled { entity, changes: 1.. }) = events.next().await {
+                assert_eq!(entity.as_str(), "Note");
+                break;
+            }
+        }
+    }
+    assert_eq!(device.app.state().notes.len(), 3);
+}
+
+#[tokio::test]
+async fn requests_to_sync_while_one_runs_are_folded_into_one_more() {
+    let device = Device::new().await;
+    let gate = Gate::new();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
+    let ask = || {
+        let engine = device.engine.clone();
+        tokio::spawn(async move { engine.full_sync().await.unwrap() })
+    };
+    let first = ask();
+    gate.reached(1).await;
+    let others: Vec<_> = (0..10).map(|_| ask()).collect();
+    tokio::task::yield_now().await;
+    gate.open();
+    first.await.unwrap();
+    for other in others {
+        other.await.unwrap();
+    }
+    let pulls =
+        device.server.calls().iter().filter(|call| matches!(call, Call::Pull { entity: "Note", .. })).count();
+    assert_eq!(pulls, 2);
+}
+
+#[tokio::test]
+async fn shutdown_finishes_the_requests_in_flight() {
+    let device = Device::new().await;
+    let gate = Gate::new();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    let shutdown = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.shutdown().await }
+    });
+    tokio::task::yield_now().await;
+    gate.open();
+    shutdown.await.unwrap();
+    assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
+    assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
+    assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_cuts_a_request_short_at_its_deadline_and_loses_nothing() {
+    let device = Device::new().await;
+    let gate = Gate::new();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    device.engine.shutdown_within(Duration::from_secs(3)).await;
+    assert!(matches!(flush.await.unwrap(), Err(Error::ShutDown)));
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.writes().len(), 1);
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_engine_stops_everything() {
+    let device = Device::new().await;
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(1)), ..NO_PULLS });
+    let (engine, server) = (device.engine, device.server);
+    drop(engine.clone());
+    engine.pull().await.unwrap();
+    drop(engine);
+    tokio::task::yield_now().await;
+    let before = server.calls().len();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.calls().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_works_on_many_threads_at_once() {
+    let device = Device::new().await;
+    device.engine.start(AutoSync { flush_after: Duration::from_millis(1), pull_every: None });
+    let tasks: Vec<_> = (0..8)
+        .map(|writer| {
+            let engine = device.engine.clone();
+            tokio::spawn(async move {
+                for edit in 0..25 {
+                    let title = format!("{edit}");
+                    let receipt = engine
+                        .push(&note(&format!("n{}", (writer + edit) % 10), &title, edit))
+                        .await
+                        .unwrap();
+                    drop(
+                        engine
+                            .push(&task(u64::try_from(writer * 100 + edit).unwrap(), None, "x"))
+                            .await
+                            .unwrap(),
+                    );
+                    if edit % 10 == 0 {
+                        receipt.synced().await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert_eq!(device.server.records::<Note>().len(), 10);
+    assert_eq!(device.server.records::<sync_tests::entities::Task>().len(), 200);
+}
+
+#[tokio::test]
+async fn events_tell_what_happened() {
+    let device = Device::new().await;
+    let events = device.engine.events();
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.engine.push(&note("bad", "x", 0)).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { entity: "Note", .. } => Fault::Refused(422, "no".to_owned()),
+        Call::Pull { entity: "Note", .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    device.engine.full_sync().await.unwrap();
+    assert_eq!(device.engine.status().state, State::Error);
+    drop(device);
+    let events: Vec<_> = events.collect().await;
+    let seen = |wanted: fn(&SyncEvent) -> bool| assert!(events.iter().any(wanted), "{events:#?}");
+    seen(|event| matches!(event, SyncEvent::Pushed { record, .. } if record.to_string() == "Task `1`"));
+    seen(|event| matches!(event, SyncEvent::Conflict { verdict: Verdict::TookRemote, .. }));
+    seen(|event| matches!(event, SyncEvent::Parked { refusal: Some(refusal), .. } if refusal.status == 422));
+    seen(|event| matches!(event, SyncEvent::PullFailed { entity, .. } if entity.as_str() == "Note"));
+    seen(|event| matches!(event, SyncEvent::PageProgress { has_more: false, .. }));
+    seen(|event| matches!(event, SyncEvent::Pulled { .. }));
+    seen(|event| matches!(event, SyncEvent::SyncComplete(report) if report.conflicts == 1));
+    seen(|event| matches!(event, SyncEvent::Status(status) if status.state == State::Syncing));
+}
+
+#[tokio::test]
+async fn a_telemetry_that_panics_or_hangs_disturbs_no_sync() {
+    #[derive(Debug)]
+    struct Bad(std::sync::Mutex<std::sync::mpsc::Receiver<()>>, std::sync::atomic::AtomicU32);
+    impl Telemetry for Bad {
+        fn on_event(&self, _: &SyncEvent) {
+            assert!(
+                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0,
+                "a panic at the first event"
+            );
+            // From the second one on it hangs until the test is over.
+            let _ = self.0.lock().unwrap().recv();
+        }
+    }
+    let (end, hang) = std::sync::mpsc::channel();
+    let bad = Bad(std::sync::Mutex::new(hang), std::sync::atomic::AtomicU32::new(0));
+    let device =
+        Device::with(&Default::default(), Default::default(), |builder| builder.telemetry(bad)).await;
+    for number in 0..2000 {
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    assert_eq!(device.engine.flush().await.unwrap().pushed, 2000);
+    drop(end);
+}
+
+/// A wall clock that follows tokio's, so that paused time moves both.
+#[derive(Debug)]
+struct Ticking(tokio::time::Instant);
+
+impl Default for Ticking {
+    fn default() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl sync::Clock for Ticking {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+}

@@ -1,1 +1,179 @@
-//! (to come)
+//! The failure classes of the design's section 6, one by one.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sync::testing::{Call, Fault};
+use sync::{NotSynced, RecordState, RemoteError, RetryPolicy, State, SyncError};
+use sync_tests::entities::{Note, note};
+
+use crate::device::Device;
+
+#[tokio::test]
+async fn an_unreachable_server_pauses_the_flush_and_costs_no_attempt() {
+    let device = Device::new().await;
+    for number in 0..50 {
+        device.engine.push(&note(&format!("n{number}"), "x", 0)).await.unwrap();
+    }
+    device.server.script(|_| Fault::RequestLost);
+    for _ in 0..20 {
+        device.engine.flush().await.unwrap();
+    }
+    let status = device.engine.status();
+    assert_eq!((status.state, status.queue_len, status.parked), (State::Offline, 50, 0));
+    assert!(status.next_attempt_at.is_some());
+    assert!(device.server.calls().len() <= 20 * 16, "a flush stops at the first sign of being offline");
+    device.server.heal();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 50);
+}
+
+#[tokio::test]
+async fn an_offline_device_sends_nothing() {
+    let device = Device::new().await;
+    device.switch.set_online(false);
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(matches!(&*report.errors[0], SyncError::Offline));
+    assert_eq!(device.engine.status().state, State::Offline);
+    assert_eq!(device.server.calls(), []);
+    device.switch.set_online(true);
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_throttling_server_is_left_alone_for_as_long_as_it_says() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Throttled(Some(Duration::from_secs(60))));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.status().state, State::Paused);
+    device.clock.advance(TimeDelta::seconds(59));
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(matches!(&*report.errors[0], SyncError::Throttled { .. }));
+    assert_eq!(device.server.calls().len(), 1, "neither push nor pull");
+    device.clock.advance(TimeDelta::seconds(2));
+    assert!(device.engine.flush().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_success_that_asks_to_wait_is_obeyed() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!(report.pushed, 1);
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.calls().len(), 1);
+    device.clock.advance(TimeDelta::seconds(61));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 2);
+}
+
+#[tokio::test]
+async fn a_pause_survives_a_restart() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Throttled(Some(Duration::from_secs(600))));
+    device.engine.flush().await.unwrap();
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.calls().len(), 1);
+    device.clock.advance(TimeDelta::seconds(601));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test]
+async fn without_valid_credentials_the_queue_stays_untouched() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Unauthorized);
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.remaining, report.parked), (1, 0));
+    assert_eq!(device.engine.status().state, State::Unauthorized);
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_passing_failure_backs_off_on_disk_and_holds_nobody_else_back() {
+    let device = Device::new().await;
+    device.engine.push(&note("bad", "x", 0)).await.unwrap();
+    device.engine.push(&note("good", "x", 0)).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { key, .. } if key == "bad" => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.remaining), (1, 1));
+    let device = device.restart().await;
+    let state = device.engine.state_of::<Note>(&"bad".to_owned()).await.unwrap();
+    assert!(matches!(state, RecordState::InFlight { attempts: 1, .. }), "{state:?}");
+    let before = device.server.calls().len();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.calls().len(), before, "not before its time");
+    device.wait_out();
+    device.server.heal();
+    assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_too_often_is_parked_whole() {
+    let policy = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
+    let device = Device::with(&Default::default(), Default::default(), |builder| builder.retry(policy)).await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::Transient(500));
+    for _ in 0..5 {
+        device.engine.flush().await.unwrap();
+        device.wait_out();
+    }
+    assert_eq!(device.server.calls().len(), 3);
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    assert_eq!(parked[0].record, Some(note("a", "x", 0)));
+    assert!(matches!(receipt.synced().await, Err(NotSynced::Parked { .. })));
+    device.server.heal();
+    device.engine.retry(parked[0].operation).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_of_no_use_moves_nothing() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    for _ in 0..30 {
+        device.server.once(Fault::Protocol("a login page".to_owned()));
+        let report = device.engine.flush().await.unwrap();
+        assert!(matches!(&*report.errors[0], SyncError::Push { source: RemoteError::Protocol { .. }, .. }));
+        assert_eq!((report.remaining, report.parked), (1, 0), "and never parks");
+        device.wait_out();
+    }
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test]
+async fn a_success_with_another_record_is_no_success() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let other = serde_json::to_string(&note("b", "x", 0)).unwrap();
+    device.server.once(Fault::AcceptedAs(other));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!(
+        report.errors[0].to_string(),
+        "Note `a`: /notes was answered with a body that is not this record: its id is `b`; answer with the record, or with 204 and no body"
+    );
+    assert_eq!((report.pushed, report.remaining), (0, 1));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_nothing_for_long() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.clock.advance(TimeDelta::days(-400));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}

@@ -1,1 +1,144 @@
-//! (to come)
+//! Order: a record never before those it refers to, and a failure holds back no stranger.
+
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{RecordState, Resolution};
+use sync_tests::app::Answer;
+use sync_tests::entities::{Note, Task, note, task};
+
+use crate::device::Device;
+
+fn order(server: &ScriptedRemote) -> Vec<String> {
+    let step = |call| match call {
+        Call::Write { entity, key, verb, .. } => Some(format!("{verb} {entity} {key}")),
+        _ => None,
+    };
+    server.calls().into_iter().filter_map(step).collect()
+}
+
+#[tokio::test]
+async fn a_child_is_not_sent_before_its_parent_exists() {
+    let device = Device::new().await;
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server), ["create Note a", "create Task 1"]);
+}
+
+#[tokio::test]
+async fn a_child_waits_across_a_restart() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server), ["create Note a"]);
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server), ["create Note a", "create Note a", "create Task 1"]);
+}
+
+#[tokio::test]
+async fn a_child_of_a_parked_parent_waits_and_says_for_what() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.push(&task(2, None, "stranger")).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { entity: "Note", .. } => Fault::Refused(422, "the title is too short".to_owned()),
+        _ => Fault::None,
+    });
+    device.engine.flush().await.unwrap();
+    let RecordState::Blocked { on, parked } = device.engine.state_of::<Task>(&1).await.unwrap() else {
+        panic!("it waits for its parent");
+    };
+    assert_eq!((on.to_string(), parked), ("Note `a`".to_owned(), true));
+    assert_eq!(device.server.records::<Task>().len(), 1, "the stranger went through");
+    device.server.heal();
+    device.engine.push(&note("a", "a better title", 1)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert_eq!(device.server.records::<Task>().len(), 2);
+}
+
+#[tokio::test]
+async fn a_parent_is_deleted_after_the_earlier_operations_of_its_children() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "edited")).await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[2..], ["update Task 1"]);
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[2..], ["update Task 1", "update Task 1", "delete Note a"]);
+}
+
+#[tokio::test]
+async fn a_refused_child_does_not_hold_its_parent_back() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "edited")).await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.server.once(Fault::Refused(403, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert!(device.server.records::<Note>().is_empty());
+}
+
+#[tokio::test]
+async fn a_thousand_children_of_a_missing_parent_hold_nobody_back() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    let children: Vec<_> = (0..1000).map(|id| task(id, Some("a"), "child")).collect();
+    device.engine.push_all(&children).await.unwrap();
+    device.engine.push(&task(5000, None, "stranger")).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { entity: "Note", .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Task>().len(), 1);
+    device.server.heal();
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Task>().len(), 1001);
+}
+
+#[tokio::test]
+async fn conflicts_of_one_record_do_not_change_the_order_of_its_edits() {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.app.will(Answer::Decide(Resolution::KeepLocal));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, None, "mine again")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    let texts: Vec<_> = device
+        .server
+        .effects()
+        .into_iter()
+        .map(|effect| effect.value.unwrap().decode::<Task>().unwrap().text)
+        .collect();
+    assert_eq!(texts, ["base", "theirs", "mine", "mine again"]);
+}
+
+#[tokio::test]
+async fn records_that_refer_to_each_other_are_sent_all_the_same() {
+    // A note cannot refer to a task here, so the shortest circle is a record that refers to itself by its parent.
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "x")).await.unwrap();
+    device.engine.push(&task(1, Some("b"), "moved to a note that nobody knows")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}

@@ -1,1 +1,108 @@
-//! (to come)
+//! Refused operations: kept whole, looked at, decided about.
+
+use sync::testing::Fault;
+use sync::{Error, NotSynced, SyncError};
+use sync_tests::entities::{Note, note, task};
+
+use crate::device::Device;
+
+async fn refused() -> Device {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
+    device.engine.flush().await.unwrap();
+    device
+}
+
+#[tokio::test]
+async fn a_refused_operation_is_parked_with_status_problem_and_payload() {
+    let device = refused().await;
+    let device = device.restart().await;
+    assert_eq!((device.engine.queue_len(), device.engine.status().parked), (0, 1));
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    assert_eq!(parked[0].id, "a");
+    assert_eq!(parked[0].record, Some(note("a", "", 0)));
+    let sync::record::ParkReason::Refused { refusal, .. } = &parked[0].reason else {
+        panic!("it was refused")
+    };
+    assert_eq!(refusal.to_string(), "status 422: a note needs a title");
+}
+
+#[tokio::test]
+async fn a_refusal_stands_in_the_report_and_the_receipt() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!(report.parked, 1);
+    assert!(matches!(&*report.errors[0], SyncError::Push { .. }));
+    let error = receipt.synced().await.unwrap_err();
+    assert!(matches!(error, NotSynced::Parked { .. }));
+    assert!(error.to_string().starts_with("Note `a` is parked; look at it with `engine.parked()`"));
+}
+
+#[tokio::test]
+async fn a_parked_operation_is_sent_again_only_when_the_user_says_so() {
+    let device = refused().await;
+    device.wait_out();
+    device.engine.full_sync().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 0);
+    assert_eq!(device.engine.retry_all().await.unwrap(), 1);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test]
+async fn a_corrected_record_takes_the_place_of_the_parked_one() {
+    let device = refused().await;
+    device.engine.push(&note("a", "a title", 1)).await.unwrap();
+    assert_eq!(device.engine.status().parked, 0);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>()["a"].title, "a title");
+}
+
+#[tokio::test]
+async fn a_discarded_operation_is_gone_and_the_app_shows_what_the_server_has() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "", 1)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.put(&note("a", "theirs, newer", 2));
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "", "a parked edit is still the local state");
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "theirs, newer");
+    assert_eq!(device.engine.status().parked, 0);
+}
+
+#[tokio::test]
+async fn deciding_about_an_operation_that_is_not_parked_is_an_error() {
+    let device = refused().await;
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+    for error in [
+        device.engine.discard(parked[0].operation).await.unwrap_err(),
+        device.engine.retry(parked[0].operation).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::NotParked(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_edit_of_a_refused_operation_is_sent_in_its_place() {
+    let device = Device::new().await;
+    let gate = sync::testing::Gate::new();
+    device.engine.push(&task(1, None, "bad")).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, None, "good")).await.unwrap();
+    device.wait_out();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<sync_tests::entities::Task>()["1"].text, "good");
+    assert_eq!(device.engine.status().parked, 0);
+    drop(gate);
+}

@@ -1,1 +1,194 @@
-//! (to come)
+//! Pulls: pages in order, cursors of the server, and one bad record spoils nothing.
+
+use chrono::TimeDelta;
+use sync::remote::{Page, PageItem, Position};
+use sync::storage::Cursor;
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{Change, State, SyncError};
+use sync_tests::app::Mood;
+use sync_tests::entities::{Note, Task, note, task};
+
+use crate::device::Device;
+
+fn cursors(server: &ScriptedRemote, of: &str) -> Vec<Option<String>> {
+    let cursor = |call| match call {
+        Call::Pull { entity, since } if entity == of => Some(since),
+        _ => None,
+    };
+    server.calls().into_iter().filter_map(cursor).collect()
+}
+
+#[tokio::test]
+async fn pages_come_in_order_until_there_are_no_more() {
+    let device = Device::with(&Default::default(), Default::default(), |builder| builder.page_size(10)).await;
+    for number in 0..35 {
+        device.server.put(&note(&format!("{number:02}"), "x", number));
+    }
+    let report = device.engine.pull().await.unwrap();
+    assert_eq!(report.pulled, 35);
+    let seen: Vec<_> =
+        device.app.state().note_pages.iter().flatten().map(|change| change.id().clone()).collect();
+    assert!(seen.is_sorted());
+    assert_eq!(device.app.state().note_pages.len(), 4);
+    device.server.put(&note("99", "new", 99));
+    device.engine.pull().await.unwrap();
+    assert_eq!(cursors(&device.server, "Note").last().unwrap().as_deref(), Some("35"));
+    assert_eq!(device.app.state().notes.len(), 36);
+}
+
+#[tokio::test]
+async fn a_tombstone_removes_the_record() {
+    let device = Device::new().await;
+    device.server.put(&task(1, None, "x"));
+    device.engine.pull().await.unwrap();
+    device.server.remove::<Task>(&1);
+    device.engine.pull().await.unwrap();
+    assert!(device.app.state().tasks.is_empty());
+}
+
+#[tokio::test]
+async fn pull_only_asks_for_one_entity() {
+    let device = Device::new().await;
+    device.engine.pull_only::<Task>().await.unwrap();
+    assert_eq!(device.server.calls(), [Call::Pull { entity: "Task", since: None }]);
+}
+
+#[tokio::test]
+async fn a_page_comes_again_when_the_handler_failed_or_panicked() {
+    for mood in [Mood::Fail, Mood::Panic] {
+        let device = Device::new().await;
+        device.server.put(&note("a", "x", 0));
+        device.app.state().moods.push_back(mood);
+        let report = device.engine.pull().await.unwrap();
+        assert!(matches!(&*report.errors[0], SyncError::Handler(_)));
+        assert_eq!(device.engine.status().state, State::Error);
+        let device = device.restart().await;
+        device.engine.pull().await.unwrap();
+        assert_eq!(cursors(&device.server, "Note"), [None, None]);
+        assert_eq!(device.app.state().notes.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_never_moves_on_an_error() {
+    let device = Device::with(&Default::default(), Default::default(), |builder| builder.page_size(1)).await;
+    device.server.put(&note("a", "x", 0));
+    device.server.put(&note("b", "x", 0));
+    let mut pulls = 0;
+    device.server.script(move |call| match call {
+        Call::Pull { entity: "Note", .. } => {
+            pulls += 1;
+            if pulls == 2 { Fault::Transient(500) } else { Fault::None }
+        }
+        _ => Fault::None,
+    });
+    device.engine.pull().await.unwrap();
+    device.engine.pull().await.unwrap();
+    let asked = cursors(&device.server, "Note");
+    assert_eq!(asked[..3], [None, Some("1".to_owned()), Some("1".to_owned())]);
+    assert_eq!(device.app.state().notes.len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_cursor_the_newest_updated_at_that_the_server_sent_takes_its_place() {
+    let device = Device::new().await;
+    device.clock.set(chrono::DateTime::UNIX_EPOCH);
+    let items: Vec<_> = [5, 9, 7]
+        .iter()
+        .map(|minute| PageItem::Record {
+            version: None,
+            body: serde_json::to_vec(&note(&minute.to_string(), "x", *minute)).unwrap().into(),
+        })
+        .collect();
+    device.server.once(Fault::Page(Box::new(Page { items, position: Position::NewestItem { full: false } })));
+    device.engine.pull_only::<Note>().await.unwrap();
+    device.engine.pull_only::<Note>().await.unwrap();
+    let newest = note("", "", 9).updated_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    assert_eq!(cursors(&device.server, "Note"), [None, Some(newest)]);
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_kept_aside_and_the_rest_goes_through() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    device
+        .server
+        .once(Fault::ExtraItem(r#"{"id":"b","title":7,"updatedAt":"2026-01-01T00:00:00Z"}"#.to_owned()));
+    let report = device.engine.pull().await.unwrap();
+    assert_eq!((report.pulled, report.set_aside), (1, 1));
+    let told = report.errors[0].to_string();
+    assert!(
+        told.starts_with(
+            "Note `b`: a pulled item cannot be read and is kept aside: invalid type: integer `7`"
+        )
+    );
+    let aside = device.engine.set_aside::<Note>().await.unwrap();
+    assert_eq!(aside[0].key.as_ref().unwrap().as_str(), "b");
+    assert!(aside[0].item.contains("\"title\":7"));
+    device.server.put(&note("b", "mended", 1));
+    device.engine.pull().await.unwrap();
+    assert!(device.engine.set_aside::<Note>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_item_without_an_id_is_kept_aside() {
+    let device = Device::new().await;
+    for item in [
+        r#"{"title":"x","updatedAt":"2026-01-01T00:00:00Z"}"#,
+        r#"{"id":"","title":"x","updatedAt":"2026-01-01T00:00:00Z"}"#,
+    ] {
+        device.server.once(Fault::ExtraItem(item.to_owned()));
+        device.engine.pull_only::<Note>().await.unwrap();
+    }
+    assert_eq!(device.engine.set_aside::<Note>().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_cursor_that_does_not_move_stops_the_pull() {
+    let device = Device::new().await;
+    device.server.script(|call| match call {
+        Call::Pull { .. } => {
+            let position = Position::Cursor { cursor: Cursor::new("same"), has_more: true };
+            Fault::Page(Box::new(Page { items: Vec::new(), position }))
+        }
+        _ => Fault::None,
+    });
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(matches!(&*report.errors[0], SyncError::StuckCursor { .. }));
+    assert_eq!(device.server.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn our_own_write_coming_back_is_no_conflict() {
+    for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {
+        let device = Device::on(&server).await;
+        device.engine.push(&task(1, None, "one")).await.unwrap();
+        device.engine.flush().await.unwrap();
+        device.engine.push(&task(1, None, "two")).await.unwrap();
+        device.engine.pull().await.unwrap();
+        assert_eq!(device.app.state().conflicts.len(), 0);
+        device.engine.flush().await.unwrap();
+        assert_eq!(server.records::<Task>()["1"].text, "two");
+        assert_eq!(device.app.state().conflicts.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_same_record_twice_in_a_page_ends_with_the_later_one() {
+    let device = Device::new().await;
+    let body = |title: &str| serde_json::to_vec(&note("a", title, 0)).unwrap().into();
+    let item = |title: &str| PageItem::Record { version: None, body: body(title) };
+    let position = Position::Cursor { cursor: Cursor::new("1"), has_more: false };
+    device.server.once(Fault::Page(Box::new(Page { items: vec![item("one"), item("two")], position })));
+    device.engine.pull_only::<Note>().await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "two");
+}
+
+#[tokio::test]
+async fn a_page_says_whether_more_follow_and_what_changed() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().note_pages[0], [Change::Upserted(note("a", "x", 0))]);
+    device.clock.advance(TimeDelta::seconds(1));
+}

@@ -1,14 +1,78 @@
-//! The derives of `sync`.
-use proc_macro::TokenStream;
+//! The derives of [`sync`](https://docs.rs/sync): `Syncable` for entities, and `Schema` for the struct that lists them
+//! and carries the handlers.
+//!
+//! Tokens are parsed into a model, all mistakes collected on the way, and the model is expanded into tokens. The impls
+//! are emitted even when there were mistakes, so that one mistake gives one error.
 
-/// Derives `Syncable`.
+mod errors;
+mod expand;
+mod model;
+mod parse;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+use errors::Errors;
+
+/// Makes a struct an entity: a kind of record that `sync` can queue, push and pull.
+///
+/// On the struct, `#[sync(…)]` takes
+///
+/// - `endpoint = "/notes"`: the path of the collection below the base URL. Required.
+/// - `conflict = LastWriteWins`: how conflicts are decided: `ServerWins`, `ClientWins`, `LastWriteWins`, `Merge`,
+///   `Manual`, or the path of a strategy of your own. Required.
+/// - `name = "Note"`: the name in the storage. The struct's own by default; set it before you rename the struct, so that
+///   its queue is found again. Instances of a generic struct share it, so only one of them can be in a schema.
+/// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported.
+///
+/// On a field, it takes
+///
+/// - `id`: the record's id: a `String`, a `Uuid`, an integer, or a newtype of one. A field named `id` needs no mark.
+/// - `updated_at`: when the record was changed last. A field named `updated_at` needs no mark.
+/// - `references = Note`: the field is the id of a record of that entity (or an `Option` or a `Vec` of ids), which has to
+///   exist on the server before this one is sent.
+///
+/// `#[serde(rename…)]` is understood.
+///
+/// ```ignore
+/// #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// #[sync(endpoint = "/tasks", conflict = Manual)]
+/// pub struct Task {
+///     #[sync(id)]
+///     pub key: String,
+///     #[sync(references = Note)]
+///     pub note_id: Uuid,
+///     pub text: String,
+/// }
+/// ```
 #[proc_macro_derive(Syncable, attributes(sync))]
-pub fn syncable(_: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_syncable(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let mut errors = Errors::default();
+    let entity = parse::entity(&input, &mut errors);
+    let mistaken = !errors.is_empty();
+    let mut tokens = expand::entity(&entity, mistaken);
+    tokens.extend(errors.into_tokens());
+    tokens.into()
 }
 
-/// Derives `Schema`.
+/// Makes a struct a schema: it lists the entities and carries the handlers.
+///
+/// `#[sync(entities(Note, Task))]` lists them, in the order in which they are pulled. The struct implements `OnPull` for
+/// each, and `OnConflict` for those with `conflict = Manual`. `crate = ::path::to::sync` says where the `sync` crate is,
+/// when it is re-exported.
+///
+/// ```ignore
+/// #[derive(Schema)]
+/// #[sync(entities(Note, Task))]
+/// pub struct App { database: Database }
+/// ```
 #[proc_macro_derive(Schema, attributes(sync))]
-pub fn schema(_: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_schema(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let mut errors = Errors::default();
+    let schema = parse::schema(&input, &mut errors);
+    let mut tokens = expand::schema(&schema);
+    tokens.extend(errors.into_tokens());
+    tokens.into()
 }

@@ -1,8 +1,8 @@
 //! What the derived code calls. Not part of the public interface: it changes whenever the derives do.
 
-pub use std::clone::Clone;
-pub use std::option::Option;
+pub use std::option::Option::{self, None, Some};
 pub use std::result::Result;
+pub use std::string::String;
 pub use std::vec::Vec;
 
 pub use chrono::{DateTime, Utc};
@@ -14,6 +14,11 @@ pub use crate::rim::Registry;
 pub use crate::strategy::{self, Mergeable, Strategy};
 
 use crate::record::RecordKey;
+
+/// What a type parameter of an entity has to be.
+pub trait Part: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static {}
+
+impl<P: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static> Part for P {}
 
 /// Adds the record that a field marked `#[sync(references = …)]` names.
 ///

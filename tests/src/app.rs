@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sync::{BoxError, Change, Conflict, EntityOf, OnConflict, OnPull, Pulled, Resolution, Schema, Syncable};
+use sync::{BoxError, Change, Conflict, OnConflict, OnPull, Pulled, Resolution, Schema, Syncable};
 
 use crate::entities::{Note, Task};
 
 /// The application of the stories. Clones share their state.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Schema)]
+#[sync(entities(Note, Task))]
 pub struct App(Arc<Mutex<State>>);
 
 /// What the application holds, and what it does next.
@@ -62,15 +63,6 @@ impl App {
     /// Decides the next conflict.
     pub fn will(&self, answer: Answer) {
         self.state().answers.push_back(answer);
-    }
-}
-
-impl EntityOf<App> for Note {}
-impl EntityOf<App> for Task {}
-impl Schema for App {
-    fn register(registry: &mut sync::codegen_support::Registry<Self>) {
-        registry.add::<Note>();
-        registry.add::<Task>();
     }
 }
 

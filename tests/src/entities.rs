@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use sync::codegen_support as cs;
-use sync::{EntityInfo, LastWriteWins, Manual, Syncable};
+use sync::Syncable;
 
 /// A note; the later edit wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = LastWriteWins)]
 pub struct Note {
     pub id: String,
     pub title: String,
@@ -16,57 +16,13 @@ pub struct Note {
 }
 
 /// A task of a note; conflicts go to a handler.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/tasks", conflict = Manual)]
 pub struct Task {
     pub id: u64,
+    #[sync(references = Note)]
     pub note_id: Option<String>,
     pub text: String,
-}
-
-impl Syncable for Note {
-    type Id = String;
-    type Strategy = LastWriteWins;
-    type References = ();
-    const ENTITY: EntityInfo = EntityInfo {
-        name: "Note",
-        endpoint: "/notes",
-        id_member: "id",
-        updated_at_member: Some("updatedAt"),
-        references: &[],
-    };
-    fn id(&self) -> &String {
-        &self.id
-    }
-    fn last_updated(&self) -> Option<DateTime<Utc>> {
-        Some(self.updated_at)
-    }
-}
-impl sync::Timestamped for Note {
-    fn updated_at(&self) -> DateTime<Utc> {
-        self.updated_at
-    }
-}
-impl Syncable for Task {
-    type Id = u64;
-    type Strategy = Manual;
-    type References = (Note, ());
-    const ENTITY: EntityInfo = EntityInfo {
-        name: "Task",
-        endpoint: "/tasks",
-        id_member: "id",
-        updated_at_member: None,
-        references: &["Note"],
-    };
-    fn id(&self) -> &u64 {
-        &self.id
-    }
-    fn references(&self) -> Result<Vec<cs::RecordRef>, cs::IdError> {
-        let mut v = Vec::new();
-        if let Some(id) = &self.note_id {
-            cs::refer::<Note>(id, &mut v)?;
-        }
-        Ok(v)
-    }
 }
 
 /// A note that was last changed some minutes after the first of January 2026.

@@ -1,0 +1,80 @@
+//! What the attributes say, once they are understood.
+
+use syn::{Generics, Ident, Path, Type};
+
+/// A struct that derives `Syncable`.
+pub(crate) struct Entity {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) krate: Path,
+    pub(crate) name: String,
+    pub(crate) endpoint: String,
+    pub(crate) strategy: Strategy,
+    pub(crate) id: Option<Named>,
+    pub(crate) updated_at: Option<Named>,
+    pub(crate) references: Vec<Reference>,
+    pub(crate) fields: Vec<(Ident, Type)>,
+}
+
+/// How conflicts are decided.
+pub(crate) enum Strategy {
+    BuiltIn(BuiltIn, Ident),
+    Own(Type),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
+    ServerWins,
+    ClientWins,
+    LastWriteWins,
+    Merge,
+    Manual,
+}
+
+impl BuiltIn {
+    pub(crate) const ALL: [(&'static str, Self); 5] = [
+        ("ServerWins", Self::ServerWins),
+        ("ClientWins", Self::ClientWins),
+        ("LastWriteWins", Self::LastWriteWins),
+        ("Merge", Self::Merge),
+        ("Manual", Self::Manual),
+    ];
+}
+
+impl Strategy {
+    pub(crate) fn is(&self, wanted: BuiltIn) -> bool {
+        matches!(self, Self::BuiltIn(built_in, _) if *built_in == wanted)
+    }
+}
+
+/// A field with a meaning.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    /// The JSON member that carries it.
+    pub(crate) member: String,
+}
+
+/// A field that holds ids of another entity.
+pub(crate) struct Reference {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) target: Path,
+    pub(crate) many: Many,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Many {
+    /// The field is an id.
+    One,
+    /// It is an `Option` or a `Vec` of ids.
+    Any,
+}
+
+/// A struct that derives `Schema`.
+pub(crate) struct Schema {
+    pub(crate) ident: Ident,
+    pub(crate) krate: Path,
+    pub(crate) entities: Vec<Path>,
+}

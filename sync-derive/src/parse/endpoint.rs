@@ -1,0 +1,61 @@
+//! What an endpoint may look like.
+
+/// Says what is wrong with an endpoint, and what to write.
+pub(super) fn mistake(endpoint: &str) -> Option<String> {
+    let base = "the base URL belongs to the remote, the endpoint is the path below it";
+    let trimmed = endpoint.trim_matches('/');
+    Some(if trimmed.is_empty() {
+        "the endpoint is empty: write the path of the collection, such as \"/notes\"".to_owned()
+    } else if endpoint.contains("://") {
+        format!("the endpoint is a whole URL: {base}, such as \"/notes\"")
+    } else if !endpoint.starts_with('/') {
+        format!("the endpoint has to start with `/`: write \"/{trimmed}\"")
+    } else if let Some(sign) = endpoint.chars().find(|sign| matches!(sign, '?' | '#')) {
+        let path = endpoint.split(sign).next().unwrap_or_default();
+        format!("the endpoint is a path and has no `{sign}`: write \"{path}\"")
+    } else if endpoint.split('/').any(|segment| matches!(segment, "." | "..")) {
+        format!("the endpoint leads elsewhere with `.` or `..`: {base}, such as \"/notes\"")
+    } else if endpoint.ends_with('/') {
+        format!("the endpoint ends with `/`, to which ids would be added: write \"/{trimmed}\"")
+    } else if endpoint.contains("//") {
+        format!("the endpoint has an empty part: write \"/{}\"", parts(trimmed).join("/"))
+    } else if endpoint.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
+        "the endpoint has white space in it: write it percent-encoded, as %20, or choose another path"
+            .to_owned()
+    } else {
+        return None;
+    })
+}
+
+fn parts(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| !part.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mistake;
+
+    #[test]
+    fn a_path_below_the_base_is_an_endpoint() {
+        for endpoint in ["/notes", "/v1/notes", "/no-tes_2/%20x", "/a.b"] {
+            assert_eq!(mistake(endpoint), None, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_says_what_to_write() {
+        for (endpoint, advice) in [
+            ("notes", "write \"/notes\""),
+            ("/notes/", "write \"/notes\""),
+            ("/notes?x=1", "write \"/notes\""),
+            ("/notes#x", "write \"/notes\""),
+            ("/a//b", "write \"/a/b\""),
+            ("/../notes", "such as \"/notes\""),
+            ("https://x/notes", "such as \"/notes\""),
+            ("", "such as \"/notes\""),
+            ("/my notes", "%20"),
+        ] {
+            assert!(mistake(endpoint).is_some_and(|told| told.contains(advice)), "{endpoint}");
+        }
+    }
+}

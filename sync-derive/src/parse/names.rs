@@ -1,0 +1,137 @@
+//! What serde calls a field.
+
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, ExprLit, Field, Ident, Lit, Meta, Token};
+
+/// An identifier without `r#`.
+pub(super) fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// The JSON member that carries a field; `None` when serde leaves it out or dissolves it.
+pub(super) fn member(field: &Field, ident: &Ident, rename_all: RenameAll) -> Option<String> {
+    let items = serde_items(&field.attrs);
+    if items
+        .iter()
+        .any(|item| ["skip", "skip_serializing", "flatten"].iter().any(|name| item.path().is_ident(name)))
+    {
+        return None;
+    }
+    let renamed = items.iter().find_map(|item| text(item, "rename"));
+    Some(renamed.unwrap_or_else(|| rename_all.apply(&plain(ident))))
+}
+
+/// `#[serde(rename_all = "…")]`: how a field's name becomes a member's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RenameAll {
+    Not,
+    Lower,
+    Upper,
+    Pascal,
+    Camel,
+    Snake,
+    ScreamingSnake,
+    Kebab,
+    ScreamingKebab,
+}
+
+impl RenameAll {
+    pub(super) fn of(attributes: &[Attribute]) -> Self {
+        let rule = serde_items(attributes).iter().find_map(|item| text(item, "rename_all"));
+        match rule.as_deref() {
+            Some("lowercase") => Self::Lower,
+            Some("UPPERCASE") => Self::Upper,
+            Some("PascalCase") => Self::Pascal,
+            Some("camelCase") => Self::Camel,
+            Some("snake_case") => Self::Snake,
+            Some("SCREAMING_SNAKE_CASE") => Self::ScreamingSnake,
+            Some("kebab-case") => Self::Kebab,
+            Some("SCREAMING-KEBAB-CASE") => Self::ScreamingKebab,
+            // What serde does not know either is serde's to report.
+            _ => Self::Not,
+        }
+    }
+
+    /// Field names are in snake case already, so that some rules leave them as they are.
+    fn apply(self, name: &str) -> String {
+        match self {
+            Self::Not | Self::Lower | Self::Snake => name.to_owned(),
+            Self::Upper | Self::ScreamingSnake => name.to_uppercase(),
+            Self::Pascal => name.split('_').map(capitalised).collect(),
+            Self::Camel => {
+                let pascal = Self::Pascal.apply(name);
+                let mut letters = pascal.chars();
+                letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+            }
+            Self::Kebab => name.replace('_', "-"),
+            Self::ScreamingKebab => name.to_uppercase().replace('_', "-"),
+        }
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+/// The items of every `#[serde(…)]`. What cannot be read is serde's to report.
+fn serde_items(attributes: &[Attribute]) -> Vec<Meta> {
+    let serde = attributes.iter().filter(|attribute| attribute.path().is_ident("serde"));
+    let items = serde.filter_map(|attribute| {
+        attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()
+    });
+    items.flatten().collect()
+}
+
+/// The text of `name = "…"`, or of `name(serialize = "…")`: what is written is what the server sees.
+fn text(item: &Meta, name: &str) -> Option<String> {
+    match item {
+        Meta::NameValue(pair) if pair.path.is_ident(name) => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        Meta::List(list) if list.path.is_ident(name) => {
+            let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
+            inner.iter().find_map(|item| text(item, "serialize"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_renames_as_serde_does() {
+        let cases = [
+            (RenameAll::Not, "updated_at"),
+            (RenameAll::Lower, "updated_at"),
+            (RenameAll::Upper, "UPDATED_AT"),
+            (RenameAll::Pascal, "UpdatedAt"),
+            (RenameAll::Camel, "updatedAt"),
+            (RenameAll::Snake, "updated_at"),
+            (RenameAll::ScreamingSnake, "UPDATED_AT"),
+            (RenameAll::Kebab, "updated-at"),
+            (RenameAll::ScreamingKebab, "UPDATED-AT"),
+        ];
+        for (rule, member) in cases {
+            assert_eq!(rule.apply("updated_at"), member, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_fields_own_name_comes_before_the_rule() {
+        let field: Field = syn::parse_quote!(#[serde(default, rename(serialize = "changed", deserialize = "x"))] updated_at: u8);
+        let ident = field.ident.clone().unwrap();
+        assert_eq!(member(&field, &ident, RenameAll::Camel).as_deref(), Some("changed"));
+    }
+
+    #[test]
+    fn a_skipped_field_has_no_member() {
+        let field: Field = syn::parse_quote!(#[serde(skip)] id: u8);
+        let ident = field.ident.clone().unwrap();
+        assert_eq!(member(&field, &ident, RenameAll::Not), None);
+    }
+}

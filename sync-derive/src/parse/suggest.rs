@@ -1,0 +1,57 @@
+//! "Did you mean …?"
+
+/// The known name that is nearest to a mistyped one, if any is near.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distance = |candidate: &&&str| edits(&name, &candidate.to_lowercase());
+    known
+        .iter()
+        .min_by_key(distance)
+        .filter(|candidate| distance(candidate) <= 1 + candidate.len() / 4)
+        .copied()
+}
+
+/// A list for people to read.
+pub(super) fn list(known: &[&str]) -> String {
+    let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    match &quoted[..] {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// How many letters have to be put in, taken out or changed (Levenshtein, 1965).
+fn edits(left: &str, right: &str) -> usize {
+    let right: Vec<_> = right.chars().collect();
+    let mut row: Vec<_> = (0..=right.len()).collect();
+    for (above, letter) in left.chars().enumerate() {
+        let mut diagonal = above;
+        row[0] = above + 1;
+        for (index, other) in right.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[index + 1];
+            row[index + 1] = changed.min(row[index] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        let known = ["endpoint", "conflict", "name", "crate"];
+        assert_eq!(nearest("endpiont", &known), Some("endpoint"));
+        assert_eq!(nearest("Conflicts", &known), Some("conflict"));
+        assert_eq!(nearest("table", &known), None);
+    }
+
+    #[test]
+    fn names_are_listed_for_people() {
+        assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(list(&["a"]), "`a`");
+    }
+}

@@ -71,6 +71,14 @@ pub enum StorageError {
     /// Reading or writing failed.
     #[error("the storage failed")]
     Io(#[source] BoxError),
+    /// The work of the transaction panicked, so nothing of it stays.
+    #[error("the work of the transaction panicked; nothing was written")]
+    Panicked,
+    /// The work of the transaction ended it by itself (`COMMIT` or `ROLLBACK`), so that it is not known what stays.
+    #[error(
+        "the closure ended the transaction that it runs in; leave `COMMIT` and `ROLLBACK` to the storage"
+    )]
+    Ended,
     /// The storage was closed, or its thread died.
     #[error("the storage is closed")]
     Closed,

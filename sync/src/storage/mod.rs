@@ -294,6 +294,14 @@ where
     });
     let committed = storage.transact(principal, work).await;
     let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome(committed, result)
+}
+
+/// What a transaction came to, out of what the storage said and what the closure left.
+fn outcome<R, E: From<StorageError>>(
+    committed: Result<(), StorageError>,
+    result: Option<Result<R, E>>,
+) -> Result<R, E> {
     match (committed, result) {
         (Ok(()), Some(result)) | (Err(StorageError::Aborted), Some(result @ Err(_))) => result,
         (Err(error), _) => Err(error.into()),

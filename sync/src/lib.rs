@@ -29,6 +29,10 @@ pub use entity::{EntityId, EntityInfo, EntityOf, Schema, Syncable, Timestamp, Ti
 pub use error::{Error, Handler, HandlerError, SyncError};
 pub use handler::{Change, Conflict, OnConflict, OnPull, Pulled, Resolution};
 pub use record::{OperationId, Principal};
+#[cfg(feature = "rest")]
+pub use remote::rest::{
+    Authorization, Credentials, CredentialsError, Dialect, RestError, RestRemote, RestRemoteBuilder, Secret,
+};
 pub use remote::{Remote, RemoteError};
 pub use report::SyncReport;
 pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, RecordState};

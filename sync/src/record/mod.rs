@@ -206,7 +206,7 @@ pub struct Refusal {
     /// The HTTP status, or what a remote that is no HTTP uses in its place.
     pub status: u16,
     /// Problem details (RFC 9457), when the answer had any.
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
 }
 
 impl std::fmt::Display for Refusal {

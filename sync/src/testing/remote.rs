@@ -276,7 +276,7 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
         }
         Fault::Unauthorized => RemoteError::Unauthorized { url, reason: None },
         Fault::Refused(status, detail) => {
-            let problem = Some(Problem { detail: Some(detail.clone()), ..Problem::default() });
+            let problem = Some(Box::new(Problem { detail: Some(detail.clone()), ..Problem::default() }));
             RemoteError::Refused { url, refusal: Refusal { status: *status, problem }, retry_after: None }
         }
         Fault::Protocol(reason) => RemoteError::Protocol { url, reason: reason.clone(), source: None },

@@ -1,1 +1,123 @@
-//! The HTTP contract.
+//! The HTTP contract (design, section 5): [`RestRemote`] and what it is made of.
+//!
+//! A request goes down this list, and its answer comes up again:
+//!
+//! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `version`.
+//! - `exchange`: credentials, redirects, time and size limits; `credentials`, `redirect`, `body`.
+//! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
+//!
+//! What servers do differently is data ([`Dialect`]). Nothing in here knows of queues, strategies or typed records.
+
+mod answer;
+mod base_url;
+mod body;
+mod builder;
+mod credentials;
+mod dialect;
+mod error;
+mod exchange;
+mod members;
+mod page;
+mod problem;
+mod redirect;
+mod request;
+mod retry_after;
+mod secret;
+mod version;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use self::answer::{Reader, failure};
+use self::base_url::BaseUrl;
+pub use self::builder::RestRemoteBuilder;
+pub use self::credentials::{Authorization, Credentials, CredentialsError};
+pub use self::dialect::{ConflictDialect, Dialect, PullDialect, RecordDialect};
+pub use self::error::{BaseUrlProblem, RestError};
+use self::exchange::Exchange;
+pub use self::secret::Secret;
+use super::{Fetched, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest};
+use crate::entity::EntityInfo;
+use crate::record::RecordKey;
+
+/// A server that speaks the HTTP contract, or a dialect of it.
+///
+/// HTTP/1.1 with connections kept open and HTTP/2 where TLS negotiates it, gzip, TLS by rustls with the system's
+/// certificates, and the system's proxy. Redirects are followed within the origin when they keep the method (307, 308);
+/// credentials go nowhere else.
+///
+/// ```
+/// use sync::RestRemote;
+///
+/// let remote = RestRemote::new("https://api.example.com/v1")?;
+/// # Ok::<(), sync::RestError>(())
+/// ```
+///
+/// One remote belongs to one account: after a log-out, build another one.
+pub struct RestRemote {
+    base: BaseUrl,
+    exchange: Exchange,
+    dialect: Dialect,
+}
+
+impl RestRemote {
+    /// A server with the contract's names, no credentials, and the limits that [`RestRemoteBuilder`] states. The
+    /// endpoints of the entities are below `url`: `https://x/v1` and `/notes` are `https://x/v1/notes`.
+    ///
+    /// # Errors
+    /// When `url` is no absolute `http` or `https` URL, or has a query, a fragment, a user name or a password.
+    pub fn new(url: impl AsRef<str>) -> Result<Self, RestError> {
+        Self::builder(url).build()
+    }
+
+    /// The same, with settings.
+    pub fn builder(url: impl AsRef<str>) -> RestRemoteBuilder {
+        RestRemoteBuilder::new(url.as_ref().to_owned())
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { exchange: &self.exchange, dialect: &self.dialect }
+    }
+}
+
+impl fmt::Debug for RestRemote {
+    /// Shows the base URL and nothing else: headers may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestRemote").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Remote for RestRemote {
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        let answer = self.exchange.run(request::write(&self.base, &request)?).await?;
+        self.reader().written(&request, answer)
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+        let answer = self.exchange.run(request::pull(&self.base, &request, &self.dialect.pull)?).await?;
+        self.reader().pulled(&request, answer)
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        let answer = self.exchange.run(request::fetch(&self.base, entity, key)?).await?;
+        self.reader().fetched(entity, answer)
+    }
+
+    /// Asks for the head of the base URL, without credentials. Every answer counts but 502, 503 and 504, which come from
+    /// something before the server.
+    async fn probe(&self) -> Result<(), RemoteError> {
+        let answer = self.exchange.run_anonymously(request::probe(&self.base)).await;
+        match answer {
+            Ok(answer) if matches!(answer.status.as_u16(), 502..=504) => Err(failure(&answer)),
+            // A redirect that is not followed, for instance.
+            Ok(_) | Err(RemoteError::Protocol { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

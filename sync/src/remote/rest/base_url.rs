@@ -1,0 +1,135 @@
+//! Where the server's endpoints are: the base URL, and the URLs below it.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use super::error::{BaseUrlProblem, RestError};
+use crate::entity::EntityInfo;
+use crate::record::RecordKey;
+
+/// All but the unreserved characters (RFC 3986, section 2.3): an id is one segment of a path, whatever is in it.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a URL parser encodes in a path (WHATWG URL, section 1.3), but for `?` and `#`, which do not belong there. `%`
+/// stays, so that an endpoint may hold what is encoded already.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'^').add(b'`').add(b'{').add(b'}');
+
+/// An absolute `http` or `https` URL without user info, query and fragment, and without a slash at its end.
+#[derive(Clone)]
+pub(super) struct BaseUrl {
+    url: Url,
+    /// `scheme://host/path`, without the slash.
+    text: String,
+}
+
+/// An endpoint or an id that does not lead below the base URL.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` does not lead to one address below the base URL; an endpoint is a path such as `/notes`")]
+pub(super) struct OutsideBase {
+    path: String,
+}
+
+impl BaseUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, RestError> {
+        Self::checked(text).map_err(|problem| RestError::BaseUrl { url: without_user_info(text), problem })
+    }
+
+    fn checked(text: &str) -> Result<Self, BaseUrlProblem> {
+        if text.is_empty() {
+            return Err(BaseUrlProblem::Empty);
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(BaseUrlProblem::Whitespace);
+        }
+        // The parser would also read `https:host` and `https:/host`, and take `localhost:3000` for a scheme.
+        let Some((scheme, _)) = text.split_once("://") else {
+            return Err(BaseUrlProblem::NotAbsolute);
+        };
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(BaseUrlProblem::Scheme(scheme.to_owned()));
+        }
+        let url = Url::parse(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BaseUrlProblem::Credentials);
+        }
+        if url.query().is_some() {
+            return Err(BaseUrlProblem::Query);
+        }
+        if url.fragment().is_some() {
+            return Err(BaseUrlProblem::Fragment);
+        }
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { url, text })
+    }
+
+    /// The base itself.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The collection of an entity.
+    pub(super) fn collection(&self, entity: &EntityInfo) -> Result<Url, OutsideBase> {
+        self.below(entity.endpoint, "")
+    }
+
+    /// One record of an entity: one segment below its collection.
+    pub(super) fn record(&self, entity: &EntityInfo, key: &RecordKey) -> Result<Url, OutsideBase> {
+        let folder = entity.endpoint.strip_suffix('/').unwrap_or(entity.endpoint);
+        self.below(folder, &format!("/{}", utf8_percent_encode(key.as_str(), SEGMENT)))
+    }
+
+    /// Parses a URL and makes sure that parsing changed nothing: steps such as `..`, in whatever spelling, a query or
+    /// a fragment would have sent the request elsewhere. The derive and [`RecordKey`] refuse them already; this also
+    /// holds for an [`EntityInfo`] made by hand.
+    fn below(&self, endpoint: &str, segment: &str) -> Result<Url, OutsideBase> {
+        let path = format!("{}{segment}", utf8_percent_encode(endpoint, PATH));
+        let text = format!("{}{path}", self.text);
+        match Url::parse(&text) {
+            Ok(url)
+                if path.starts_with('/')
+                    && url.as_str() == text
+                    && url.query().is_none()
+                    && url.fragment().is_none() =>
+            {
+                Ok(url)
+            }
+            _ => Err(OutsideBase { path }),
+        }
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A URL as errors and logs show it: a query may hold a cursor, or a key that a redirect brought.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails for URLs that cannot have user info, which is what is wanted.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+/// What was given as a base URL, for its error: also something that is no URL may hold a password and a query.
+fn without_user_info(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let Some((_, rest)) = rest.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+}

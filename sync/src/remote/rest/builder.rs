@@ -1,0 +1,237 @@
+//! Settings of a [`RestRemote`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
+
+use super::RestRemote;
+use super::base_url::BaseUrl;
+use super::credentials::{Access, Authorization, Credentials};
+use super::dialect::Dialect;
+use super::error::RestError;
+use super::exchange::Exchange;
+use super::secret::Secret;
+
+/// Headers that the protocol sets itself, or that would break it.
+const RESERVED: [&str; 16] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Builds a [`RestRemote`]; made by [`RestRemote::builder`]. Whatever is wrong is said by [`build`](Self::build).
+///
+/// ```
+/// use std::time::Duration;
+/// use sync::RestRemote;
+///
+/// let remote = RestRemote::builder("https://api.example.com/v1")
+///     .bearer("the user's token")
+///     .header("X-Client", "notes 1.0")
+///     .timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok::<(), sync::RestError>(())
+/// ```
+#[must_use = "nothing is built before `build`"]
+pub struct RestRemoteBuilder {
+    url: String,
+    source: Source,
+    headers: Vec<(String, Secret)>,
+    user_agent: String,
+    connect_timeout: Duration,
+    timeout: Duration,
+    max_response_bytes: usize,
+    http2_prior_knowledge: bool,
+    root_certificates: Vec<Vec<u8>>,
+    dialect: Dialect,
+}
+
+/// Where credentials come from.
+enum Source {
+    None,
+    Fixed(Authorization),
+    Hook(Arc<dyn Credentials>),
+}
+
+impl RestRemoteBuilder {
+    pub(super) fn new(url: String) -> Self {
+        Self {
+            url,
+            source: Source::None,
+            headers: Vec::new(),
+            user_agent: concat!("sync/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            max_response_bytes: 16 * 1024 * 1024,
+            http2_prior_knowledge: false,
+            root_certificates: Vec::new(),
+            dialect: Dialect::default(),
+        }
+    }
+
+    /// A token that stays as it is, sent as `Authorization: Bearer …`. When the server answers 401, the status becomes
+    /// `Unauthorized`. Takes the place of earlier credentials.
+    pub fn bearer(mut self, token: impl Into<Secret>) -> Self {
+        self.source = Source::Fixed(Authorization::bearer(token));
+        self
+    }
+
+    /// A hook that gives credentials, and fresh ones after a 401. Takes the place of earlier credentials.
+    pub fn credentials(mut self, credentials: impl Credentials) -> Self {
+        self.source = Source::Hook(Arc::new(credentials));
+        self
+    }
+
+    /// A header for every request. Its value is kept out of logs.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The header `User-Agent`. Default: `sync/` and the version of this library.
+    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
+        self.user_agent = text.into();
+        self
+    }
+
+    /// How long a connection may take to be made, TLS included. Default: 10 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take from its start to the end of the answer's body, redirects included. Default: 60 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How large the body of an answer may be, in bytes after decompression. A larger one is refused as soon as it is
+    /// known to be, and not read to its end. A page may have one item for every 64 of these bytes, or as many as were
+    /// asked for. Default: 16 MiB.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Speaks HTTP/2 from the first byte, without asking whether the server knows it: for servers that offer HTTP/2
+    /// without TLS. With TLS it is negotiated anyway.
+    pub fn http2_prior_knowledge(mut self) -> Self {
+        self.http2_prior_knowledge = true;
+        self
+    }
+
+    /// A root certificate to be trusted beside those of the system, or several in one text, in PEM.
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// What the server calls things. Default: the contract's names.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Checks the settings and builds the remote. Nothing is sent.
+    ///
+    /// # Errors
+    /// One for each kind of mistake; see [`RestError`].
+    pub fn build(self) -> Result<RestRemote, RestError> {
+        let base = BaseUrl::parse(&self.url)?;
+        self.dialect.check()?;
+        for (setting, zero) in [
+            ("connect_timeout", self.connect_timeout.is_zero()),
+            ("timeout", self.timeout.is_zero()),
+            ("max_response_bytes", self.max_response_bytes == 0),
+        ] {
+            if zero {
+                return Err(RestError::Zero { setting });
+            }
+        }
+        let mut headers = headers(&self.headers)?;
+        let agent = HeaderValue::from_str(&self.user_agent);
+        headers.insert(USER_AGENT, agent.map_err(|_| RestError::HeaderValue { name: "User-Agent".into() })?);
+        let access = access(self.source, &headers)?;
+        let mut client = Client::builder()
+            .connect_timeout(self.connect_timeout)
+            .redirect(Policy::none())
+            .referer(false)
+            .gzip(true);
+        if self.http2_prior_knowledge {
+            client = client.http2_prior_knowledge();
+        }
+        for pem in &self.root_certificates {
+            let certificates = Certificate::from_pem_bundle(pem)
+                .map_err(|error| RestError::Certificate { source: error.into() })?;
+            if certificates.is_empty() {
+                return Err(RestError::Certificate { source: "there is no certificate in it".into() });
+            }
+            client = client.tls_certs_merge(certificates);
+        }
+        let client = client.build().map_err(|error| RestError::Client { source: error.into() })?;
+        let exchange = Exchange {
+            client,
+            headers,
+            access,
+            timeout: self.timeout,
+            max_response_bytes: self.max_response_bytes,
+        };
+        Ok(RestRemote { base, exchange, dialect: self.dialect })
+    }
+}
+
+fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, RestError> {
+    let mut headers = HeaderMap::new();
+    for (text, value) in given {
+        let name = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| RestError::HeaderName { name: text.clone() })?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(RestError::HeaderReserved { name: text.clone() });
+        }
+        let mut value = HeaderValue::from_str(value.expose())
+            .map_err(|_| RestError::HeaderValue { name: text.clone() })?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn access(source: Source, headers: &HeaderMap) -> Result<Access, RestError> {
+    if headers.contains_key(AUTHORIZATION) && !matches!(source, Source::None) {
+        return Err(RestError::TwoCredentials);
+    }
+    match source {
+        Source::None => Ok(Access::Open),
+        Source::Fixed(authorization) => {
+            let name = authorization.name().to_owned();
+            Access::fixed(authorization).ok_or(RestError::HeaderValue { name })
+        }
+        Source::Hook(credentials) => Ok(Access::hook(credentials)),
+    }
+}
+
+impl fmt::Debug for RestRemoteBuilder {
+    /// Shows no URL, which may hold a password that [`build`](Self::build) would refuse, and no header's value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("RestRemoteBuilder").field("headers", &headers).finish_non_exhaustive()
+    }
+}

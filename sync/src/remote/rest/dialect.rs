@@ -1,0 +1,136 @@
+//! What servers call things: the knobs of the contract.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RestError;
+
+/// The names that a server uses, as plain data. [`Dialect::default`] is the contract of the design's section 5.
+///
+/// The structs can grow, so they are made from their default:
+///
+/// ```
+/// use sync::Dialect;
+///
+/// let mut dialect = Dialect::default();
+/// dialect.pull.since_parameter = "modified_after".into();
+/// dialect.pull.items_member = "data".into();
+/// dialect.record.version_member = None;
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// How a page of changes is asked for and answered.
+    pub pull: PullDialect,
+    /// What a record's members mean.
+    pub record: RecordDialect,
+    /// What a conflict looks like.
+    pub conflict: ConflictDialect,
+}
+
+/// How a page of changes is asked for, and what its answer looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PullDialect {
+    /// The query parameter that carries the cursor. It is left out on the first pull. Default: `since`.
+    pub since_parameter: String,
+    /// The query parameter that says how many items to send at most. Default: `limit`.
+    pub limit_parameter: String,
+    /// The member of the answer that holds the list. Default: `items`.
+    pub items_member: String,
+    /// The member of the answer that holds the new cursor, a string. Default: `cursor`.
+    pub cursor_member: String,
+    /// The member of the answer that says whether there is more, a boolean. Default: `hasMore`.
+    pub has_more_member: String,
+}
+
+impl Default for PullDialect {
+    fn default() -> Self {
+        Self {
+            since_parameter: "since".into(),
+            limit_parameter: "limit".into(),
+            items_member: "items".into(),
+            cursor_member: "cursor".into(),
+            has_more_member: "hasMore".into(),
+        }
+    }
+}
+
+/// What a record's members mean to the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RecordDialect {
+    /// The member that carries the id where it is not under the entity's own name for it; tombstones often do so.
+    /// Default: `id`.
+    pub id_member: String,
+    /// The member that is `true` in a tombstone. Default: `deleted`.
+    pub deleted_member: String,
+    /// The member that carries a record's version, a string or an integer, where no `ETag` tells it. `None` if the
+    /// records have no such member, or have one that means something else. Default: `version`.
+    pub version_member: Option<String>,
+}
+
+impl Default for RecordDialect {
+    fn default() -> Self {
+        Self {
+            id_member: "id".into(),
+            deleted_member: "deleted".into(),
+            version_member: Some("version".into()),
+        }
+    }
+}
+
+/// What the answer to a conflicting write (409 or 412) looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ConflictDialect {
+    /// The member that holds the server's record, if the answer is not the record itself. Default: `current`.
+    pub current_member: String,
+}
+
+impl Default for ConflictDialect {
+    fn default() -> Self {
+        Self { current_member: "current".into() }
+    }
+}
+
+impl Dialect {
+    /// Checks that no name is empty, and that no two things that stand side by side have the same name.
+    pub(super) fn check(&self) -> Result<(), RestError> {
+        let Self { pull, record, conflict } = self;
+        let parameters = [
+            ("pull.since_parameter", &pull.since_parameter),
+            ("pull.limit_parameter", &pull.limit_parameter),
+        ];
+        let envelope = [
+            ("pull.items_member", &pull.items_member),
+            ("pull.cursor_member", &pull.cursor_member),
+            ("pull.has_more_member", &pull.has_more_member),
+        ];
+        let mut members = vec![
+            ("record.id_member", &record.id_member),
+            ("record.deleted_member", &record.deleted_member),
+            ("conflict.current_member", &conflict.current_member),
+        ];
+        members.extend(record.version_member.as_ref().map(|name| ("record.version_member", name)));
+        distinct(&parameters)?;
+        distinct(&envelope)?;
+        distinct(&members)
+    }
+}
+
+fn distinct(names: &[(&str, &String)]) -> Result<(), RestError> {
+    let refused = |reason| Err(RestError::Dialect { reason });
+    for (place, (knob, name)) in names.iter().enumerate() {
+        if name.is_empty() {
+            return refused(format!("`{knob}` is empty"));
+        }
+        if let Some((other, _)) = names[..place].iter().find(|(_, earlier)| earlier == name) {
+            return refused(format!("`{other}` and `{knob}` are both `{name}`"));
+        }
+    }
+    Ok(())
+}

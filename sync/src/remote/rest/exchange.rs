@@ -1,0 +1,218 @@
+//! One request and its answer: credentials, redirects, time and size limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Response, StatusCode};
+use tokio::time::{Instant, timeout_at};
+
+use super::base_url::shown;
+use super::body::{self, BodyError};
+use super::credentials::{Access, CredentialsError, Pass};
+use super::problem::problem;
+use super::redirect::{Redirect, redirect};
+use super::request::Request;
+use super::retry_after::retry_after;
+use crate::BoxError;
+use crate::remote::RemoteError;
+
+/// So much of a refusal is read, in bytes: problem details are short.
+const REFUSAL_BYTES: usize = 64 * 1024;
+
+/// The way to the server.
+pub(super) struct Exchange {
+    pub(super) client: Client,
+    /// Sent with each request.
+    pub(super) headers: HeaderMap,
+    pub(super) access: Access,
+    /// For a request with its redirects and the answer's body.
+    pub(super) timeout: Duration,
+    pub(super) max_response_bytes: usize,
+}
+
+/// What a server said.
+pub(super) struct Answer {
+    /// What was asked, as errors show it.
+    pub(super) url: String,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// Looked at only by those whom the status sends there: a refusal stands without its body.
+    pub(super) body: Result<Bytes, BodyError>,
+}
+
+impl Answer {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.headers)
+    }
+}
+
+impl Exchange {
+    /// Sends a request with credentials, and with fresh ones if they are rejected.
+    pub(super) async fn run(&self, request: Request) -> Result<Answer, RemoteError> {
+        let pass = self.access.pass().await.map_err(|error| no_credentials(&request, error))?;
+        let answer = self.attempt(&request, Some(&pass)).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let Some(fresh) = self.access.fresh(&pass).await else {
+            return Err(unauthorized(&answer));
+        };
+        let fresh = fresh.map_err(|error| no_credentials(&request, error))?;
+        let answer = self.attempt(&request, Some(&fresh)).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(unauthorized(&answer));
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request without credentials.
+    pub(super) async fn run_anonymously(&self, request: Request) -> Result<Answer, RemoteError> {
+        self.attempt(&request, None).await
+    }
+
+    async fn attempt(&self, request: &Request, pass: Option<&Pass>) -> Result<Answer, RemoteError> {
+        let deadline = Instant::now() + self.timeout;
+        let url = shown(&request.url);
+        let response = self.follow(request, pass, deadline).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let limit = match status {
+            status if status.is_success() => self.max_response_bytes,
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => self.max_response_bytes,
+            _ => self.max_response_bytes.min(REFUSAL_BYTES),
+        };
+        let body = body::read(response, limit, deadline).await;
+        Ok(Answer { url, status, headers, body })
+    }
+
+    /// Sends a request, and again where it is redirected to within the origin.
+    async fn follow(
+        &self,
+        request: &Request,
+        pass: Option<&Pass>,
+        deadline: Instant,
+    ) -> Result<Response, RemoteError> {
+        let mut request = request.clone();
+        let mut hops = 0;
+        loop {
+            let response = self.once(&request, pass, deadline).await?;
+            match redirect(response.status(), response.headers(), &request.url, hops) {
+                None => return Ok(response),
+                Some(Redirect::Follow(url)) => request.url = url,
+                Some(Redirect::Refuse(reason)) => {
+                    return Err(RemoteError::Protocol { url: shown(&request.url), reason, source: None });
+                }
+            }
+            hops += 1;
+        }
+    }
+
+    async fn once(
+        &self,
+        request: &Request,
+        pass: Option<&Pass>,
+        deadline: Instant,
+    ) -> Result<Response, RemoteError> {
+        let Request { method, url, headers, body } = request;
+        let mut all = self.headers.clone();
+        all.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(pass) = pass {
+            pass.apply(&mut all);
+        }
+        let mut builder = self.client.request(method.clone(), url.clone()).headers(all);
+        if let Some(body) = body {
+            builder = builder.body(body.clone());
+        }
+        let shown = shown(url);
+        let sent = timeout_at(deadline, builder.send()).await;
+        let response = match sent {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.no_answer(shown, error.without_url())),
+            Err(_) => return Err(self.late(shown)),
+        };
+        tracing::debug!(method = %method, url = %shown, status = response.status().as_u16(), "answered");
+        Ok(response)
+    }
+
+    fn no_answer(&self, url: String, error: reqwest::Error) -> RemoteError {
+        let reason = if error.is_connect() && error.is_timeout() {
+            "no connection in time".to_owned()
+        } else if error.is_timeout() {
+            return self.late(url);
+        } else if error.is_builder() {
+            // The client could make nothing of the request, or of the address that it was redirected to.
+            let reason = format!("the request cannot be sent: {}", root_cause(&error));
+            return RemoteError::Protocol { url, reason, source: Some(error.into()) };
+        } else if error.is_connect() {
+            format!("no connection: {}", root_cause(&error))
+        } else {
+            format!("no answer: {}", root_cause(&error))
+        };
+        tracing::debug!(%url, %reason, "not answered");
+        RemoteError::Unreachable { url, reason, retry_after: None, source: Some(error.into()) }
+    }
+
+    fn late(&self, url: String) -> RemoteError {
+        let reason = format!("no complete answer within {:?}", self.timeout);
+        tracing::debug!(%url, %reason, "not answered");
+        RemoteError::Unreachable { url, reason, retry_after: None, source: None }
+    }
+
+    /// The body of an answer whose status asks for one.
+    pub(super) fn body(&self, answer: &mut Answer) -> Result<Bytes, RemoteError> {
+        let url = answer.url.clone();
+        match std::mem::replace(&mut answer.body, Ok(Bytes::new())) {
+            Ok(body) => Ok(body),
+            Err(BodyError::Late) => Err(self.late(url)),
+            Err(BodyError::Broken(source)) => Err(RemoteError::Unreachable {
+                url,
+                reason: format!("the answer broke off: {}", root_cause(&*source)),
+                retry_after: answer.retry_after(),
+                source: Some(source),
+            }),
+            Err(BodyError::TooLarge { limit }) => Err(RemoteError::Protocol {
+                url,
+                reason: format!(
+                    "the answer is larger than {limit} bytes and was not read; let the server send smaller pages, or raise `max_response_bytes`"
+                ),
+                source: None,
+            }),
+            Err(BodyError::Undecodable(source)) => Err(RemoteError::Protocol {
+                url,
+                reason: "the answer is not encoded as its headers say".to_owned(),
+                source: Some(source),
+            }),
+        }
+    }
+}
+
+fn no_credentials(request: &Request, error: Arc<CredentialsError>) -> RemoteError {
+    let url = shown(&request.url);
+    match &*error {
+        CredentialsError::SignedOut { reason } => {
+            RemoteError::Unauthorized { url, reason: Some(reason.clone()) }
+        }
+        CredentialsError::Unavailable(cause) => RemoteError::Unreachable {
+            url,
+            reason: format!("{error}: {cause}"),
+            retry_after: None,
+            source: Some(BoxError::from(error)),
+        },
+    }
+}
+
+fn unauthorized(answer: &Answer) -> RemoteError {
+    let problem = answer.body.as_ref().ok().and_then(|body| problem(body));
+    let reason = problem.and_then(|problem| problem.detail.or(problem.title));
+    RemoteError::Unauthorized { url: answer.url.clone(), reason }
+}
+
+/// The innermost error: what the system or the TLS library said, without the names of the layers above it.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

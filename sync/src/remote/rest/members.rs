@@ -1,0 +1,145 @@
+//! Looking at a few members of a JSON object without building the rest.
+//!
+//! Everything else is skipped by `serde_json`'s scanner, which does not recurse: JSON that is nested a million levels deep
+//! costs no stack.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::dialect::RecordDialect;
+use crate::entity::EntityInfo;
+
+/// Picks members of an object by name, each as the text that it is.
+pub(super) fn pick<'de, const N: usize>(
+    json: &'de [u8],
+    names: [&str; N],
+) -> serde_json::Result<[Option<&'de RawValue>; N]> {
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    let found = parser.deserialize_map(Picker { names })?;
+    parser.end()?;
+    Ok(found)
+}
+
+struct Picker<'n, const N: usize> {
+    names: [&'n str; N],
+}
+
+impl<'de, const N: usize> Visitor<'de> for Picker<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(place) = map.next_key_seed(NameOf(&self.names))? {
+            match place {
+                Some(place) => found[place] = Some(map.next_value()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads a member's name as its place among names, without keeping it.
+pub(super) struct NameOf<'n>(pub(super) &'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for NameOf<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameOf<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|wanted| *wanted == name))
+    }
+}
+
+/// What the protocol has to know of a record or a tombstone.
+pub(super) struct RecordMembers<'a> {
+    /// The id, a string or a number; or why there is none.
+    pub(super) id: Result<&'a RawValue, String>,
+    /// What stands under the dialect's name for it.
+    pub(super) deleted: Option<&'a RawValue>,
+    /// What stands under the dialect's name for it.
+    pub(super) version: Option<&'a RawValue>,
+}
+
+impl<'a> RecordMembers<'a> {
+    /// Reads an object.
+    pub(super) fn of(
+        json: &'a [u8],
+        entity: &EntityInfo,
+        dialect: &RecordDialect,
+    ) -> serde_json::Result<Self> {
+        // An empty name is no member's that anybody would choose, and the first place wins among equal names.
+        let version_member = dialect.version_member.as_deref().unwrap_or_default();
+        let names = [entity.id_member, &dialect.id_member, &dialect.deleted_member, version_member];
+        let [own, fallback, deleted, version] = pick(json, names)?;
+        let id = id_of(own.or(fallback), entity, dialect);
+        Ok(Self { id, deleted, version: version.filter(|_| dialect.version_member.is_some()) })
+    }
+}
+
+fn id_of<'a>(
+    id: Option<&'a RawValue>,
+    entity: &EntityInfo,
+    dialect: &RecordDialect,
+) -> Result<&'a RawValue, String> {
+    let Some(id) = id else {
+        let (own, other) = (entity.id_member, &dialect.id_member);
+        return Err(if own == other {
+            format!("it has no id: no member `{own}`")
+        } else {
+            format!("it has no id: no member `{own}` or `{other}`")
+        });
+    };
+    match kind(id) {
+        "string" if id.get() == "\"\"" => Err("its id is empty".to_owned()),
+        "string" | "number" => Ok(id),
+        kind => Err(format!("its id is {}, expected a string or an integer", with_article(kind))),
+    }
+}
+
+/// The part of a body that a value stands in, sharing its memory.
+pub(super) fn slice_of(body: &Bytes, value: &RawValue) -> Bytes {
+    body.slice_ref(value.get().as_bytes())
+}
+
+/// What kind of JSON value it is.
+pub(super) fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b'"') => "string",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
+/// A kind in a sentence.
+pub(super) fn with_article(kind: &str) -> String {
+    match kind {
+        "null" => kind.to_owned(),
+        "object" | "array" => format!("an {kind}"),
+        _ => format!("a {kind}"),
+    }
+}

@@ -1,0 +1,30 @@
+//! Problem details (RFC 9457), read leniently: they are for people, and a refusal stands without them.
+
+use serde_json::value::RawValue;
+
+use super::members::pick;
+use crate::record::Problem;
+
+/// Each text is cut to so many characters: it is stored with the operation and shown to people.
+const LONGEST: usize = 2048;
+
+/// Reads the problem details of a refusal, whatever its content type says. Members of another type are left out, as
+/// section 3.1 of the RFC asks for.
+pub(super) fn problem(body: &[u8]) -> Option<Problem> {
+    let [kind, title, detail, instance] = pick(body, ["type", "title", "detail", "instance"]).ok()?;
+    let problem = Problem {
+        kind: kind.and_then(text),
+        title: title.and_then(text),
+        detail: detail.and_then(text),
+        instance: instance.and_then(text),
+    };
+    (problem != Problem::default()).then_some(problem)
+}
+
+fn text(member: &RawValue) -> Option<String> {
+    let mut text: String = serde_json::from_str(member.get()).ok()?;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+    }
+    Some(text)
+}

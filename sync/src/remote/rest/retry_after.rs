@@ -1,0 +1,30 @@
+//! How long the server wants to be left alone (`Retry-After`, RFC 9110, section 10.2.3).
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+/// Longer pauses are cut to this: a server that says a century by mistake must not stall a queue for good.
+pub(super) const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Reads `Retry-After` as seconds or as a date. A date is compared with the answer's own `Date`, and with this machine's
+/// clock only without one. No pause at all counts as none asked for, so that a retry keeps its own back-off.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits for a number are a long time, too.
+        text.parse().map_or(LONGEST, Duration::from_secs)
+    } else {
+        let until = httpdate::parse_http_date(text).ok()?;
+        until.duration_since(date(headers)).ok()?
+    };
+    (!pause.is_zero()).then_some(pause.min(LONGEST))
+}
+
+fn date(headers: &HeaderMap) -> SystemTime {
+    headers
+        .get(DATE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| httpdate::parse_http_date(text).ok())
+        .unwrap_or_else(SystemTime::now)
+}

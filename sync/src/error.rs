@@ -70,6 +70,11 @@ pub enum Error {
         /// The id of what was given.
         merged: String,
     },
+    /// A transaction was asked of a storage that is not the engine's.
+    #[error(
+        "the engine is built on another storage; use the `SqliteStorage` that it was built with, or a clone of it"
+    )]
+    OtherStorage,
     /// The engine was shut down.
     #[error("the engine was shut down; build a new one")]
     ShutDown,

@@ -35,6 +35,8 @@ pub use remote::rest::{
 };
 pub use remote::{Remote, RemoteError};
 pub use report::SyncReport;
+#[cfg(feature = "sqlite")]
+pub use rim::AppTransaction;
 pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, RecordState};
 pub use status::{State, Status};
 #[cfg(feature = "sqlite")]

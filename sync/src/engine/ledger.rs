@@ -59,6 +59,17 @@ impl<'a> Ledger<'a> {
     }
 }
 
+impl Changes {
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn add(&mut self, later: Self) {
+        for (entity, (waiting, parked)) in later.0 {
+            let counts = self.0.entry(entity).or_default();
+            counts.0 += waiting;
+            counts.1 += parked;
+        }
+    }
+}
+
 /// What a record counts for: waiting, parked.
 fn weight(lane: Lane) -> (i64, i64) {
     match lane {

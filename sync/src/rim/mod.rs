@@ -7,12 +7,16 @@ mod engine;
 mod entity;
 mod page;
 mod parked;
+#[cfg(feature = "sqlite")]
+mod transaction;
 
 use std::sync::Arc;
 
 pub use self::builder::EngineBuilder;
 pub use self::engine::{Engine, Operation};
 pub use self::parked::{Deferred, Parked, RecordState};
+#[cfg(feature = "sqlite")]
+pub use self::transaction::AppTransaction;
 
 use self::entity::TypedEntity;
 use crate::codegen_support::ReferencesIn;

@@ -26,7 +26,7 @@ pub type Work = Box<dyn FnOnce(&mut dyn Transaction) -> Result<(), StorageError>
 
 /// A place that keeps records, cursors and meta data through a kill and a power cut.
 #[async_trait]
-pub trait Storage: fmt::Debug + Send + Sync + 'static {
+pub trait Storage: Any + fmt::Debug + Send + Sync + 'static {
     /// Runs `work` in one atomic transaction, in which it sees the data of one principal only, and answers when what it
     /// wrote is durable. When `work` fails, nothing of it stays.
     ///

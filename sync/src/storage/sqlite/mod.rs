@@ -96,6 +96,11 @@ impl SqliteStorage {
         self.0.alone(principal, work).await
     }
 
+    /// Whether two handles are the same storage.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -97,6 +97,8 @@ fn cannot(path: &Path, error: rusqlite::Error) -> StorageError {
         "it is a folder; give the path of a file".to_owned()
     } else if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         "its folder does not exist; make it first".to_owned()
+    } else if !path.exists() {
+        "it does not exist; check the path".to_owned()
     } else {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt) => return StorageError::Corrupt(error.into()),

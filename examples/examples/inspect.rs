@@ -1,0 +1,88 @@
+//! Shows what a storage file holds: queue, parked operations, conflicts, cursors and items kept aside.
+//!
+//! `cargo run --example inspect -- app.db`, also while an engine works on the file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use rusqlite::{Connection, OpenFlags};
+use sync::{BoxError, SqliteStorage};
+
+/// Shows what a storage file holds.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The file of a `SqliteStorage`.
+    file: PathBuf,
+    /// How many rows of each kind are shown.
+    #[arg(long, default_value_t = 20)]
+    rows: u32,
+}
+
+/// A heading, and the query whose first column counts and whose others are shown.
+const TABLES: [(&str, &str); 5] = [
+    (
+        "Waiting to be sent, the next one first",
+        "select count(*) over (), lane, entity, key, coalesce(flight, queued), blocked_on || ' ' || blocked_key
+         from records where lane in ('ready', 'waiting', 'blocked') order by seq limit ?1",
+    ),
+    (
+        "Parked: refused, or failed too often",
+        "select count(*) over (), entity, key, parked ->> '$.intention.id', parked -> '$.reason'
+         from records where lane = 'parked' and parked -> '$.reason.deferred' is null order by seq limit ?1",
+    ),
+    (
+        "Conflicts that wait for an answer",
+        "select count(*) over (), entity, key, parked ->> '$.intention.id', parked -> '$.intention.write',
+                parked -> '$.reason.deferred.remote'
+         from records where lane = 'parked' and parked -> '$.reason.deferred' is not null order by seq limit ?1",
+    ),
+    ("Cursors", "select count(*) over (), principal, entity, cursor from cursors order by 2, 3 limit ?1"),
+    (
+        "Kept aside, because they could not be read",
+        "select count(*) over (), entity, identity, error from set_aside order by since limit ?1",
+    ),
+];
+
+fn main() -> ExitCode {
+    match show(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(arguments: &Arguments) -> Result<(), BoxError> {
+    // Says whether it is a storage file at all, and of which version.
+    drop(SqliteStorage::builder(&arguments.file).read_only().open()?);
+    let connection = Connection::open_with_flags(&arguments.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let known: i64 =
+        connection.query_row("select count(*) from records where base is not null", [], |row| row.get(0))?;
+    println!("{} knows {known} records of the server.", arguments.file.display());
+    for (heading, query) in TABLES {
+        let mut statement = connection.prepare(query)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([arguments.rows])?;
+        let mut lines = Vec::new();
+        let mut total = 0_i64;
+        while let Some(row) = rows.next()? {
+            total = row.get(0)?;
+            let cells = (1..columns).map(|column| row.get::<_, Option<String>>(column));
+            let cells = cells.collect::<Result<Vec<_>, _>>()?;
+            lines.push(
+                cells.into_iter().flatten().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  "),
+            );
+        }
+        println!("\n{heading}: {total}");
+        for line in &lines {
+            println!("  {line}");
+        }
+        let rest = total - i64::try_from(lines.len()).unwrap_or(total);
+        if rest > 0 {
+            println!("  … and {rest} more (--rows shows more of them)");
+        }
+    }
+    Ok(())
+}

@@ -71,6 +71,20 @@ pub enum StorageError {
     /// Reading or writing failed.
     #[error("the storage failed")]
     Io(#[source] BoxError),
+    /// Another program, such as a `sqlite3` shell, kept the file from being written for too long.
+    #[error(
+        "another program keeps the storage from being written; nothing was written, end its transaction and try again"
+    )]
+    Busy(#[source] BoxError),
+    /// The work of the transaction panicked, so nothing of it stays.
+    #[error("the work of the transaction panicked; nothing of it stays")]
+    Panicked,
+    /// The work of the transaction ended it by itself, with a `COMMIT` or a `ROLLBACK`. What it did before a `COMMIT` of its
+    /// own stays.
+    #[error(
+        "the work of the transaction ended it by itself; leave BEGIN, COMMIT and ROLLBACK to the storage"
+    )]
+    Ended,
     /// The storage was closed, or its thread died.
     #[error("the storage is closed")]
     Closed,

@@ -1,1 +1,0 @@
-//! A storage in one SQLite file.

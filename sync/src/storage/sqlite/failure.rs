@@ -1,0 +1,85 @@
+//! From SQLite's result codes to [`StorageError`]. Never from its texts.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+use crate::storage::StorageError;
+
+/// What SQLite said. One failure may be the answer to several callers, so it is shared.
+#[derive(Debug, Clone)]
+pub(super) struct Cause(Arc<rusqlite::Error>);
+
+impl Cause {
+    pub(super) fn new(error: rusqlite::Error) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The error for the user.
+    pub(super) fn to_error(&self, path: &Path) -> StorageError {
+        let cause = Box::new(self.clone());
+        match self.0.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StorageError::Full(cause),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly(cause),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageError::Corrupt(cause),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy(cause),
+            Some(ErrorCode::CannotOpen) => StorageError::Open {
+                path: path.to_owned(),
+                reason:
+                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
+                         folder is there and that this user may write to it"
+                        .to_owned(),
+                source: cause,
+            },
+            _ => StorageError::Io(cause),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Names the file in errors, and remembers the newest failure: SQLite may have undone the whole transaction then,
+/// which concerns everybody who has a share in it.
+#[derive(Debug)]
+pub(super) struct Failures {
+    path: PathBuf,
+    newest: RefCell<Option<Cause>>,
+}
+
+impl Failures {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, newest: RefCell::new(None) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
+        let cause = Cause::new(error);
+        let error = cause.to_error(&self.path);
+        *self.newest.borrow_mut() = Some(cause);
+        error
+    }
+
+    pub(super) fn newest(&self) -> Option<Cause> {
+        self.newest.borrow().clone()
+    }
+
+    pub(super) fn take_newest(&self) -> Option<Cause> {
+        self.newest.take()
+    }
+}

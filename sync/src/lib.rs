@@ -40,7 +40,7 @@ pub use rim::AppTransaction;
 pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, RecordState};
 pub use status::{State, Status};
 #[cfg(feature = "sqlite")]
-pub use storage::sqlite::SqliteStorage;
+pub use storage::{Durability, SqliteStorage};
 pub use storage::{MemoryStorage, Storage, StorageError};
 pub use strategy::{AsksHandler, ClientWins, LastWriteWins, Manual, Merge, Mergeable, ServerWins, Strategy};
 pub use sync_derive::{Schema, Syncable};

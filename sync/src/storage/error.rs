@@ -71,12 +71,18 @@ pub enum StorageError {
     /// Reading or writing failed.
     #[error("the storage failed")]
     Io(#[source] BoxError),
-    /// The work of the transaction panicked, so nothing of it stays.
-    #[error("the work of the transaction panicked; nothing was written")]
-    Panicked,
-    /// The work of the transaction ended it by itself (`COMMIT` or `ROLLBACK`), so that it is not known what stays.
+    /// Another program, such as a `sqlite3` shell, kept the file from being written for too long.
     #[error(
-        "the closure ended the transaction that it runs in; leave `COMMIT` and `ROLLBACK` to the storage"
+        "another program keeps the storage from being written; nothing was written, end its transaction and try again"
+    )]
+    Busy(#[source] BoxError),
+    /// The work of the transaction panicked, so nothing of it stays.
+    #[error("the work of the transaction panicked; nothing of it stays")]
+    Panicked,
+    /// The work of the transaction ended it by itself, with a `COMMIT` or a `ROLLBACK`. What it did before a `COMMIT` of its
+    /// own stays.
+    #[error(
+        "the work of the transaction ended it by itself; leave BEGIN, COMMIT and ROLLBACK to the storage"
     )]
     Ended,
     /// The storage was closed, or its thread died.

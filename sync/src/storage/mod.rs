@@ -4,8 +4,10 @@
 //! the rules: it keeps [`Record`]s and finds them again by their [`Lane`](crate::record::Lane). Every adapter passes
 //! [`conformance!`](crate::storage::conformance). (Design, section 7.)
 
+pub mod conformance;
 mod error;
 mod memory;
+mod possession;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -17,8 +19,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+#[doc(inline)]
+pub use crate::__storage_conformance as conformance;
+
 pub use self::error::StorageError;
 pub use self::memory::MemoryStorage;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{Durability, SqliteBuilder, SqliteStorage, SqliteTransaction};
 use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 
 /// What a storage runs in one transaction.
@@ -28,13 +35,13 @@ pub type Work = Box<dyn FnOnce(&mut dyn Transaction) -> Result<(), StorageError>
 #[async_trait]
 pub trait Storage: Any + fmt::Debug + Send + Sync + 'static {
     /// Runs `work` in one atomic transaction, in which it sees the data of one principal only, and answers when what it
-    /// wrote is durable. When `work` fails, nothing of it stays.
+    /// wrote is durable. When `work` fails or panics, nothing of it stays.
     ///
     /// Transactions run one after the other. Those of concurrent callers may share one commit, but a failure of one
-    /// never undoes another. `work` runs even when the caller stops waiting.
+    /// never undoes another. Once the storage has taken `work` over, it runs even when the caller stops waiting.
     ///
     /// # Errors
-    /// What `work` returned, or why the storage could not do it.
+    /// What `work` returned, [`StorageError::Panicked`], or why the storage could not do it.
     async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError>;
 
     /// Takes the storage into possession for one engine, until the answer is dropped.
@@ -144,7 +151,8 @@ pub trait Transaction {
     /// When the storage cannot be read.
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError>;
 
-    /// The greatest `seq` or `revision` of any operation of any principal; 0 when there is none.
+    /// The greatest `seq` or `revision` of any operation of any principal, or of any that there ever was, as a storage
+    /// finds it easier; 0 when there never was one.
     ///
     /// # Errors
     /// When the storage cannot be read.
@@ -181,7 +189,7 @@ pub trait Transaction {
     /// When the storage cannot be written.
     fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError>;
 
-    /// Up to `limit` items that were kept aside for an entity, the oldest first.
+    /// Up to `limit` items that were kept aside for an entity, in the order in which they came.
     ///
     /// # Errors
     /// When the storage cannot be read.
@@ -272,6 +280,16 @@ impl Record {
             .chain(&self.queued)
             .flat_map(|intention| intention.references.iter().map(|name| (name, intention.seq)))
     }
+
+    /// The greatest `seq` or `revision` of the record's operations, parked ones included: what a storage keeps for
+    /// [`Transaction::last_seq`].
+    #[must_use]
+    pub fn greatest_number(&self) -> Option<u64> {
+        let flight = self.flight.iter().map(|flight| &flight.intention);
+        let parked = self.parked.iter().map(|parked| &parked.intention);
+        let intentions = flight.chain(&self.queued).chain(parked);
+        intentions.map(|intention| intention.revision.max(intention.seq)).max()
+    }
 }
 
 /// Runs a closure in a transaction and hands its result out.
@@ -297,7 +315,7 @@ where
     outcome(committed, result)
 }
 
-/// What a transaction came to, out of what the storage said and what the closure left.
+/// What to tell whoever asked for a transaction: what the closure came to, if that is what became of it.
 fn outcome<R, E: From<StorageError>>(
     committed: Result<(), StorageError>,
     result: Option<Result<R, E>>,

@@ -1,60 +1,85 @@
-//! What SQLite says, as this library's errors. Told apart by code, never by text.
+//! From SQLite's result codes to [`StorageError`]. Never from its texts.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
 use crate::storage::StorageError;
 
-/// A failure that concerns every transaction of a batch.
+/// What SQLite said. One failure may be the answer to several callers, so it is shared.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
-    kind: Kind,
-    message: String,
-}
+pub(super) struct Cause(Arc<rusqlite::Error>);
 
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Full,
-    ReadOnly,
-    Corrupt,
-    Other,
-}
+impl Cause {
+    pub(super) fn new(error: rusqlite::Error) -> Self {
+        Self(Arc::new(error))
+    }
 
-impl Failure {
-    fn kind(error: &rusqlite::Error) -> Kind {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Kind::Full,
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Kind::ReadOnly,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
-            _ => Kind::Other,
+    /// The error for the user.
+    pub(super) fn to_error(&self, path: &Path) -> StorageError {
+        let cause = Box::new(self.clone());
+        match self.0.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StorageError::Full(cause),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly(cause),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageError::Corrupt(cause),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy(cause),
+            Some(ErrorCode::CannotOpen) => StorageError::Open {
+                path: path.to_owned(),
+                reason:
+                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
+                         folder is there and that this user may write to it"
+                        .to_owned(),
+                source: cause,
+            },
+            _ => StorageError::Io(cause),
         }
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self { kind: Self::kind(&error), message: error.to_string() }
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
-impl From<Failure> for StorageError {
-    fn from(failure: Failure) -> Self {
-        let source = failure.message.into();
-        match failure.kind {
-            Kind::Full => Self::Full(source),
-            Kind::ReadOnly => Self::ReadOnly(source),
-            Kind::Corrupt => Self::Corrupt(source),
-            Kind::Other => Self::Io(source),
-        }
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
     }
 }
 
-impl From<rusqlite::Error> for StorageError {
-    fn from(error: rusqlite::Error) -> Self {
-        match Failure::kind(&error) {
-            Kind::Full => Self::Full(error.into()),
-            Kind::ReadOnly => Self::ReadOnly(error.into()),
-            Kind::Corrupt => Self::Corrupt(error.into()),
-            Kind::Other => Self::Io(error.into()),
-        }
+/// Names the file in errors, and remembers the newest failure: SQLite may have undone the whole transaction then,
+/// which concerns everybody who has a share in it.
+#[derive(Debug)]
+pub(super) struct Failures {
+    path: PathBuf,
+    newest: RefCell<Option<Cause>>,
+}
+
+impl Failures {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, newest: RefCell::new(None) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
+        let cause = Cause::new(error);
+        let error = cause.to_error(&self.path);
+        *self.newest.borrow_mut() = Some(cause);
+        error
+    }
+
+    pub(super) fn newest(&self) -> Option<Cause> {
+        self.newest.borrow().clone()
+    }
+
+    pub(super) fn take_newest(&self) -> Option<Cause> {
+        self.newest.take()
     }
 }

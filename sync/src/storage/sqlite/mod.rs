@@ -1,88 +1,88 @@
 //! A storage in one SQLite file.
 //!
-//! One thread owns the connection. Transactions reach it through a bounded channel; those that wait together share one
-//! commit, and so one fsync. The tables are made to be read: `sqlite3 app.db 'select * from records'` explains the
-//! state.
+//! The tables are for people too: `sqlite3 app.db 'select * from records'` explains the state. One thread owns the
+//! connection; what is asked of it while it commits shares the next commit. Nothing in here knows the rules of records.
 
+mod builder;
+mod connection;
 mod failure;
-mod lock;
-mod open;
-mod row;
+mod file_lock;
+mod location;
+mod pace;
+mod rows;
 mod schema;
+mod statements;
+mod thread;
 mod transaction;
-mod worker;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
 
+pub use self::builder::{Durability, SqliteBuilder};
+use self::pace::Pace;
+use self::thread::{Job, Joined, Task};
 pub use self::transaction::SqliteTransaction;
-use self::worker::Worker;
+use super::possession::Possession;
 use super::{Storage, StorageError, StorageLock, Work};
 use crate::record::Principal;
 
-/// Records, queue and cursors in one SQLite file. Clones are the same storage; dropping the last one closes the file.
+/// Records, queue and cursors in one SQLite file (in WAL mode, with `-wal`, `-shm` and `-lock` files beside it).
 ///
-/// ```no_run
-/// use sync::SqliteStorage;
-/// use sync::storage::sqlite::Durability;
+/// Clones are handles of the same open file. The file is closed, and free for others, when the last one was dropped; that
+/// waits for what is still to be written.
 ///
-/// let storage = SqliteStorage::open("app.db")?;
-/// let faster = SqliteStorage::builder("other.db").durability(Durability::Normal).open()?;
-/// # Ok::<(), sync::StorageError>(())
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// use sync::storage::{Durability, SqliteStorage};
+///
+/// let storage = SqliteStorage::open(&path)?;
+/// # drop(storage);
+/// // Quicker, when a power cut may cost the last moments:
+/// let storage = SqliteStorage::builder(&path).durability(Durability::Normal).open()?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct SqliteStorage(Arc<Worker>);
-
-/// What a power cut may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// Nothing that was acknowledged: each commit is on the disk when it returns (`synchronous = FULL`).
-    #[default]
-    Full,
-    /// The last commits before it, but never the file's consistency (`synchronous = NORMAL`). A kill of the process
-    /// takes nothing.
-    Normal,
+pub struct SqliteStorage {
+    handle: Arc<Handle>,
 }
 
-/// Settings of a [`SqliteStorage`]. From [`SqliteStorage::builder`].
-#[derive(Debug, Clone)]
-#[must_use = "call `.open()`"]
-pub struct SqliteBuilder {
-    pub(self) path: PathBuf,
-    pub(self) durability: Durability,
-    pub(self) access: Access,
-}
-
-/// What a storage may do with its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(self) enum Access {
-    /// The file is this library's alone, or new.
-    Own,
-    /// The application's tables are in it as well.
-    Shared,
-    /// Nothing is written.
-    Read,
+#[derive(Debug)]
+struct Handle {
+    jobs: mpsc::Sender<Job>,
+    pace: Pace,
+    path: PathBuf,
+    read_only: bool,
+    possession: Possession,
+    /// After `jobs`: the thread ends when nobody can send any more. (Fields are dropped in this order.)
+    _thread: Joined,
 }
 
 impl SqliteStorage {
-    /// Opens a file, or makes it.
+    /// Opens a file, or creates it, with [`Durability::Full`].
     ///
     /// # Errors
-    /// [`StorageError::Locked`] when another engine has it; [`StorageError::Foreign`] and [`StorageError::TooNew`] when it
-    /// is not this library's, or of a newer version; [`StorageError::Open`] when it cannot be opened.
+    /// See [`SqliteBuilder::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
         Self::builder(path).open()
     }
 
-    /// Opens a file with settings.
+    /// Opens a file with other settings.
     pub fn builder(path: impl AsRef<Path>) -> SqliteBuilder {
-        let path = path.as_ref().to_path_buf();
-        SqliteBuilder { path, durability: Durability::default(), access: Access::Own }
+        SqliteBuilder::new(path.as_ref().to_owned())
     }
 
-    /// Runs a closure in a transaction of its own, on the connection itself.
+    /// Runs a closure in a transaction of its own, with the connection at hand for tables of the user's.
+    ///
+    /// # Errors
+    /// The closure's error, after which nothing of it stays; [`StorageError::Ended`] when it ended the transaction by
+    /// itself; or the storage's.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the typed rim calls it"))]
     pub(crate) async fn transact_with_connection<R, E, F>(
         &self,
         principal: &Principal,
@@ -93,57 +93,37 @@ impl SqliteStorage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut SqliteTransaction<'_>) -> Result<R, E> + Send + 'static,
     {
-        self.0.alone(principal, work).await
+        let slot = Arc::new(Mutex::new(None));
+        let inner = Arc::clone(&slot);
+        let task = Task::Alone(Box::new(move |transaction| {
+            let result = work(transaction);
+            let verdict = if result.is_ok() { Ok(()) } else { Err(StorageError::Aborted) };
+            *inner.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            verdict
+        }));
+        let committed = self.run(principal, task).await;
+        let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        super::outcome(committed, result)
     }
 
-    /// Whether two handles are the same storage.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Where the file is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl SqliteBuilder {
-    /// What a power cut may take. Default: [`Durability::Full`].
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Adds this library's tables to a database that holds the application's own, and leaves those alone. Without it,
-    /// such a file is refused as another program's.
-    pub fn shared(mut self) -> Self {
-        self.access = Access::Shared;
-        self
-    }
-
-    /// Opens an existing file to look at, also while an engine works on it. Every write fails.
-    pub fn read_only(mut self) -> Self {
-        self.access = Access::Read;
-        self
-    }
-
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// As [`SqliteStorage::open`].
-    pub fn open(self) -> Result<SqliteStorage, StorageError> {
-        Worker::start(&self).map(|worker| SqliteStorage(Arc::new(worker)))
+    async fn run(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job { principal: principal.clone(), task, reply };
+        self.handle.jobs.send(job).await.map_err(|_| StorageError::Closed)?;
+        self.handle.pace.answer(answer).await.unwrap_or(Err(StorageError::Closed))
     }
 }
 
 #[async_trait]
 impl Storage for SqliteStorage {
     async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
-        self.0.run(principal, work).await
+        self.run(principal, Task::Shared(work)).await
     }
 
     fn lock(&self) -> Result<StorageLock, StorageError> {
-        self.0.lock()
+        if self.handle.read_only {
+            return Err(StorageError::ReadOnly("it was opened for reading only".into()));
+        }
+        self.handle.possession.take(|| self.handle.path.display().to_string())
     }
 }

@@ -1,85 +1,50 @@
-//! The tables, and how older ones become today's.
+//! The tables, and how a file of an older version becomes one of this version.
+//!
+//! All tables but `records` carry the prefix `sync_`, since the user's own tables may live in the same file.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-/// The version of the tables that this program writes.
-pub(super) const VERSION: u32 = 1;
+/// Stands in the file's header (`application_id`, bytes 68 to 71 of the SQLite file format): "SYNC".
+pub(super) const APPLICATION_ID: u32 = 0x5359_4E43;
 
-/// "sync" in ASCII: marks files that this library made (`PRAGMA application_id`).
-pub(super) const APPLICATION_ID: i32 = 0x7379_6e63;
+/// Brings a file from one version to the next.
+pub(super) type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 
-/// The steps from one version to the next: the first makes version 1 out of nothing.
-const UPGRADES: [&str; VERSION as usize] = [include_str!("schema_1.sql")];
+/// The upgrade at index `n` leads from version `n` to `n + 1`; version 0 is the empty file.
+pub(super) const UPGRADES: &[Upgrade] = &[version_1];
 
-/// The version of the tables in a database; `None` when it has none of them.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<u32>> {
-    let known: bool = connection.query_row(
-        "select exists (select 1 from sqlite_schema where type = 'table' and name = 'sync_schema')",
-        [],
-        |row| row.get(0),
-    )?;
-    if !known {
-        return Ok(None);
+/// The version that a list of upgrades leads to.
+pub(super) fn newest(upgrades: &[Upgrade]) -> u32 {
+    u32::try_from(upgrades.len()).unwrap_or(u32::MAX)
+}
+
+/// The version of an open file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings a file to the newest version, all steps in one transaction.
+pub(super) fn upgrade(connection: &mut Connection, upgrades: &[Upgrade]) -> rusqlite::Result<()> {
+    if version(connection)? == newest(upgrades) {
+        return Ok(());
     }
-    let version = connection.query_row("select version from sync_schema", [], |row| row.get(0)).optional()?;
-    // The table without its row is as good as no table: the first step makes both in one transaction.
-    Ok(Some(version.unwrap_or(0)))
-}
-
-/// A table that is in the way: it has the name of one of this library's and is not.
-pub(super) fn in_the_way(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    connection
-        .query_row(
-            "select name from sqlite_schema where type = 'table'
-             and name in ('records', 'record_references', 'cursors', 'notes', 'set_aside') limit 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()
-}
-
-/// Whether there is nothing at all in a database.
-pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("select not exists (select 1 from sqlite_schema)", [], |row| row.get(0))
-}
-
-/// Brings the tables from a version to today's, in one transaction.
-pub(super) fn upgrade(connection: &mut Connection, from: u32) -> rusqlite::Result<()> {
-    upgrade_by(connection, from, &UPGRADES)
-}
-
-fn upgrade_by(connection: &mut Connection, from: u32, steps: &[&str]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for (step, to) in steps.iter().zip(1_u32..).skip(from as usize) {
-        transaction.execute_batch(step)?;
-        transaction.execute("update sync_schema set version = ?1", [to])?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let from = usize::try_from(version(&transaction)?).unwrap_or(usize::MAX);
+    for step in upgrades.iter().skip(from) {
+        step(&transaction)?;
     }
+    transaction.pragma_update(None, "user_version", newest(upgrades))?;
     transaction.commit()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Marks a new file as one of this library, and makes its tables.
+pub(super) fn create(connection: &mut Connection, upgrades: &[Upgrade]) -> rusqlite::Result<()> {
+    // The file gets its name once it is complete, so there is nothing that a journal could save.
+    connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(())).optional()?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    upgrade(connection, upgrades)
+}
 
-    #[test]
-    fn an_older_file_is_brought_up_step_by_step() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        upgrade(&mut connection, 0).unwrap();
-        connection.execute("insert into notes (principal, name, text) values ('', 'a', 'b')", []).unwrap();
-        let second = "alter table notes add column extra text not null default 'new'";
-        upgrade_by(&mut connection, 1, &[UPGRADES[0], second]).unwrap();
-        assert_eq!(version(&connection).unwrap(), Some(2));
-        let extra: String = connection.query_row("select extra from notes", [], |row| row.get(0)).unwrap();
-        assert_eq!(extra, "new");
-    }
-
-    #[test]
-    fn a_step_that_fails_leaves_the_file_as_it_was() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        upgrade(&mut connection, 0).unwrap();
-        let broken = "create table half (x); select nonsense";
-        upgrade_by(&mut connection, 1, &[UPGRADES[0], broken]).unwrap_err();
-        assert_eq!(version(&connection).unwrap(), Some(1));
-        assert!(connection.execute("select * from half", []).is_err());
-    }
+fn version_1(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(include_str!("version_1.sql"))
 }

@@ -1,130 +1,151 @@
-//! What can be done inside a transaction, in SQL.
+//! [`Transaction`] over a SQLite connection.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
-use super::row::{self, COLUMNS, Columns, NAMED, signed, unsigned};
-use crate::record::{EntityName, OperationId, Principal, Record, RecordRef};
+use super::failure::Failures;
+use super::rows::{self, Columns, moment, number};
+use super::statements;
+use crate::record::{EntityName, Lane, OperationId, Principal, Record, RecordKey, RecordRef};
 use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 
-/// The lanes that a record with a pending edit can be in.
-const LANES: [&str; 4] = ["ready", "waiting", "blocked", "parked"];
-
-/// A transaction on the connection of a [`SqliteStorage`](super::SqliteStorage).
+/// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
 #[derive(Debug)]
 pub struct SqliteTransaction<'a> {
     connection: &'a Connection,
-    principal: &'a str,
-    /// Whether any record refers to another, once that was looked up.
-    any_references: Option<bool>,
+    principal: &'a Principal,
+    failures: &'a Failures,
 }
 
+/// The lanes of records that wait, in any order.
+const LANES: [&str; 4] = ["ready", "waiting", "blocked", "parked"];
+
 impl<'a> SqliteTransaction<'a> {
-    pub(super) fn new(connection: &'a Connection, principal: &'a Principal) -> Self {
-        Self { connection, principal: principal.as_str(), any_references: None }
+    pub(super) fn new(connection: &'a Connection, principal: &'a Principal, failures: &'a Failures) -> Self {
+        Self { connection, principal, failures }
     }
 
-    /// The connection, in the middle of the transaction.
-    pub(crate) fn connection(&self) -> &'a Connection {
+    /// The connection, for statements on tables of your own in the same file: they are committed, or rolled back,
+    /// together with everything else in this transaction.
+    ///
+    /// Leave `BEGIN`, `COMMIT` and `ROLLBACK` to the storage (savepoints of your own are fine), and only read the tables
+    /// `records` and `sync_…`.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
         self.connection
     }
 
-    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StorageError> {
-        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StorageError> {
+        self.connection.prepare_cached(sql).map_err(|error| self.failures.note(error))
     }
 
-    fn list(&self, sql: &str, params: impl Params) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        let mut list = Vec::new();
-        while let Some(row) = rows.next()? {
-            list.push(row::named(row)?);
-        }
-        Ok(list)
+    fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize, StorageError> {
+        self.statement(sql)?.execute(parameters).map_err(|error| self.failures.note(error))
     }
 
-    /// Keeps the references of the waiting operations; nearly every record has none, and then nothing is written.
-    fn index_references(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        let (entity, key) = (name.entity.as_str(), name.key.as_str());
-        let any = match self.any_references {
-            Some(any) => any,
-            None => self
-                .connection
-                .prepare_cached("select exists (select 1 from record_references)")?
-                .query_row([], |row| row.get(0))?,
-        };
-        if any {
-            self.execute(
-                "delete from record_references where principal = ?1 and entity = ?2 and key = ?3",
-                params![self.principal, entity, key],
-            )?;
+    fn first<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let mut statement = self.statement(sql)?;
+        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
+        rows.next().map_err(|error| self.failures.note(error))?.map(read).transpose()
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut statement = self.statement(sql)?;
+        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|error| self.failures.note(error))? {
+            found.push(read(row)?);
         }
-        self.any_references = Some(any);
-        for (parent, seq) in record.waiting_references() {
-            self.execute(
-                "insert into record_references (principal, entity, key, parent_entity, parent_key, seq)
-                 values (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    self.principal,
-                    entity,
-                    key,
-                    parent.entity.as_str(),
-                    parent.key.as_str(),
-                    signed(seq)
-                ],
-            )?;
-            self.any_references = Some(true);
+        Ok(found)
+    }
+
+    fn cell(&self, sql: &str, parameters: impl Params) -> Result<Option<String>, StorageError> {
+        let cell = self.statement(sql)?.query_row(parameters, |row| row.get(0)).optional();
+        cell.map_err(|error| self.failures.note(error))
+    }
+
+    fn in_lane(
+        &self,
+        lane: &str,
+        entity: Option<&EntityName>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
+        let (after, limit) = (after.map_or(-1, number), size(limit));
+        let principal = self.principal.as_str();
+        match entity {
+            None => self.all(statements::LANE, params![principal, lane, after, limit], rows::read_named),
+            Some(entity) => self.all(
+                statements::LANE_OF_ENTITY,
+                params![principal, lane, after, limit, entity.as_str()],
+                rows::read_named,
+            ),
         }
-        Ok(())
+    }
+
+    fn due_between(
+        &self,
+        after: &str,
+        until: &str,
+        limit: usize,
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
+        let parameters = params![self.principal.as_str(), after, until, size(limit)];
+        self.all(statements::DUE, parameters, rows::read_named)
     }
 }
 
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
-        let mut statement = self.connection.prepare_cached(&format!(
-            "select {COLUMNS} from records where principal = ?1 and entity = ?2 and key = ?3"
-        ))?;
-        let mut rows = statement.query(params![self.principal, name.entity.as_str(), name.key.as_str()])?;
-        rows.next()?.map(|found| row::record(name, found)).transpose()
+        let parameters = params![self.principal.as_str(), name.entity.as_str(), name.key.as_str()];
+        self.first(statements::RECORD, parameters, |row| rows::read(row, name))
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        let (entity, key) = (name.entity.as_str(), name.key.as_str());
-        self.index_references(name, record)?;
+        let (principal, entity, key) = (self.principal.as_str(), name.entity.as_str(), name.key.as_str());
         if record.is_empty() {
-            self.execute(
-                "delete from records where principal = ?1 and entity = ?2 and key = ?3",
-                params![self.principal, entity, key],
-            )?;
+            self.execute(statements::REMOVE, params![principal, entity, key])?;
             return Ok(());
         }
         let columns = Columns::of(name, record)?;
-        let blocker = record.blocked_on.as_ref();
         self.execute(
-            "insert into records (principal, entity, key, lane, seq, revision, due, base, flight, queued, parked,
-                                  parked_id, blocked_on, blocked_key)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             on conflict (principal, entity, key) do update set
-                 lane = excluded.lane, seq = excluded.seq, revision = excluded.revision, due = excluded.due,
-                 base = excluded.base, flight = excluded.flight, queued = excluded.queued, parked = excluded.parked,
-                 parked_id = excluded.parked_id, blocked_on = excluded.blocked_on, blocked_key = excluded.blocked_key",
+            statements::PUT,
             params![
-                self.principal,
+                principal,
                 entity,
                 key,
                 columns.lane,
                 columns.seq,
                 columns.revision,
                 columns.due,
-                columns.base,
+                columns.on_server,
+                columns.base_version,
+                columns.base_value,
                 columns.flight,
                 columns.queued,
                 columns.parked,
                 columns.parked_id,
-                blocker.map(|blocker| blocker.entity.as_str()),
-                blocker.map(|blocker| blocker.key.as_str()),
+                columns.blocked_on.map(|on| on.entity.as_str()),
+                columns.blocked_on.map(|on| on.key.as_str()),
+                columns.has_references,
             ],
         )?;
+        if columns.has_references {
+            for (parent, seq) in rows::foreign_references(name, record) {
+                let (parent_entity, parent_key) = (parent.entity.as_str(), parent.key.as_str());
+                let parameters = params![principal, parent_entity, parent_key, number(seq), entity, key];
+                self.execute(statements::REFER, parameters)?;
+            }
+        }
         Ok(())
     }
 
@@ -134,40 +155,25 @@ impl Transaction for SqliteTransaction<'_> {
         horizon: TimeDelta,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let latest = now.checked_add_signed(horizon).unwrap_or(DateTime::<Utc>::MAX_UTC).timestamp_millis();
-        let mut list = self.list(
-            &format!(
-                "select {NAMED} from records where principal = ?1 and lane = 'waiting' and due <= ?2
-                 order by due limit ?3"
-            ),
-            params![self.principal, now.timestamp_millis(), rest(limit, 0)],
-        )?;
-        if list.len() < limit {
-            list.extend(self.list(
-                &format!(
-                    "select {NAMED} from records where principal = ?1 and lane = 'waiting' and due > ?2
-                     order by due limit ?3"
-                ),
-                params![self.principal, latest, rest(limit, list.len())],
-            )?);
+        let latest = now.checked_add_signed(horizon).unwrap_or(DateTime::<Utc>::MAX_UTC).max(now);
+        let mut found = self.due_between("", &moment(now), limit)?;
+        if found.len() < limit {
+            // `~` sorts after every digit.
+            found.extend(self.due_between(&moment(latest), "~", limit - found.len())?);
         }
-        if list.len() < limit {
-            list.extend(self.list(
-                &format!(
-                    "select {NAMED} from records where principal = ?1 and lane = 'ready' order by seq limit ?2"
-                ),
-                params![self.principal, rest(limit, list.len())],
-            )?);
+        if found.len() < limit {
+            let parameters = params![self.principal.as_str(), size(limit - found.len())];
+            found.extend(self.all(statements::READY, parameters, rows::read_named)?);
         }
-        Ok(list)
+        Ok(found)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
-        let due: Option<i64> = self
-            .connection
-            .prepare_cached("select min(due) from records where principal = ?1 and lane = 'waiting'")?
-            .query_row([self.principal], |row| row.get(0))?;
-        Ok(due.map(row::time))
+        let Some(due) = self.cell(statements::NEXT_DUE, [self.principal.as_str()])? else { return Ok(None) };
+        match DateTime::parse_from_rfc3339(&due) {
+            Ok(due) => Ok(Some(due.to_utc())),
+            Err(error) => Err(StorageError::Corrupt(format!("the due time `{due}`: {error}").into())),
+        }
     }
 
     fn pending(
@@ -176,13 +182,13 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let mut list = Vec::new();
+        let mut found = Vec::new();
         for lane in LANES {
-            list.extend(self.in_lane(lane, entity, after, limit)?);
+            found.extend(self.in_lane(lane, entity, after, limit)?);
         }
-        list.sort_by_key(|(_, record)| record.lane().seq());
-        list.truncate(limit);
-        Ok(list)
+        found.sort_by_key(|(_, record)| record.lane().seq());
+        found.truncate(limit);
+        Ok(found)
     }
 
     fn parked(
@@ -191,213 +197,113 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lane("parked", entity, after, limit)
+        self.in_lane(Lane::Parked { seq: 0 }.name(), entity, after, limit)
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
-        let sql = format!("select {NAMED} from records where principal = ?1 and parked_id = ?2");
-        Ok(self.list(&sql, params![self.principal, id.to_string()])?.pop())
+        let parameters = params![self.principal.as_str(), id.to_string()];
+        self.first(statements::PARKED_BY_ID, parameters, rows::read_named)
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {
-        let blocked = self.list(
-            &format!(
-                "select {NAMED} from records where principal = ?1 and blocked_on = ?2 and blocked_key = ?3"
-            ),
-            params![self.principal, on.entity.as_str(), on.key.as_str()],
-        )?;
-        let count = blocked.len();
-        for (name, record) in blocked {
-            self.put(&name, &Record { blocked_on: None, ..record })?;
-        }
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        let parameters = params![self.principal.as_str(), on.entity.as_str(), on.key.as_str()];
+        let freed = self.execute(statements::RELEASE, parameters)?;
+        Ok(u64::try_from(freed).unwrap_or(u64::MAX))
     }
 
     fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
-        let found: Option<(String, String)> = self
-            .connection
-            .prepare_cached(
-                "select entity, key from record_references
-                 where principal = ?1 and parent_entity = ?2 and parent_key = ?3 and seq < ?4
-                   and (entity, key) <> (parent_entity, parent_key)
-                 order by seq limit 1",
-            )?
-            .query_row(
-                params![self.principal, parent.entity.as_str(), parent.key.as_str(), signed(before)],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?;
-        found.map(|(entity, key)| row::name(entity, key)).transpose()
+        let (entity, key) = (parent.entity.as_str(), parent.key.as_str());
+        let parameters = params![self.principal.as_str(), entity, key, number(before)];
+        self.first(statements::EARLIER_CHILD, parameters, rows::read_name)
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {
-        let mut statement = self.connection.prepare_cached(
-            "select entity, count(*), count(*) filter (where lane = 'parked') from records
-             where principal = ?1 and lane is not null group by entity",
-        )?;
-        let rows = statement.query_map([self.principal], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        let counts = rows.map(|row| {
-            let (entity, all, parked) = row?;
-            let counts = Counts { waiting: unsigned(all - parked), parked: unsigned(parked) };
-            Ok((EntityName::from_stored(entity), counts))
-        });
-        counts.collect()
+        self.all(statements::COUNTS, [self.principal.as_str()], |row| {
+            let read = || -> rusqlite::Result<_> {
+                let entity = EntityName::from_stored(row.get(0)?);
+                let (waiting, parked): (i64, i64) = (row.get(1)?, row.get(2)?);
+                Ok((entity, Counts { waiting: unsigned(waiting), parked: unsigned(parked) }))
+            };
+            read().map_err(|error| self.failures.note(error))
+        })
     }
 
     fn last_seq(&mut self) -> Result<u64, StorageError> {
-        let one = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Result<i64, StorageError> {
-            let found: Option<i64> =
-                self.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-            Ok(found.unwrap_or(0))
-        };
-        let mut last = one("select max(revision) from records where revision is not null", &[])?;
-        let mut principal: Option<String> = self.next_principal(None)?;
-        while let Some(name) = principal {
-            for lane in LANES {
-                let sql = "select max(seq) from records where principal = ?1 and lane = ?2";
-                last = last.max(one(sql, &[&name, &lane])?);
-            }
-            principal = self.next_principal(Some(&name))?;
-        }
-        Ok(unsigned(last))
+        let last: Option<i64> = self
+            .statement(statements::LAST_SEQ)?
+            .query_row([], |row| row.get(0))
+            .map_err(|error| self.failures.note(error))?;
+        Ok(unsigned(last.unwrap_or(0)))
     }
 
     fn cursor(&mut self, entity: &EntityName) -> Result<Option<Cursor>, StorageError> {
-        let found: Option<String> = self
-            .connection
-            .prepare_cached("select cursor from cursors where principal = ?1 and entity = ?2")?
-            .query_row(params![self.principal, entity.as_str()], |row| row.get(0))
-            .optional()?;
-        Ok(found.map(Cursor::new))
+        let cursor = self.cell(statements::CURSOR, params![self.principal.as_str(), entity.as_str()])?;
+        Ok(cursor.map(Cursor::new))
     }
 
     fn set_cursor(&mut self, entity: &EntityName, cursor: Option<&Cursor>) -> Result<(), StorageError> {
+        let (principal, entity) = (self.principal.as_str(), entity.as_str());
         match cursor {
-            Some(cursor) => self.execute(
-                "insert into cursors (principal, entity, cursor) values (?1, ?2, ?3)
-                 on conflict (principal, entity) do update set cursor = excluded.cursor",
-                params![self.principal, entity.as_str(), cursor.as_str()],
-            )?,
-            None => self.execute(
-                "delete from cursors where principal = ?1 and entity = ?2",
-                params![self.principal, entity.as_str()],
-            )?,
+            Some(cursor) => {
+                self.execute(statements::SET_CURSOR, params![principal, entity, cursor.as_str()])?
+            }
+            None => self.execute(statements::FORGET_CURSOR, params![principal, entity])?,
         };
         Ok(())
     }
 
     fn note(&mut self, name: &str) -> Result<Option<String>, StorageError> {
-        Ok(self
-            .connection
-            .prepare_cached("select text from notes where principal = ?1 and name = ?2")?
-            .query_row(params![self.principal, name], |row| row.get(0))
-            .optional()?)
+        self.cell(statements::NOTE, params![self.principal.as_str(), name])
     }
 
     fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError> {
+        let principal = self.principal.as_str();
         match text {
-            Some(text) => self.execute(
-                "insert into notes (principal, name, text) values (?1, ?2, ?3)
-                 on conflict (principal, name) do update set text = excluded.text",
-                params![self.principal, name, text],
-            )?,
-            None => self.execute(
-                "delete from notes where principal = ?1 and name = ?2",
-                params![self.principal, name],
-            )?,
+            Some(text) => self.execute(statements::SET_NOTE, params![principal, name, text])?,
+            None => self.execute(statements::FORGET_NOTE, params![principal, name])?,
         };
         Ok(())
     }
 
     fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError> {
-        self.execute(
-            "insert into set_aside (principal, entity, identity, key, item, error, since)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             on conflict (principal, entity, identity) do update set
-                 item = excluded.item, error = excluded.error, since = excluded.since",
-            params![
-                self.principal,
-                item.entity.as_str(),
-                item.identity(),
-                item.key.as_ref().map(|key| key.as_str()),
-                item.item,
-                item.error,
-                item.since.timestamp_millis(),
-            ],
-        )?;
+        let parameters = params![
+            self.principal.as_str(),
+            item.entity.as_str(),
+            item.identity(),
+            item.key.as_ref().map(RecordKey::as_str),
+            item.item,
+            item.error,
+            moment(item.since),
+        ];
+        self.execute(statements::SET_ASIDE, parameters)?;
         Ok(())
     }
 
     fn items_aside(&mut self, entity: &EntityName, limit: usize) -> Result<Vec<SetAside>, StorageError> {
-        let mut statement = self.connection.prepare_cached(
-            "select key, item, error, since from set_aside where principal = ?1 and entity = ?2
-             order by since limit ?3",
-        )?;
-        let mut rows = statement.query(params![self.principal, entity.as_str(), rest(limit, 0)])?;
-        let mut items = Vec::new();
-        while let Some(row) = rows.next()? {
-            let key: Option<String> = row.get(0)?;
-            items.push(SetAside {
-                entity: entity.clone(),
-                key: key.and_then(|key| crate::record::RecordKey::new(key).ok()),
-                item: row.get(1)?,
-                error: row.get(2)?,
-                since: row::time(row.get(3)?),
-            });
-        }
-        Ok(items)
+        let parameters = params![self.principal.as_str(), entity.as_str(), size(limit)];
+        self.all(statements::ITEMS_ASIDE, parameters, |row| {
+            let read = || -> rusqlite::Result<_> {
+                Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
+            };
+            let (key, item, error, since) = read().map_err(|error| self.failures.note(error))?;
+            let corrupt = |error: crate::BoxError| StorageError::Corrupt(error);
+            let key = key.map(RecordKey::new).transpose().map_err(|error| corrupt(error.into()))?;
+            let since = DateTime::parse_from_rfc3339(&since).map_err(|error| corrupt(error.into()))?;
+            Ok(SetAside { entity: entity.clone(), key, item, error, since: since.to_utc() })
+        })
     }
 
     fn forget_aside(&mut self, name: &RecordRef) -> Result<(), StorageError> {
-        self.execute(
-            "delete from set_aside where principal = ?1 and entity = ?2 and identity = ?3",
-            params![self.principal, name.entity.as_str(), name.key.as_str()],
-        )?;
+        let parameters = params![self.principal.as_str(), name.entity.as_str(), name.key.as_str()];
+        self.execute(statements::FORGET_ASIDE, parameters)?;
         Ok(())
     }
 }
 
-impl SqliteTransaction<'_> {
-    fn in_lane(
-        &self,
-        lane: &str,
-        entity: Option<&EntityName>,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let after = after.map_or(-1, signed);
-        match entity {
-            Some(entity) => self.list(
-                &format!(
-                    "select {NAMED} from records where principal = ?1 and entity = ?2 and lane = ?3 and seq > ?4
-                     order by seq limit ?5"
-                ),
-                params![self.principal, entity.as_str(), lane, after, rest(limit, 0)],
-            ),
-            None => self.list(
-                &format!(
-                    "select {NAMED} from records where principal = ?1 and lane = ?2 and seq > ?3
-                     order by seq limit ?4"
-                ),
-                params![self.principal, lane, after, rest(limit, 0)],
-            ),
-        }
-    }
-
-    /// The principals that have anything pending, one index look-up each.
-    fn next_principal(&self, after: Option<&str>) -> Result<Option<String>, StorageError> {
-        let sql = match after {
-            Some(_) => "select min(principal) from records where lane is not null and principal > ?1",
-            None => "select min(principal) from records where lane is not null and principal >= ?1",
-        };
-        let found =
-            self.connection.prepare_cached(sql)?.query_row([after.unwrap_or("")], |row| row.get(0))?;
-        Ok(found)
-    }
+fn size(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn rest(limit: usize, taken: usize) -> i64 {
-    i64::try_from(limit.saturating_sub(taken)).unwrap_or(i64::MAX)
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }

@@ -1,0 +1,298 @@
+//! What is next, and who waits for whom.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::samples::{
+    NOTE, TASK, at, blocked, intention, known, names, note, operation, parked, ready, referring, task,
+    waiting,
+};
+use super::{Opened, Subject};
+use crate::record::{EntityName, Flight, Intention, Record, RecordRef};
+use crate::storage::Counts;
+
+const HOUR: TimeDelta = TimeDelta::hours(1);
+
+fn put(opened: &Opened, records: Vec<(RecordRef, Record)>) {
+    opened.run(move |tx| records.iter().try_for_each(|(name, record)| tx.put(name, record)));
+}
+
+fn sendable(opened: &Opened, now: DateTime<Utc>, limit: usize) -> Vec<String> {
+    let found = opened.run(move |tx| tx.sendable(now, HOUR, limit));
+    names(&found).into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// The lowest place in the outbox first, whatever the names, and only what can be sent.
+pub fn ready_records_come_in_the_order_of_their_edits(subject: &Subject) {
+    let opened = subject.open();
+    put(
+        &opened,
+        vec![
+            (note("a"), ready(30)),
+            (task("b"), ready(4)),
+            (note("c"), ready(100)),
+            (note("idle"), known("1")),
+            (note("parked"), parked(1)),
+            (note("blocked"), blocked(2, &note("a"))),
+        ],
+    );
+    assert_eq!(sendable(&opened, at(0), 10), ["b", "a", "c"]);
+    assert_eq!(sendable(&opened, at(0), 2), ["b", "a"]);
+    assert_eq!(sendable(&opened, at(0), 0), [""; 0]);
+    let found = opened.run(|tx| tx.sendable(at(0), HOUR, 1));
+    assert_eq!(found, [(task("b"), ready(4))]);
+}
+
+/// By due time, to the nanosecond, and before those that are ready.
+pub fn waiting_records_come_when_their_time_has(subject: &Subject) {
+    let opened = subject.open();
+    let postponed = Intention { not_before: Some(at(10)), ..intention(2) };
+    put(
+        &opened,
+        vec![
+            (note("ready"), ready(1)),
+            (note("late"), waiting(3, at(30))),
+            (note("early"), waiting(9, at(20))),
+            (note("postponed"), Record { queued: Some(postponed), ..Record::default() }),
+        ],
+    );
+    assert_eq!(sendable(&opened, at(0), 10), ["ready"]);
+    assert_eq!(sendable(&opened, at(20) - TimeDelta::nanoseconds(1), 10), ["postponed", "ready"]);
+    assert_eq!(sendable(&opened, at(20), 10), ["postponed", "early", "ready"]);
+    assert_eq!(sendable(&opened, at(31), 10), ["postponed", "early", "late", "ready"]);
+}
+
+/// No retry waits longer than the horizon, so a later time was written by a clock that has since been set back.
+pub fn a_time_beyond_the_horizon_counts_as_come(subject: &Subject) {
+    let opened = subject.open();
+    let horizon = at(0) + HOUR;
+    put(
+        &opened,
+        vec![
+            (note("within"), waiting(1, horizon)),
+            (note("beyond"), waiting(2, horizon + TimeDelta::nanoseconds(1))),
+            (note("far"), waiting(3, horizon + TimeDelta::days(4000))),
+            (note("never"), waiting(4, DateTime::<Utc>::MAX_UTC)),
+            (note("past"), waiting(5, at(-1))),
+            (note("always"), waiting(6, DateTime::<Utc>::MIN_UTC)),
+        ],
+    );
+    assert_eq!(sendable(&opened, at(0), 10), ["always", "past", "beyond", "far", "never"]);
+    let found = opened.run(|tx| tx.sendable(at(0), TimeDelta::MAX, 10));
+    assert_eq!(names(&found), ["always", "past"], "with no horizon, a time is a time");
+}
+
+/// A limit counts all that is returned, and each record is returned once.
+pub fn the_limit_holds_over_both_lanes(subject: &Subject) {
+    let opened = subject.open();
+    let mut records = Vec::new();
+    for number in 1..=50 {
+        records.push((note(&format!("r{number}")), ready(number)));
+        records.push((note(&format!("w{number}")), waiting(number + 100, at(-60))));
+    }
+    put(&opened, records);
+    for limit in [1, 49, 50, 51, 99, 100, 101, usize::MAX] {
+        let mut found = sendable(&opened, at(0), limit);
+        assert_eq!(found.len(), limit.min(100));
+        assert_eq!(found.iter().filter(|name| name.starts_with('w')).count(), limit.min(50));
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), limit.min(100), "no record twice");
+    }
+}
+
+/// Only records that wait have a due time.
+pub fn the_next_due_time_is_the_earliest(subject: &Subject) {
+    let opened = subject.open();
+    assert_eq!(opened.run(|tx| tx.next_due()), None);
+    put(
+        &opened,
+        vec![(note("a"), waiting(1, at(30))), (note("b"), waiting(2, at(20))), (note("c"), ready(3))],
+    );
+    assert_eq!(opened.run(|tx| tx.next_due()), Some(at(20)));
+    let held = Record { blocked_on: Some(note("c")), ..waiting(2, at(20)) };
+    put(&opened, vec![(note("b"), held)]);
+    assert_eq!(opened.run(|tx| tx.next_due()), Some(at(30)));
+    put(&opened, vec![(note("a"), known("1"))]);
+    assert_eq!(opened.run(|tx| tx.next_due()), None);
+}
+
+/// Releasing frees exactly those that waited for that record, with their places kept.
+pub fn blocked_records_come_once_they_are_released(subject: &Subject) {
+    let opened = subject.open();
+    put(
+        &opened,
+        vec![
+            (task("1"), blocked(1, &note("parent"))),
+            (task("2"), blocked(2, &note("other"))),
+            (task("3"), blocked(3, &note("parent"))),
+            (task("4"), blocked(4, &task("parent"))),
+        ],
+    );
+    assert_eq!(sendable(&opened, at(0), 10), [""; 0]);
+    assert_eq!(opened.run(|tx| tx.release(&note("parent"))), 2);
+    assert_eq!(sendable(&opened, at(0), 10), ["1", "3"]);
+    assert_eq!(opened.run(|tx| tx.record(&task("1"))), Some(ready(1)));
+    assert_eq!(opened.run(|tx| tx.release(&note("parent"))), 0);
+    assert_eq!(opened.run(|tx| tx.release(&note("nobody"))), 0);
+}
+
+/// What was blocked while it waited goes back to waiting.
+pub fn a_released_record_still_waits_for_its_time(subject: &Subject) {
+    let opened = subject.open();
+    let on = Some(note("parent"));
+    let postponed = Intention { not_before: Some(at(40)), ..intention(2) };
+    put(
+        &opened,
+        vec![
+            (task("flight"), Record { blocked_on: on.clone(), ..waiting(1, at(50)) }),
+            (task("postponed"), Record { blocked_on: on, queued: Some(postponed), ..Record::default() }),
+        ],
+    );
+    assert_eq!(opened.run(|tx| tx.next_due()), None);
+    assert_eq!(sendable(&opened, at(60), 10), [""; 0]);
+    assert_eq!(opened.run(|tx| tx.release(&note("parent"))), 2);
+    assert_eq!(opened.run(|tx| tx.next_due()), Some(at(40)));
+    assert_eq!(sendable(&opened, at(45), 10), ["postponed"]);
+    assert_eq!(sendable(&opened, at(60), 10), ["postponed", "flight"]);
+}
+
+/// Every lane but the idle one, by place in the outbox, of one entity or all, in pages without gaps.
+pub fn pending_records_are_listed_in_pages(subject: &Subject) {
+    let opened = subject.open();
+    put(
+        &opened,
+        vec![
+            (note("5"), ready(5)),
+            (task("4"), waiting(4, at(0))),
+            (note("3"), parked(3)),
+            (task("2"), blocked(2, &note("5"))),
+            (note("1"), ready(1)),
+            (note("idle"), known("1")),
+        ],
+    );
+    let page = |entity: Option<EntityName>, after, limit| {
+        let found = opened.run(move |tx| tx.pending(entity.as_ref(), after, limit));
+        names(&found).concat()
+    };
+    assert_eq!(page(None, None, 10), "12345");
+    assert_eq!(page(None, None, 2), "12");
+    assert_eq!(page(None, Some(2), 2), "34");
+    assert_eq!(page(None, Some(4), 2), "5");
+    assert_eq!(page(None, Some(5), 2), "");
+    assert_eq!(page(Some(NOTE), None, 2), "13");
+    assert_eq!(page(Some(NOTE), Some(3), 2), "5");
+    assert_eq!(page(Some(TASK), None, 10), "24");
+    assert_eq!(page(Some(EntityName::new("None")), None, 10), "");
+}
+
+/// Only what waits for the user.
+pub fn parked_records_are_listed_in_pages(subject: &Subject) {
+    let opened = subject.open();
+    let mut records = vec![(note("ready"), ready(1)), (task("waiting"), waiting(2, at(0)))];
+    for (key, seq) in [("c", 7), ("a", 3), ("b", 5)] {
+        records.push((note(key), parked(seq)));
+        records.push((task(key), parked(seq + 1)));
+    }
+    put(&opened, records);
+    let page = |entity: Option<EntityName>, after, limit| {
+        let found = opened.run(move |tx| tx.parked(entity.as_ref(), after, limit));
+        names(&found).concat()
+    };
+    assert_eq!(page(None, None, 10), "aabbcc");
+    assert_eq!(page(None, Some(4), 3), "bbc");
+    assert_eq!(page(Some(NOTE), None, 2), "ab");
+    assert_eq!(page(Some(NOTE), Some(5), 2), "c");
+    assert_eq!(page(Some(TASK), Some(8), 2), "");
+}
+
+/// By the id of the parked operation, and no other.
+pub fn a_parked_record_is_found_by_its_operation(subject: &Subject) {
+    let opened = subject.open();
+    put(&opened, vec![(note("a"), parked(1)), (note("b"), parked(2)), (note("c"), ready(3))]);
+    assert_eq!(opened.run(|tx| tx.parked_by_id(operation(2))), Some((note("b"), parked(2))));
+    assert_eq!(opened.run(|tx| tx.parked_by_id(operation(3))), None, "it is queued, not parked");
+    put(&opened, vec![(note("b"), ready(4))]);
+    assert_eq!(opened.run(|tx| tx.parked_by_id(operation(2))), None);
+}
+
+/// A record that refers to the parent and has its place before the given one; in flight or queued.
+pub fn an_earlier_child_is_found(subject: &Subject) {
+    let opened = subject.open();
+    let parent = note("parent");
+    let flight = Flight {
+        intention: Intention { references: vec![parent.clone()], ..intention(5) },
+        if_match: None,
+        attempts: 0,
+        due: at(0),
+        crossed: false,
+    };
+    put(
+        &opened,
+        vec![
+            (task("queued"), referring(8, &[&note("other"), &parent])),
+            (
+                task("flying"),
+                Record { flight: Some(flight), queued: Some(intention(9)), ..Record::default() },
+            ),
+            (parent.clone(), referring(1, &[&parent])),
+        ],
+    );
+    let child = |before| opened.run(move |tx| tx.earlier_child(&note("parent"), before));
+    assert_eq!(child(5), None, "5 is not before 5, and a record does not wait for itself");
+    assert_eq!(child(6), Some(task("flying")));
+    put(&opened, vec![(task("flying"), known("1"))]);
+    assert_eq!(child(8), None);
+    assert_eq!(child(9), Some(task("queued")));
+    assert_eq!(child(u64::MAX), Some(task("queued")));
+    assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 100)), None, "another entity");
+}
+
+/// Parked operations, and those that refer to something else by now, hold nobody up.
+pub fn a_child_that_waits_no_longer_is_not_found(subject: &Subject) {
+    let opened = subject.open();
+    let parent = note("parent");
+    let mut refused = parked(1);
+    if let Some(parked) = &mut refused.parked {
+        parked.intention.references = vec![parent.clone()];
+    }
+    put(&opened, vec![(task("parked"), refused), (task("moved"), referring(2, &[&parent]))]);
+    put(&opened, vec![(task("moved"), referring(3, &[&note("other")]))]);
+    put(&opened, vec![(task("gone"), referring(4, &[&parent]))]);
+    put(&opened, vec![(task("gone"), Record::default())]);
+    assert_eq!(opened.run(|tx| tx.earlier_child(&note("parent"), 100)), None);
+    assert_eq!(opened.run(|tx| tx.earlier_child(&note("other"), 100)), Some(task("moved")));
+}
+
+/// Counts are right after each change of lane.
+pub fn counts_follow_every_change(subject: &Subject) {
+    let opened = subject.open();
+    let counts = |entity: EntityName| {
+        let all = opened.run(|tx| tx.counts());
+        let found = all.iter().find(|(name, _)| *name == entity).map(|(_, counts)| *counts);
+        let Counts { waiting, parked } = found.unwrap_or_default();
+        (waiting, parked)
+    };
+    assert_eq!(counts(NOTE), (0, 0));
+    let steps = [
+        (ready(1), (1, 0)),
+        (ready(1), (1, 0)),
+        (waiting(1, at(0)), (1, 0)),
+        (blocked(1, &note("b")), (1, 0)),
+        (parked(1), (0, 1)),
+        (ready(2), (1, 0)),
+        (known("1"), (0, 0)),
+        (parked(3), (0, 1)),
+        (Record::default(), (0, 0)),
+        (ready(4), (1, 0)),
+        (Record::default(), (0, 0)),
+    ];
+    put(&opened, vec![(task("x"), ready(50)), (task("y"), parked(51))]);
+    for (number, (record, expected)) in steps.into_iter().enumerate() {
+        put(&opened, vec![(note("a"), record)]);
+        assert_eq!(counts(NOTE), expected, "after step {number}");
+        assert_eq!(counts(TASK), (1, 1), "after step {number}");
+    }
+    put(&opened, vec![(note("a"), blocked(5, &note("b")))]);
+    opened.run(|tx| tx.release(&note("b")));
+    assert_eq!(counts(NOTE), (1, 0), "released records still wait");
+}

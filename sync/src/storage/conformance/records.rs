@@ -1,0 +1,287 @@
+//! Records come back as they were.
+
+use super::Subject;
+use super::samples::{
+    NOTE, TASK, at, blocked, intention, known, name, note, operation, parked, payload, ready, referring,
+    task, waiting,
+};
+use crate::record::{
+    Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, RecordRef, Refusal,
+    ServerCopy, Version, Write,
+};
+use crate::storage::{Counts, Cursor, StorageError, Transaction};
+
+/// A record with something in each of its fields.
+fn full() -> Record {
+    let problem = Problem {
+        kind: Some("about:blank".to_owned()),
+        title: Some("Unprocessable".to_owned()),
+        detail: Some("title is \"too\" long".to_owned()),
+        instance: None,
+    };
+    let seen = ServerCopy::Present { version: Some(Version::new("9")), value: payload("theirs") };
+    let intention = Intention {
+        id: operation(3),
+        seq: 3,
+        revision: 5,
+        made_at: at(1),
+        write: Write::Overwrite(Payload::from_json("{\"b\": 1.50,\n \"a\":1e2}").expect("it is JSON")),
+        references: vec![note("parent"), task("other")],
+        not_before: Some(at(2)),
+        rounds: 2,
+        echo: Some(payload("echo")),
+    };
+    Record {
+        base: Some(Base { version: Some(Version::new("W/\"1\"")), value: Some(payload("base")) }),
+        flight: Some(Flight {
+            intention: Intention { id: operation(2), write: Write::Delete, ..intention.clone() },
+            if_match: Some(Version::new("")),
+            attempts: 4,
+            due: at(3),
+            crossed: true,
+        }),
+        queued: Some(intention.clone()),
+        parked: Some(Parked {
+            intention: Intention { id: operation(1), write: Write::Update(payload("p")), ..intention },
+            if_match: Some(Version::new("1")),
+            reason: ParkReason::Refused {
+                refusal: Refusal { status: 422, problem: Some(problem) },
+                seen: Some(seen),
+            },
+            since: at(4),
+        }),
+        blocked_on: Some(note("parent")),
+    }
+}
+
+/// Every field of a record survives, to the letter and to the nanosecond.
+pub fn a_record_comes_back_as_it_was_put(subject: &Subject) {
+    let bare = |version: Option<&str>, value: Option<&str>| Record {
+        base: Some(Base { version: version.map(Version::new), value: value.map(payload) }),
+        ..Record::default()
+    };
+    let records = vec![
+        full(),
+        bare(None, None),
+        bare(Some(""), None),
+        bare(Some("1"), None),
+        bare(None, Some("base")),
+        ready(10),
+        waiting(11, at(5)),
+        parked(12),
+        blocked(13, &note("0")),
+        Record { blocked_on: Some(note("0")), ..known("1") },
+        referring(14, &[&note("0"), &note("0"), &note("8"), &task("x")]),
+    ];
+    let expected = records.clone();
+    let opened = subject.open();
+    opened.run(move |tx| {
+        for (number, record) in records.iter().enumerate() {
+            tx.put(&note(&number.to_string()), record)?;
+        }
+        Ok(())
+    });
+    let check = move |tx: &mut dyn Transaction| -> Result<(), StorageError> {
+        for (number, record) in expected.iter().enumerate() {
+            assert_eq!(tx.record(&note(&number.to_string()))?.as_ref(), Some(record), "record {number}");
+        }
+        assert_eq!(tx.record(&note("none"))?, None);
+        Ok(())
+    };
+    opened.run(check.clone());
+    drop(opened);
+    if let Some(reopened) = subject.reopen() {
+        reopened.run(check);
+    }
+}
+
+/// A second `put` leaves nothing of the first.
+pub fn putting_again_replaces_the_record(subject: &Subject) {
+    let opened = subject.open();
+    let sequence =
+        [full(), known("1"), parked(4), full(), waiting(5, at(0)), blocked(6, &note("x")), ready(7)];
+    for record in sequence {
+        let expected = record.clone();
+        opened.run(move |tx| tx.put(&note("a"), &record));
+        assert_eq!(opened.run(|tx| tx.record(&note("a"))), Some(expected));
+    }
+    opened.run(|tx| {
+        assert_eq!(tx.parked_by_id(operation(1))?, None, "the parked operation of the first is gone");
+        assert_eq!(tx.earlier_child(&note("parent"), 100)?, None, "so are its references");
+        assert_eq!(tx.release(&note("parent"))?, 0, "and what it waited for");
+        assert_eq!(tx.pending(None, None, 10)?.len(), 1);
+        assert_eq!(tx.next_due()?, None);
+        Ok(())
+    });
+}
+
+/// A record of which nothing is known takes no room, and leaves no trace in any index.
+pub fn an_empty_record_removes_the_row(subject: &Subject) {
+    let opened = subject.open();
+    opened.run(|tx| tx.put(&note("a"), &full()));
+    let blocked_only = Record { blocked_on: Some(note("b")), ..Record::default() };
+    assert!(blocked_only.is_empty(), "what is blocked without an edit is nothing");
+    opened.run(move |tx| tx.put(&note("a"), &blocked_only));
+    opened.run(|tx| {
+        tx.put(&note("never there"), &Record::default())?;
+        assert_eq!(tx.record(&note("a"))?, None);
+        assert_eq!(tx.parked_by_id(operation(1))?, None);
+        assert_eq!(tx.earlier_child(&note("parent"), 100)?, None);
+        assert_eq!(tx.release(&note("parent"))?, 0);
+        assert_eq!(tx.pending(None, None, 10)?, []);
+        assert!(tx.counts()?.iter().all(|(_, counts)| *counts == Counts::default()));
+        Ok(())
+    });
+}
+
+/// Ids, entities and principals are data: nothing in them is a quote, a wildcard or an end.
+pub fn odd_names_are_told_apart(subject: &Subject) {
+    let texts = [
+        "'",
+        "\"",
+        "`",
+        "''; DROP TABLE records; --",
+        "%",
+        "_",
+        "*",
+        "?1",
+        "a",
+        "A",
+        "a ",
+        " a",
+        "a\0",
+        "a\0b",
+        "\0",
+        "/",
+        "../admin",
+        "a/b",
+        "%2e%2e",
+        "\\",
+        "\n",
+        "ä",
+        "a\u{308}",
+        "日本語",
+        "🦀",
+        "\u{feff}",
+        "NULL",
+        "1",
+        "01",
+        "1.0",
+        "{}",
+    ];
+    let opened = subject.open();
+    for (number, text) in (1..).zip(texts) {
+        opened.run_as(&Principal::new(text), move |tx| {
+            let entity = crate::record::EntityName::from_stored(text.to_owned());
+            tx.put(&name(NOTE, text), &referring(number, &[&name(TASK, text)]))?;
+            tx.put(&name(entity.clone(), "x"), &known(text))?;
+            tx.set_cursor(&entity, Some(&Cursor::new(text)))?;
+            tx.set_note(text, Some(text))
+        });
+        opened.run(move |tx| tx.put(&name(NOTE, text), &blocked(number, &name(TASK, text))));
+    }
+    for (number, text) in (1..).zip(texts) {
+        opened.run_as(&Principal::new(text), move |tx| {
+            let entity = crate::record::EntityName::from_stored(text.to_owned());
+            let parent = name(TASK, text);
+            assert_eq!(tx.record(&name(NOTE, text))?, Some(referring(number, &[&parent])), "{text:?}");
+            assert_eq!(tx.pending(None, None, 100)?.len(), 1, "{text:?}");
+            assert_eq!(tx.earlier_child(&parent, 1000)?, Some(name(NOTE, text)), "{text:?}");
+            assert_eq!(tx.record(&name(entity.clone(), "x"))?, Some(known(text)), "{text:?}");
+            assert_eq!(tx.cursor(&entity)?, Some(Cursor::new(text)), "{text:?}");
+            assert_eq!(tx.note(text)?.as_deref(), Some(text), "{text:?}");
+            Ok(())
+        });
+        let freed = opened.run(move |tx| tx.release(&name(TASK, text)));
+        assert_eq!(freed, 1, "{text:?}");
+    }
+}
+
+/// A payload of some megabytes is nothing special.
+pub fn large_payloads_come_back_whole(subject: &Subject) {
+    let text = "wörter \"und\" mehr ".repeat(300_000);
+    let record = Record {
+        queued: Some(Intention { write: Write::Create(payload(&text)), ..intention(1) }),
+        ..known("1")
+    };
+    let expected = record.clone();
+    let opened = subject.open();
+    opened.run(move |tx| tx.put(&note("large"), &record));
+    assert!(opened.run(|tx| tx.record(&note("large"))) == Some(expected), "the record came back changed");
+}
+
+/// Records, cursors, notes and items of one principal do not exist for another.
+pub fn principals_see_only_their_own(subject: &Subject) {
+    let opened = subject.open();
+    let (anna, ben) = (Principal::new("anna"), Principal::new("ben"));
+    let write = |tx: &mut dyn Transaction, version: &str, seq: u64| -> Result<(), StorageError> {
+        tx.put(&note("base"), &known(version))?;
+        tx.put(&note("ready"), &ready(seq))?;
+        tx.put(&note("waiting"), &waiting(seq + 1, at(i64::try_from(seq).unwrap_or(0))))?;
+        tx.put(&note("parked"), &parked(seq + 2))?;
+        tx.put(&note("blocked"), &blocked(seq + 3, &note("on")))?;
+        tx.put(&note("child"), &referring(seq + 4, &[&note("on")]))?;
+        tx.set_cursor(&NOTE, Some(&Cursor::new(version)))?;
+        tx.set_note("note", Some(version))
+    };
+    opened.run_as(&anna, move |tx| write(tx, "anna's", 10));
+    opened.run_as(&ben, |tx| {
+        assert_eq!(tx.record(&note("base"))?, None);
+        assert_eq!(tx.sendable(at(100), chrono::TimeDelta::hours(1), 10)?, []);
+        assert_eq!(tx.next_due()?, None);
+        assert_eq!(tx.pending(None, None, 10)?, []);
+        assert_eq!(tx.parked(Some(&NOTE), None, 10)?, []);
+        assert_eq!(tx.parked_by_id(operation(12))?, None);
+        assert_eq!(tx.release(&note("on"))?, 0);
+        assert_eq!(tx.earlier_child(&note("on"), 100)?, None);
+        assert_eq!(tx.counts()?, []);
+        assert_eq!(tx.cursor(&NOTE)?, None);
+        assert_eq!(tx.note("note")?, None);
+        Ok(())
+    });
+    opened.run_as(&ben, move |tx| write(tx, "ben's", 30));
+    opened.run_as(&ben, |tx| {
+        for key in ["base", "ready", "waiting", "parked", "blocked", "child"] {
+            tx.put(&note(key), &Record::default())?;
+        }
+        tx.set_cursor(&NOTE, None)?;
+        tx.set_note("note", None)
+    });
+    opened.run_as(&anna, |tx| {
+        assert_eq!(tx.record(&note("base"))?, Some(known("anna's")));
+        assert_eq!(tx.pending(None, None, 10)?.len(), 5);
+        assert_eq!(tx.next_due()?, Some(at(10)));
+        assert_eq!(tx.release(&note("on"))?, 1);
+        assert_eq!(tx.earlier_child(&note("on"), 100)?, Some(note("child")));
+        assert_eq!(tx.counts()?, [(NOTE, Counts { waiting: 4, parked: 1 })]);
+        assert_eq!(tx.cursor(&NOTE)?, Some(Cursor::new("anna's")));
+        assert_eq!(tx.note("note")?.as_deref(), Some("anna's"));
+        Ok(())
+    });
+}
+
+/// Numbers are never given out twice, whoever gave them out: `last_seq` is at least every number that is stored.
+pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
+    let opened = subject.open();
+    assert_eq!(opened.run(|tx| tx.last_seq()), 0, "a new storage has no operation");
+    let put = |principal: &str, name: RecordRef, record: Record, at_least: u64| {
+        opened.run_as(&Principal::new(principal), move |tx| tx.put(&name, &record));
+        for principal in ["anna", "ben"] {
+            let last = opened.run_as(&Principal::new(principal), |tx| tx.last_seq());
+            assert!(last >= at_least, "{last} is less than {at_least}, as {principal}");
+        }
+    };
+    put("anna", note("a"), ready(5), 5);
+    put("ben", note("a"), waiting(9, at(0)), 9);
+    put("anna", task("a"), parked(12), 12);
+    let coalesced = Intention { revision: 20, ..intention(6) };
+    put("ben", note("b"), Record { queued: Some(coalesced.clone()), ..Record::default() }, 20);
+    let flight = Flight {
+        intention: Intention { revision: 31, ..coalesced },
+        if_match: None,
+        attempts: 0,
+        due: at(0),
+        crossed: false,
+    };
+    put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
+}

@@ -1,0 +1,100 @@
+//! How a SQLite storage is opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::connection;
+use super::failure::Failures;
+use super::file_lock::FileLock;
+use super::location::Location;
+use super::pace::Pace;
+use super::schema::{UPGRADES, Upgrade};
+use super::thread::Worker;
+use super::{Handle, SqliteStorage};
+use crate::storage::StorageError;
+use crate::storage::possession::Possession;
+
+/// What survives a power cut. A crash of the program loses nothing either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Everything that was answered: each commit waits for the disk (`synchronous = FULL`).
+    #[default]
+    Full,
+    /// What was written up to a moment before; the file stays whole (`synchronous = NORMAL`).
+    Normal,
+}
+
+/// Opens a [`SqliteStorage`]; made by [`SqliteStorage::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened before `open` is called"]
+pub struct SqliteBuilder {
+    path: PathBuf,
+    durability: Durability,
+    read_only: bool,
+    upgrades: &'static [Upgrade],
+}
+
+impl SqliteBuilder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, durability: Durability::Full, read_only: false, upgrades: UPGRADES }
+    }
+
+    /// What has to survive a power cut; [`Durability::Full`] unless told otherwise.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Opens the file for reading only, also while another program has it: for tools that look into it. Nothing is locked
+    /// or upgraded, every write fails with [`StorageError::ReadOnly`], and no engine can own it.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Takes other upgrades than the real ones.
+    #[cfg(test)]
+    pub(super) fn upgrades(mut self, upgrades: &'static [Upgrade]) -> Self {
+        self.upgrades = upgrades;
+        self
+    }
+
+    /// Opens the file, and creates or upgrades it where that is needed. Reads and writes the file at once, without
+    /// waiting for a thread.
+    ///
+    /// # Errors
+    /// - [`StorageError::Locked`]: it is open already, in this program or another one.
+    /// - [`StorageError::Foreign`], [`StorageError::TooNew`]: the file is another program's, or a newer version's.
+    /// - [`StorageError::Open`]: the path leads to no file that could be opened.
+    /// - [`StorageError::ReadOnly`], [`StorageError::Full`], [`StorageError::Corrupt`], [`StorageError::Io`].
+    ///
+    /// In each of these cases the file stays as it was.
+    pub fn open(self) -> Result<SqliteStorage, StorageError> {
+        let location = Location::of(&self.path)?;
+        let (connection, lock) = if self.read_only {
+            (connection::open_reading(&location, self.upgrades)?, None)
+        } else {
+            let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
+            (connection::open(&location, self.durability, self.upgrades)?, Some(lock))
+        };
+        let pace = Pace::new();
+        let worker = Worker {
+            connection,
+            failures: Failures::new(self.path.clone()),
+            read_only: self.read_only,
+            pace: pace.clone(),
+            _file_lock: lock,
+        };
+        let (jobs, thread) = worker.start().map_err(|error| StorageError::Io(error.into()))?;
+        Ok(SqliteStorage {
+            handle: Arc::new(Handle {
+                jobs,
+                pace,
+                path: self.path,
+                read_only: self.read_only,
+                possession: Possession::default(),
+                _thread: thread,
+            }),
+        })
+    }
+}

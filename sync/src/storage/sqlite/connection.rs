@@ -1,0 +1,146 @@
+//! A connection that is ready for use.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::Durability;
+use super::failure::Cause;
+use super::location::{Found, Location, io_error};
+use super::schema::{self, Upgrade};
+use crate::storage::StorageError;
+
+/// How long to wait for another program that writes, such as a `sqlite3` shell.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KiB in the write-ahead log before they are moved into the file, which waits for the disk twice. The log is
+/// written once more for each move, so a longer one makes a long pull cheaper.
+const CHECKPOINT_PAGES: u32 = 4000;
+
+/// What is left of the log's file after an unusually large transaction, in bytes.
+const LOG_BYTES: u32 = 32 * 1024 * 1024;
+
+/// Memory for pages of the file, in KiB (negative: that is how SQLite tells KiB from pages).
+const CACHE: i32 = -8 * 1024;
+
+/// Prepared statements kept; more than this crate has, so that the user's own have room too.
+const STATEMENTS: usize = 96;
+
+/// Opens the file for writing. The caller has the lock.
+pub(super) fn open(
+    location: &Location,
+    durability: Durability,
+    upgrades: &[Upgrade],
+) -> Result<Connection, StorageError> {
+    match location.examine()? {
+        Found::Nothing => create(location, upgrades)?,
+        Found::Storage { version } => check(location, version, upgrades)?,
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |error| Cause::new(error).to_error(&location.given);
+    let mut connection = Connection::open_with_flags(&location.file, flags).map_err(failed)?;
+    // Closing a file that turns out to be none of ours must not move its log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    // The header that was examined may be older than what the log says.
+    check(location, schema::version(&connection).map_err(failed)?, upgrades)?;
+    if connection.is_readonly("main").map_err(failed)? {
+        let cause = io::Error::from(io::ErrorKind::PermissionDenied);
+        return Err(StorageError::ReadOnly(cause.into()));
+    }
+    set_up(&connection, durability).map_err(failed)?;
+    schema::upgrade(&mut connection, upgrades).map_err(failed)?;
+    read_schema(&connection).map_err(failed)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading; another program may be writing it.
+pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<Connection, StorageError> {
+    match location.examine()? {
+        Found::Nothing => return Err(location.missing()),
+        Found::Storage { version } => check(location, version, upgrades)?,
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |error| Cause::new(error).to_error(&location.given);
+    let connection = Connection::open_with_flags(&location.file, flags).map_err(failed)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let version = schema::version(&connection).map_err(failed)?;
+    check(location, version, upgrades)?;
+    if version < schema::newest(upgrades) {
+        return Err(StorageError::Open {
+            path: location.given.clone(),
+            reason: format!(
+                "it has the older schema version {version}; open it once for writing, which upgrades it"
+            ),
+            source: io::Error::from(io::ErrorKind::Unsupported).into(),
+        });
+    }
+    read_schema(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
+fn check(location: &Location, found: u32, upgrades: &[Upgrade]) -> Result<(), StorageError> {
+    let supported = schema::newest(upgrades);
+    if found > supported {
+        return Err(StorageError::TooNew { path: location.given.clone(), found, supported });
+    }
+    Ok(())
+}
+
+/// Makes the file under another name first: at its own name there is either no storage or a whole one, whatever happens.
+fn create(location: &Location, upgrades: &[Upgrade]) -> Result<(), StorageError> {
+    let unfinished = location.beside("-new");
+    let io = |error| io_error(&location.given, error);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let failed = |error| Cause::new(error).to_error(&location.given);
+    let mut connection = Connection::open(&unfinished).map_err(failed)?;
+    schema::create(&mut connection, upgrades).map_err(failed)?;
+    connection.close().map_err(|(_, error)| failed(error))?;
+    File::options().write(true).open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::rename(&unfinished, &location.file).map_err(io)?;
+    sync_folder(&location.file).map_err(io)
+}
+
+/// Makes the new name survive a power cut.
+#[cfg(unix)]
+fn sync_folder(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Elsewhere a folder cannot be opened, and renaming takes care of it.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    if durability == Durability::Full {
+        // Where a disk has a cache of its own that a plain sync leaves alone (macOS); without effect elsewhere.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    }
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", CACHE)
+}
+
+/// Reads what the tables are, so that damage there is found now.
+fn read_schema(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM (SELECT 1 FROM records LIMIT 1)", [], |_| Ok(()))
+}

@@ -1,0 +1,152 @@
+//! From a row of `records` to a [`Record`] and back.
+
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::record::{Base, EntityName, Payload, Record, RecordKey, RecordRef, Version};
+use crate::storage::StorageError;
+
+/// Where the columns stand in every statement that selects records.
+mod column {
+    pub(super) const ENTITY: usize = 0;
+    pub(super) const KEY: usize = 1;
+    pub(super) const ON_SERVER: usize = 2;
+    pub(super) const BASE_VERSION: usize = 3;
+    pub(super) const BASE_VALUE: usize = 4;
+    pub(super) const FLIGHT: usize = 5;
+    pub(super) const QUEUED: usize = 6;
+    pub(super) const PARKED: usize = 7;
+    pub(super) const BLOCKED_ENTITY: usize = 8;
+    pub(super) const BLOCKED_KEY: usize = 9;
+}
+
+/// The record's name and the record.
+pub(super) fn read_named(row: &Row<'_>) -> Result<(RecordRef, Record), StorageError> {
+    let name = read_name(row)?;
+    let record = read(row, &name)?;
+    Ok((name, record))
+}
+
+/// The name of a record, from the first two columns.
+pub(super) fn read_name(row: &Row<'_>) -> Result<RecordRef, StorageError> {
+    let corrupt = |reason: String| StorageError::Corrupt(reason.into());
+    let part = |index| text(row, index).and_then(|text| text.ok_or_else(|| "it is NULL".to_owned()));
+    let entity = part(column::ENTITY).map_err(|reason| corrupt(format!("the entity of a row: {reason}")))?;
+    let key = part(column::KEY).map_err(|reason| corrupt(format!("the key of a row: {reason}")))?;
+    let key = RecordKey::new(key).map_err(|error| corrupt(format!("the key of a row: {error}")))?;
+    Ok(RecordRef::new(EntityName::from_stored(entity.to_owned()), key))
+}
+
+/// The record of a row whose name is known.
+pub(super) fn read(row: &Row<'_>, name: &RecordRef) -> Result<Record, StorageError> {
+    read_columns(row).map_err(|reason| StorageError::Row { record: name.clone(), reason })
+}
+
+fn read_columns(row: &Row<'_>) -> Result<Record, String> {
+    let on_server = row.get::<_, bool>(column::ON_SERVER).map_err(|error| error.to_string())?;
+    let base = if on_server {
+        let version = text(row, column::BASE_VERSION)?.map(Version::new);
+        let value = text(row, column::BASE_VALUE)?.map(Payload::from_json).transpose();
+        Some(Base { version, value: value.map_err(|error| format!("base_value is not JSON: {error}"))? })
+    } else {
+        None
+    };
+    let blocked_on = match (text(row, column::BLOCKED_ENTITY)?, text(row, column::BLOCKED_KEY)?) {
+        (Some(entity), Some(key)) => {
+            let key = RecordKey::new(key).map_err(|error| format!("blocked_key: {error}"))?;
+            Some(RecordRef::new(EntityName::from_stored(entity.to_owned()), key))
+        }
+        _ => None,
+    };
+    Ok(Record {
+        base,
+        flight: json(row, column::FLIGHT, "flight")?,
+        queued: json(row, column::QUEUED, "queued")?,
+        parked: json(row, column::PARKED, "parked")?,
+        blocked_on,
+    })
+}
+
+fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<Option<&'row str>, String> {
+    let value = row.get_ref(index).map_err(|error| error.to_string())?;
+    value.as_str_or_null().map_err(|error| error.to_string())
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize, name: &str) -> Result<Option<T>, String> {
+    let Some(text) = text(row, index)? else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|error| format!("{name} cannot be read: {error}"))
+}
+
+/// What the columns of a record are to be. `principal`, `entity` and `key` stand elsewhere.
+pub(super) struct Columns<'a> {
+    pub(super) lane: &'static str,
+    pub(super) seq: Option<i64>,
+    pub(super) revision: Option<i64>,
+    pub(super) due: Option<String>,
+    pub(super) on_server: bool,
+    pub(super) base_version: Option<&'a str>,
+    pub(super) base_value: Option<&'a str>,
+    pub(super) flight: Option<String>,
+    pub(super) queued: Option<String>,
+    pub(super) parked: Option<String>,
+    pub(super) parked_id: Option<String>,
+    pub(super) blocked_on: Option<&'a RecordRef>,
+    pub(super) has_references: bool,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(name: &RecordRef, record: &'a Record) -> Result<Self, StorageError> {
+        let lane = record.lane();
+        let not_before = || record.queued.as_ref().and_then(|queued| queued.not_before);
+        // A blocked record keeps its due time: that is what it falls back to when it is released.
+        let due = record.flight.as_ref().map(|flight| flight.due).or_else(not_before);
+        let base = record.base.as_ref();
+        let to_json = |reason: serde_json::Error| StorageError::Row {
+            record: name.clone(),
+            reason: format!("it cannot be written as JSON: {reason}"),
+        };
+        Ok(Self {
+            lane: lane.name(),
+            seq: lane.seq().map(number),
+            revision: lane.seq().and(record.greatest_number()).map(number),
+            due: due.map(moment),
+            on_server: base.is_some(),
+            base_version: base.and_then(|base| base.version.as_ref()).map(Version::as_str),
+            base_value: base.and_then(|base| base.value.as_ref()).map(Payload::as_str),
+            flight: encode(record.flight.as_ref()).map_err(to_json)?,
+            queued: encode(record.queued.as_ref()).map_err(to_json)?,
+            parked: encode(record.parked.as_ref()).map_err(to_json)?,
+            parked_id: record.parked.as_ref().map(|parked| parked.intention.id.to_string()),
+            blocked_on: record.blocked_on.as_ref(),
+            has_references: foreign_references(name, record).next().is_some(),
+        })
+    }
+}
+
+/// What a record waits to have a place behind, without itself.
+pub(super) fn foreign_references<'a>(
+    name: &'a RecordRef,
+    record: &'a Record,
+) -> impl Iterator<Item = (&'a RecordRef, u64)> {
+    record.waiting_references().filter(move |(parent, _)| *parent != name)
+}
+
+fn encode<T: Serialize>(value: Option<&T>) -> serde_json::Result<Option<String>> {
+    value.map(serde_json::to_string).transpose()
+}
+
+/// SQLite's integers are signed. No device makes 2^63 edits.
+pub(super) fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A time as text that sorts like the time: always nine decimals, and a year of four digits.
+pub(super) fn moment(time: DateTime<Utc>) -> String {
+    match time.year() {
+        ..0 => "0000-01-01T00:00:00.000000000Z".to_owned(),
+        0..=9999 => time.to_rfc3339_opts(SecondsFormat::Nanos, true),
+        _ => "9999-12-31T23:59:59.999999999Z".to_owned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The thread that owns the connection: it takes what waits, runs it in one SQLite transaction, commits once and answers
+//! all (group commit).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::SqliteTransaction;
+use super::failure::{Cause, Failures};
+use super::file_lock::FileLock;
+use super::pace::Pace;
+use super::statements;
+use crate::record::Principal;
+use crate::storage::{StorageError, Work};
+
+/// How many transactions may wait before callers have to; bounds the memory of the queue.
+pub(super) const WAITING: usize = 1024;
+
+/// How many transactions share a commit at most, so that the first does not wait for ever.
+const SHARED: usize = 256;
+
+/// What runs on the connection, with the user's own statements among it.
+pub(super) type OwnWork = Box<dyn FnOnce(&mut SqliteTransaction<'_>) -> Result<(), StorageError> + Send>;
+
+pub(super) enum Task {
+    /// Works through the trait only, and may share a commit.
+    Shared(Work),
+    /// Has the connection at hand, so it might end the transaction: it gets one that nobody else has a part in.
+    Alone(OwnWork),
+}
+
+/// A transaction to run, and whom to tell.
+pub(super) struct Job {
+    pub(super) principal: Principal,
+    pub(super) task: Task,
+    pub(super) reply: oneshot::Sender<Result<(), StorageError>>,
+}
+
+impl Job {
+    fn shares(&self) -> bool {
+        matches!(self.task, Task::Shared(_))
+    }
+}
+
+/// What became of a job, held back until the commit.
+type Answer = (oneshot::Sender<Result<(), StorageError>>, Result<(), StorageError>);
+
+pub(super) struct Worker {
+    pub(super) connection: Connection,
+    pub(super) failures: Failures,
+    pub(super) read_only: bool,
+    pub(super) pace: Pace,
+    /// Held until the connection is closed; `None` for reading only. (Fields are dropped in this order.)
+    pub(super) _file_lock: Option<FileLock>,
+}
+
+/// Waits for the thread when it is dropped, so that the file is closed and free then.
+#[derive(Debug)]
+pub(super) struct Joined(Option<JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // Work may own the last handle; its thread cannot wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                // A panic of the thread was reported when it happened, and everybody who waited was told.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Starts the thread; it ends when the last sender is gone and what it sent is done.
+    pub(super) fn start(self) -> std::io::Result<(mpsc::Sender<Job>, Joined)> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let thread =
+            thread::Builder::new().name("sync-sqlite".to_owned()).spawn(move || self.run(receiver))?;
+        Ok((sender, Joined(Some(thread))))
+    }
+
+    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| self.pace.receive(&mut jobs)) {
+            let began = Instant::now();
+            let mut batch = vec![first];
+            while batch.len() < SHARED && batch[0].shares() {
+                match jobs.try_recv() {
+                    Ok(job) if job.shares() => batch.push(job),
+                    Ok(job) => {
+                        next = Some(job);
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            let answers = self.run_batch(batch);
+            self.pace.took(began.elapsed());
+            tell(answers);
+        }
+    }
+
+    /// Runs jobs in one transaction. A failure of one undoes that one, unless SQLite had to undo everything.
+    fn run_batch(&self, batch: Vec<Job>) -> Vec<Answer> {
+        let apart = batch.len() > 1 || batch.iter().any(|job| !job.shares());
+        let mut answers = Vec::with_capacity(batch.len());
+        for Job { principal, task, reply } in batch {
+            let result = self.attempt(&principal, task, apart);
+            answers.push((reply, result));
+            if self.connection.is_autocommit() {
+                // What ran before was undone as well; what comes next begins anew.
+                self.fail_all(&mut answers, self.failures.take_newest());
+                tell(std::mem::take(&mut answers));
+            }
+        }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute(statements::COMMIT)
+        {
+            self.undo();
+            self.fail_all(&mut answers, Some(Cause::new(error)));
+        }
+        answers
+    }
+
+    /// Runs one job in the transaction that is open, or in a new one. `apart`: behind a savepoint.
+    fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> Result<(), StorageError> {
+        self.failures.take_newest();
+        if self.connection.is_autocommit() {
+            let begin = if self.read_only { statements::BEGIN_READING } else { statements::BEGIN };
+            self.execute(begin).map_err(|error| self.failures.note(error))?;
+        }
+        if apart && let Err(error) = self.execute(statements::SAVEPOINT) {
+            self.undo();
+            return Err(self.failures.note(error));
+        }
+        let result = self.guarded(principal, task);
+        if self.connection.is_autocommit() {
+            let cause = self.failures.newest();
+            let ended = || cause.map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path()));
+            return result.and_then(|()| Err(ended()));
+        }
+        match (&result, apart) {
+            (Ok(()), false) => {}
+            (Err(_), false) => self.undo(),
+            (Ok(()), true) => {
+                if self.execute(statements::RELEASE_SAVEPOINT).is_err() {
+                    // The savepoint is gone, so the transaction is another one than that which began.
+                    self.undo();
+                    return Err(StorageError::Ended);
+                }
+            }
+            (Err(_), true) => {
+                let undone = self
+                    .execute(statements::ROLLBACK_TO_SAVEPOINT)
+                    .and_then(|()| self.execute(statements::RELEASE_SAVEPOINT));
+                if undone.is_err() {
+                    self.undo();
+                }
+            }
+        }
+        result
+    }
+
+    /// Runs work, and makes an error of a panic.
+    fn guarded(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
+        let mut transaction = SqliteTransaction::new(&self.connection, principal, &self.failures);
+        // Whatever the work was about to write is rolled back, so nothing half done is seen.
+        catch_unwind(AssertUnwindSafe(|| match task {
+            Task::Shared(work) => work(&mut transaction),
+            Task::Alone(work) => work(&mut transaction),
+        }))
+        .unwrap_or(Err(StorageError::Panicked))
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    /// Leaves no transaction open. When even that fails, the next `BEGIN` says why.
+    fn undo(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute(statements::ROLLBACK)
+        {
+            tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    /// Those that went well have to hear that it was in vain.
+    fn fail_all(&self, answers: &mut [Answer], cause: Option<Cause>) {
+        for (_, result) in answers.iter_mut().filter(|(_, result)| result.is_ok()) {
+            *result =
+                Err(cause.as_ref().map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path())));
+        }
+    }
+}
+
+fn tell(answers: Vec<Answer>) {
+    for (reply, result) in answers {
+        // Whoever stopped waiting does not want to know.
+        let _ = reply.send(result);
+    }
+}

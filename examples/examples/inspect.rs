@@ -23,7 +23,7 @@ struct Arguments {
 const TABLES: [(&str, &str); 5] = [
     (
         "Waiting to be sent, the next one first",
-        "select count(*) over (), lane, entity, key, coalesce(flight, queued), blocked_on || ' ' || blocked_key
+        "select count(*) over (), lane, entity, key, coalesce(flight, queued), 'waits for ' || blocked_entity || ' ' || blocked_key
          from records where lane in ('ready', 'waiting', 'blocked') order by seq limit ?1",
     ),
     (
@@ -37,10 +37,10 @@ const TABLES: [(&str, &str); 5] = [
                 parked -> '$.reason.deferred.remote'
          from records where lane = 'parked' and parked -> '$.reason.deferred' is not null order by seq limit ?1",
     ),
-    ("Cursors", "select count(*) over (), principal, entity, cursor from cursors order by 2, 3 limit ?1"),
+    ("Cursors", "select count(*) over (), principal, entity, cursor from sync_cursors order by 2, 3 limit ?1"),
     (
         "Kept aside, because they could not be read",
-        "select count(*) over (), entity, identity, error from set_aside order by since limit ?1",
+        "select count(*) over (), entity, identity, error from sync_aside order by since limit ?1",
     ),
 ];
 
@@ -56,10 +56,10 @@ fn main() -> ExitCode {
 
 fn show(arguments: &Arguments) -> Result<(), BoxError> {
     // Says whether it is a storage file at all, and of which version.
-    drop(SqliteStorage::builder(&arguments.file).read_only().open()?);
+    drop(SqliteStorage::builder(&arguments.file).read_only(true).open()?);
     let connection = Connection::open_with_flags(&arguments.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let known: i64 =
-        connection.query_row("select count(*) from records where base is not null", [], |row| row.get(0))?;
+        connection.query_row("select count(*) from records where on_server", [], |row| row.get(0))?;
     println!("{} knows {known} records of the server.", arguments.file.display());
     for (heading, query) in TABLES {
         let mut statement = connection.prepare(query)?;

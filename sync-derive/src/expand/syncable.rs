@@ -73,7 +73,7 @@ fn refer(reference: &Reference, support: &TokenStream) -> TokenStream {
     match many {
         Many::One => quote_spanned!(span=> #support::refer::<#target>(&self.#ident, &mut references)?;),
         Many::Any => quote_spanned! {span=>
-            for id in &self.#ident {
+            for id in self.#ident.iter() {
                 #support::refer::<#target>(id, &mut references)?;
             }
         },

@@ -29,11 +29,11 @@ pub struct AppTransaction<'a, 'c, S> {
     schema: PhantomData<fn() -> S>,
 }
 
-impl<'c, S: Schema> AppTransaction<'_, 'c, S> {
+impl<S: Schema> AppTransaction<'_, '_, S> {
     /// The connection, for SQL on tables of your own. `COMMIT` and `ROLLBACK` are the storage's business, and so are its
     /// own tables.
     #[must_use]
-    pub fn connection(&self) -> &'c rusqlite::Connection {
+    pub fn connection(&self) -> &rusqlite::Connection {
         self.transaction.connection()
     }
 

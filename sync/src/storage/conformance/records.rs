@@ -45,7 +45,7 @@ fn full() -> Record {
             intention: Intention { id: operation(1), write: Write::Update(payload("p")), ..intention },
             if_match: Some(Version::new("1")),
             reason: ParkReason::Refused {
-                refusal: Refusal { status: 422, problem: Some(problem) },
+                refusal: Refusal { status: 422, problem: Some(Box::new(problem)) },
                 seen: Some(seen),
             },
             since: at(4),

@@ -82,7 +82,6 @@ impl SqliteStorage {
     /// # Errors
     /// The closure's error, after which nothing of it stays; [`StorageError::Ended`] when it ended the transaction by
     /// itself; or the storage's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the typed rim calls it"))]
     pub(crate) async fn transact_with_connection<R, E, F>(
         &self,
         principal: &Principal,
@@ -104,6 +103,17 @@ impl SqliteStorage {
         let committed = self.run(principal, task).await;
         let result = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         super::outcome(committed, result)
+    }
+
+    /// Whether two handles are the same storage.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.handle.path
     }
 
     async fn run(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {

@@ -25,11 +25,13 @@ pub(super) struct BaseUrl {
     text: String,
 }
 
-/// An endpoint or an id that does not lead below the base URL.
+/// An endpoint that does not lead below the base URL.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` does not lead to one address below the base URL; an endpoint is a path such as `/notes`")]
+#[error(
+    "the endpoint `{endpoint}` does not lead to addresses below the base URL; write a path such as `/notes`"
+)]
 pub(super) struct OutsideBase {
-    path: String,
+    endpoint: &'static str,
 }
 
 impl BaseUrl {
@@ -72,31 +74,30 @@ impl BaseUrl {
 
     /// The collection of an entity.
     pub(super) fn collection(&self, entity: &EntityInfo) -> Result<Url, OutsideBase> {
-        self.below(entity.endpoint, "")
+        self.below(entity, entity.endpoint, "")
     }
 
     /// One record of an entity: one segment below its collection.
     pub(super) fn record(&self, entity: &EntityInfo, key: &RecordKey) -> Result<Url, OutsideBase> {
         let folder = entity.endpoint.strip_suffix('/').unwrap_or(entity.endpoint);
-        self.below(folder, &format!("/{}", utf8_percent_encode(key.as_str(), SEGMENT)))
+        self.below(entity, folder, &format!("/{}", utf8_percent_encode(key.as_str(), SEGMENT)))
     }
 
     /// Parses a URL and makes sure that parsing changed nothing: steps such as `..`, in whatever spelling, a query or
     /// a fragment would have sent the request elsewhere. The derive and [`RecordKey`] refuse them already; this also
     /// holds for an [`EntityInfo`] made by hand.
-    fn below(&self, endpoint: &str, segment: &str) -> Result<Url, OutsideBase> {
-        let path = format!("{}{segment}", utf8_percent_encode(endpoint, PATH));
-        let text = format!("{}{path}", self.text);
+    fn below(&self, entity: &EntityInfo, folder: &str, segment: &str) -> Result<Url, OutsideBase> {
+        let text = format!("{}{}{segment}", self.text, utf8_percent_encode(folder, PATH));
         match Url::parse(&text) {
             Ok(url)
-                if path.starts_with('/')
+                if entity.endpoint.starts_with('/')
                     && url.as_str() == text
                     && url.query().is_none()
                     && url.fragment().is_none() =>
             {
                 Ok(url)
             }
-            _ => Err(OutsideBase { path }),
+            _ => Err(OutsideBase { endpoint: entity.endpoint }),
         }
     }
 }

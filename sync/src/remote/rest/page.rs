@@ -83,8 +83,10 @@ fn cursor(member: Option<&RawValue>, names: &PullDialect) -> Result<Option<Curso
     if kind(value) != "string" {
         return Err(wrong(names, &format!("`{name}` is {}, expected a string", with_article(kind(value)))));
     }
-    let text: String = serde_json::from_str(value.get())
-        .map_err(|error| NoPage { reason: format!("`{name}` is no text"), source: Some(error.into()) })?;
+    let text: String = serde_json::from_str(value.get()).map_err(|error| {
+        let no_page = wrong(names, &format!("`{name}` is no text"));
+        NoPage { source: Some(error.into()), ..no_page }
+    })?;
     if text.len() > LONGEST_CURSOR {
         return Err(wrong(names, &format!("`{name}` has more than {LONGEST_CURSOR} bytes")));
     }
@@ -155,7 +157,8 @@ impl<'de> DeserializeSeed<'de> for ItemsSeed<'_> {
     type Value = Vec<PageItem>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
+        // Not `deserialize_seq`, whose error for a string quotes it.
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -166,7 +169,7 @@ impl<'de> Visitor<'de> for ItemsSeed<'_> {
         write!(f, "a list under `{}`", self.0.dialect.pull.items_member)
     }
 
-    /// As serde's own error, but without the text: the user's data does not belong into messages.
+    /// Says what is wrong without quoting the text: the user's data does not belong into messages.
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
         Err(E::custom(format!("`{}` is a string, expected a list", self.0.dialect.pull.items_member)))
     }

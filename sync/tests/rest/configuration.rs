@@ -1,0 +1,194 @@
+//! Settings, and what is wrong with them.
+
+use std::error::Error;
+use std::time::Duration;
+
+use sync::remote::rest::BaseUrlProblem;
+use sync::{Dialect, Remote, RestError, RestRemote};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use super::given::{create, operation};
+use super::server::{Answer, Server};
+
+#[tokio::test]
+async fn base_urls_that_work() {
+    for url in [
+        "http://localhost:3000",
+        "https://api.example.com",
+        "https://api.example.com/",
+        "https://api.example.com/v1/",
+        "HTTPS://API.example.com/v1",
+        "http://[::1]:8080/x",
+        "https://bücher.example/läden",
+    ] {
+        RestRemote::new(url).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn base_urls_that_do_not_work_say_what_to_write() {
+    use BaseUrlProblem::{Credentials, Empty, Fragment, NotAbsolute, Query, Scheme, Whitespace};
+    for (url, expected) in [
+        ("", Some(Empty)),
+        ("api.example.com/v1", Some(NotAbsolute)),
+        ("localhost:3000", Some(NotAbsolute)),
+        ("/v1", Some(NotAbsolute)),
+        ("//api.example.com", Some(NotAbsolute)),
+        ("https:/api.example.com", Some(NotAbsolute)),
+        ("https:api.example.com", Some(NotAbsolute)),
+        ("ftp://api.example.com", Some(Scheme("ftp".into()))),
+        ("ws://api.example.com", Some(Scheme("ws".into()))),
+        ("file:///etc/passwd", Some(Scheme("file".into()))),
+        (" https://api.example.com", Some(Whitespace)),
+        ("https://api.exa\nmple.com", Some(Whitespace)),
+        ("https://api.example.com/a b", Some(Whitespace)),
+        ("https://api.example.com/\0", Some(Whitespace)),
+        ("https://user@api.example.com", Some(Credentials)),
+        ("https://user:hunter2@api.example.com/v1", Some(Credentials)),
+        ("https://:hunter2@api.example.com", Some(Credentials)),
+        ("https://api.example.com/?key=hunter2", Some(Query)),
+        ("https://api.example.com?", Some(Query)),
+        ("https://api.example.com/#top", Some(Fragment)),
+        ("https://", None),
+        ("https:///", None),
+        ("https://user:hunter2@", None),
+        ("https://[::1", None),
+        ("https://api.example.com:99999", None),
+        ("https://exa%mple.com", None),
+    ] {
+        let error = RestRemote::new(url).unwrap_err();
+        let RestError::BaseUrl { problem, .. } = &error else { panic!("{url}: {error:?}") };
+        match expected {
+            Some(expected) => assert_eq!(*problem, expected, "{url}"),
+            None => assert!(matches!(problem, BaseUrlProblem::Malformed(_)), "{url}: {problem:?}"),
+        }
+        let text = format!("{error} {error:?} {}", error.source().unwrap());
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let error = RestRemote::new("localhost:3000").unwrap_err().to_string();
+    assert!(error.contains("localhost:3000") && error.contains("https://api.example.com/v1"), "{error}");
+    let error = RestRemote::new("https://user:pw@x.example").unwrap_err().to_string();
+    assert!(error.contains(".bearer("), "{error}");
+}
+
+#[tokio::test]
+async fn headers_and_user_agent_are_sent_with_every_request() {
+    let server = Server::saying(Answer::status(201)).await;
+    let remote = RestRemote::builder(server.url())
+        .header("X-Tenant", "acme")
+        .header("Authorization", "Basic dTpw")
+        .user_agent("notes/2.1")
+        .build()
+        .unwrap();
+    remote.send(operation(create())).await.unwrap();
+    remote.probe().await.unwrap();
+    for seen in server.seen() {
+        assert_eq!(seen.header("x-tenant"), Some("acme"));
+        assert_eq!(seen.header("user-agent"), Some("notes/2.1"));
+    }
+    assert_eq!(server.seen()[0].header("authorization"), Some("Basic dTpw"));
+}
+
+#[test]
+fn bad_headers_are_named_when_the_remote_is_built() {
+    let built = |name: &str, value: &str| RestRemote::builder("http://x.example").header(name, value).build();
+    for name in ["", "X Key", "X-Key:", "X\r\nY", "naïve"] {
+        let error = built(name, "v").unwrap_err();
+        assert!(matches!(&error, RestError::HeaderName { name: n } if n == name), "{error:?}");
+    }
+    for value in ["hunter2\r\nX-Admin: yes", "hunter2\n", "\0", "\u{7f}"] {
+        let error = built("X-Key", value).unwrap_err();
+        assert!(matches!(&error, RestError::HeaderValue { name } if name == "X-Key"), "{error:?}");
+        assert!(error.to_string().contains("X-Key"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+    for name in ["If-Match", "idempotency-key", "Content-Type", "content-length", "HOST", "Transfer-Encoding"]
+    {
+        let error = built(name, "v").unwrap_err();
+        assert!(matches!(&error, RestError::HeaderReserved { name: n } if n == name), "{error:?}");
+    }
+    let builder = || RestRemote::builder("http://x.example");
+    let error = builder().user_agent("a\nb").build().unwrap_err();
+    assert!(matches!(&error, RestError::HeaderValue { name } if name == "User-Agent"), "{error:?}");
+    let error = builder().bearer("hunter2\n").build().unwrap_err();
+    assert!(matches!(&error, RestError::HeaderValue { name } if name == "authorization"), "{error:?}");
+    let error = builder().bearer("t").header("authorization", "Basic x").build().unwrap_err();
+    assert!(matches!(error, RestError::TwoCredentials), "{error:?}");
+}
+
+#[test]
+fn limits_of_zero_are_refused() {
+    let builder = || RestRemote::builder("http://x.example");
+    for (built, name) in [
+        (builder().timeout(Duration::ZERO).build(), "timeout"),
+        (builder().connect_timeout(Duration::ZERO).build(), "connect_timeout"),
+        (builder().max_response_bytes(0).build(), "max_response_bytes"),
+    ] {
+        let error = built.unwrap_err();
+        assert!(matches!(error, RestError::Zero { setting } if setting == name), "{error:?}");
+    }
+}
+
+#[test]
+fn a_root_certificate_has_to_be_one() {
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for pem in ["", "hello", broken] {
+        let built = RestRemote::builder("https://x.example").root_certificate_pem(pem).build();
+        let error = built.unwrap_err();
+        assert!(matches!(error, RestError::Certificate { .. } | RestError::Client { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_dialect_that_contradicts_itself_is_refused() {
+    type Mistake = fn(&mut Dialect);
+    let broken: [(Mistake, &str); 5] = [
+        (|d| d.pull.items_member.clear(), "pull.items_member"),
+        (|d| d.pull.cursor_member = "items".into(), "pull.cursor_member"),
+        (|d| d.pull.limit_parameter = "since".into(), "pull.limit_parameter"),
+        (|d| d.record.version_member = Some("deleted".into()), "record.version_member"),
+        (|d| d.record.version_member = Some(String::new()), "record.version_member"),
+    ];
+    for (break_it, knob) in broken {
+        let mut dialect = Dialect::default();
+        break_it(&mut dialect);
+        let error = RestRemote::builder("http://x.example").dialect(dialect).build().unwrap_err();
+        assert!(matches!(error, RestError::Dialect { .. }), "{error:?}");
+        assert!(error.to_string().contains(knob), "{error}");
+    }
+}
+
+#[test]
+fn a_dialect_is_data_that_can_be_read_from_a_file() {
+    let dialect: Dialect = serde_json::from_str(r#"{"pull":{"items_member":"data"}}"#).unwrap();
+    let mut expected = Dialect::default();
+    expected.pull.items_member = "data".into();
+    assert_eq!(dialect, expected);
+    serde_json::from_str::<Dialect>(r#"{"pull":{"item_member":"data"}}"#).unwrap_err();
+}
+
+#[tokio::test]
+async fn http2_starts_at_once_where_it_is_known_to_be_spoken() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let preface = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut preface = [0; 24];
+        stream.read_exact(&mut preface).await.unwrap();
+        preface
+    });
+    let remote = RestRemote::builder(url).http2_prior_knowledge().build().unwrap();
+    let _ = remote.send(operation(create())).await.unwrap_err();
+    assert_eq!(&preface.await.unwrap(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let server = Server::saying(Answer::status(201)).await;
+    let remote = super::given::remote(&server);
+    for _ in 0..5 {
+        remote.send(operation(create())).await.unwrap();
+    }
+    assert_eq!(server.connections(), 1);
+}

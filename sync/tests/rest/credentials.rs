@@ -1,0 +1,228 @@
+//! Tokens: fixed ones, and a hook that gives fresh ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use sync::{Authorization, Credentials, CredentialsError, Remote, RemoteError, RestRemote};
+use tokio::sync::watch;
+
+use super::given::{create, operation, page_of};
+use super::server::{Answer, Server};
+
+/// Gives `token-1`, `token-2` and so on.
+#[derive(Default)]
+struct Counting {
+    asked: Arc<AtomicUsize>,
+    /// Before a token takes another's place, so many requests have to have arrived.
+    refresh_after: Option<(watch::Receiver<usize>, usize)>,
+}
+
+#[async_trait]
+impl Credentials for Counting {
+    async fn authorization(
+        &self,
+        rejected: Option<&Authorization>,
+    ) -> Result<Authorization, CredentialsError> {
+        let nth = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let expected = (nth > 1).then(|| format!("Bearer token-{}", nth - 1));
+        assert_eq!(rejected.map(|rejected| rejected.value().expose()), expected.as_deref());
+        if let (Some(_), Some((arrived, count))) = (rejected, &self.refresh_after) {
+            arrived.clone().wait_for(|arrived| arrived >= count).await.unwrap();
+        }
+        Ok(Authorization::bearer(format!("token-{nth}")))
+    }
+}
+
+/// Accepts this token and no other.
+async fn server_for(token: &'static str) -> Server {
+    Server::scripted(move |seen, _| {
+        if seen.header("authorization") == Some(token) { Answer::status(201) } else { Answer::status(401) }
+    })
+    .await
+}
+
+fn with(server: &Server, credentials: impl Credentials) -> RestRemote {
+    RestRemote::builder(server.url()).credentials(credentials).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_fixed_token_is_sent_with_every_request() {
+    let server = Server::saying(Answer::json(200, r#"{"items":[]}"#)).await;
+    let remote = RestRemote::builder(server.url()).bearer("abc").build().unwrap();
+    remote.send(operation(create())).await.unwrap();
+    remote.pull(page_of(1)).await.unwrap();
+    assert!(server.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer abc")));
+}
+
+#[tokio::test]
+async fn the_hook_is_asked_once_and_its_token_kept() {
+    let server = server_for("Bearer token-1").await;
+    let asked = Arc::default();
+    let remote = with(&server, Counting { asked: Arc::clone(&asked), ..Counting::default() });
+    for _ in 0..3 {
+        remote.send(operation(create())).await.unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn after_a_401_the_request_is_sent_again_with_a_fresh_token() {
+    let server = server_for("Bearer token-2").await;
+    let remote = with(&server, Counting::default());
+    remote.send(operation(create())).await.unwrap();
+    let seen = server.seen();
+    let tokens: Vec<_> = seen.iter().map(|seen| seen.header("authorization").unwrap()).collect();
+    assert_eq!(tokens, ["Bearer token-1", "Bearer token-2"]);
+    assert_eq!(seen[0].header("idempotency-key"), seen[1].header("idempotency-key"));
+    assert_eq!(seen[0].body, seen[1].body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_requests_that_fail_together_ask_once() {
+    let server = server_for("Bearer token-2").await;
+    let asked = Arc::default();
+    let hook = Counting {
+        asked: Arc::clone(&asked),
+        // All sixteen were sent with the old token before there is a new one.
+        refresh_after: Some((server.arrived.clone(), 16)),
+    };
+    let remote = Arc::new(with(&server, hook));
+    let requests = (0..16).map(|_| {
+        let remote = Arc::clone(&remote);
+        tokio::spawn(async move { remote.send(operation(create())).await })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.unwrap().unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "the first token, and one fresh one");
+    assert_eq!(server.seen().len(), 32);
+}
+
+#[tokio::test]
+async fn a_second_401_is_unauthorized() {
+    let server = server_for("Bearer nobody's").await;
+    let asked = Arc::default();
+    let remote = with(&server, Counting { asked: Arc::clone(&asked), ..Counting::default() });
+    let error = remote.send(operation(create())).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
+    assert_eq!((asked.load(Ordering::SeqCst), server.seen().len()), (2, 2));
+    assert!(!format!("{error} {error:?}").contains("token"), "{error:?}");
+}
+
+/// Fails, and counts.
+struct Failing {
+    asked: Arc<AtomicUsize>,
+    arrived: watch::Receiver<usize>,
+    error: fn() -> CredentialsError,
+}
+
+#[async_trait]
+impl Credentials for Failing {
+    async fn authorization(
+        &self,
+        rejected: Option<&Authorization>,
+    ) -> Result<Authorization, CredentialsError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if rejected.is_none() {
+            return Ok(Authorization::bearer("old"));
+        }
+        self.arrived.clone().wait_for(|arrived| *arrived >= 8).await.unwrap();
+        Err((self.error)())
+    }
+}
+
+async fn failing_together(error: fn() -> CredentialsError) -> Vec<RemoteError> {
+    let server = server_for("Bearer nobody's").await;
+    let asked = Arc::default();
+    let hook = Failing { asked: Arc::clone(&asked), arrived: server.arrived.clone(), error };
+    let remote = with(&server, hook);
+    let requests = (0..8).map(|_| remote.send(operation(create())));
+    let errors = futures::future::join_all(requests).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    // The next sync may ask again.
+    remote.send(operation(create())).await.unwrap_err();
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    errors.into_iter().map(Result::unwrap_err).collect()
+}
+
+#[tokio::test]
+async fn a_hook_that_is_signed_out_fails_all_who_wait_and_is_asked_again_later() {
+    for error in failing_together(|| CredentialsError::signed_out("please log in")).await {
+        let RemoteError::Unauthorized { reason, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(reason.as_deref(), Some("please log in"));
+    }
+}
+
+#[tokio::test]
+async fn a_hook_whose_token_server_is_away_makes_the_server_unreachable() {
+    for error in failing_together(|| CredentialsError::unavailable("no route to login.example")).await {
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(error.to_string().contains("no route to login.example"), "{error}");
+    }
+}
+
+struct Giving(Authorization);
+
+#[async_trait]
+impl Credentials for Giving {
+    async fn authorization(&self, _: Option<&Authorization>) -> Result<Authorization, CredentialsError> {
+        Ok(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn credentials_may_be_another_header() {
+    let server = Server::saying(Answer::status(201)).await;
+    let remote = with(&server, Giving(Authorization::header("X-Api-Key", "k3y")));
+    remote.send(operation(create())).await.unwrap();
+    assert_eq!(server.only().header("x-api-key"), Some("k3y"));
+    assert_eq!(server.only().header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_hook_cannot_inject_headers() {
+    for authorization in [
+        Authorization::bearer("a\r\nX-Admin: yes"),
+        Authorization::header("X Key", "v"),
+        Authorization::header("", ""),
+    ] {
+        let server = Server::saying(Answer::status(201)).await;
+        let error = with(&server, Giving(authorization)).send(operation(create())).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
+        assert!(!error.to_string().contains("X-Admin"), "{error}");
+        assert!(server.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_while_it_asks_leaves_the_turn_to_the_next() {
+    struct Slow(Arc<AtomicUsize>);
+    #[async_trait]
+    impl Credentials for Slow {
+        async fn authorization(&self, _: Option<&Authorization>) -> Result<Authorization, CredentialsError> {
+            if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(Authorization::bearer("t"))
+        }
+    }
+    let server = server_for("Bearer t").await;
+    let remote = with(&server, Slow(Arc::default()));
+    {
+        let mut asking = std::pin::pin!(remote.send(operation(create())));
+        assert!(futures::poll!(&mut asking).is_pending());
+    }
+    remote.send(operation(create())).await.unwrap();
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let authorization = Authorization::bearer("hunter2");
+    assert!(!format!("{authorization:?}").contains("hunter2"));
+    let builder = RestRemote::builder("https://x.example").bearer("hunter2").header("X-Key", "hunter2");
+    assert!(!format!("{builder:?}").contains("hunter2"));
+    let text = format!("{:?}", builder.build().unwrap());
+    assert!(text.contains("https://x.example") && !text.contains("hunter2"), "{text}");
+}

@@ -1,0 +1,208 @@
+//! The failure classes, one by one.
+
+use std::time::Duration;
+
+use sync::record::{Problem, Write};
+use sync::{Remote, RemoteError, RestRemote};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use super::given::{NOTES, create, key, operation, overwrite, page_of, remote, send, told, update};
+use super::server::{Answer, Server};
+
+#[tokio::test]
+async fn a_gateway_without_a_server_behind_it_is_unreachable() {
+    for status in [502, 503, 504] {
+        let server = Server::saying(Answer::status(status).header("Retry-After", "7")).await;
+        let error = send(&server, create()).await.unwrap_err();
+        let RemoteError::Unreachable { url, retry_after, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*url, format!("{}/notes", server.url()));
+        assert_eq!(*retry_after, Some(Duration::from_secs(7)));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_patience_throttles() {
+    let server = Server::saying(Answer::status(429).header("Retry-After", "3")).await;
+    let error = send(&server, update()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Throttled { status: 429, .. }), "{error:?}");
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
+}
+
+#[tokio::test]
+async fn what_may_succeed_later_is_transient() {
+    for status in [408, 425, 500, 501, 505, 507, 511, 520, 599] {
+        let server = Server::saying(Answer::status(status)).await;
+        let error = send(&server, update()).await.unwrap_err();
+        assert!(matches!(&error, RemoteError::Transient { status: s, .. } if *s == status), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_will_not_succeed_as_it_is_is_refused() {
+    for status in [400, 402, 403, 405, 406, 413, 414, 415, 422, 423, 424, 428, 431, 451, 499] {
+        let server = Server::saying(Answer::status(status)).await;
+        let error = send(&server, update()).await.unwrap_err();
+        let RemoteError::Refused { refusal, .. } = &error else { panic!("{status}: {error:?}") };
+        assert_eq!((refusal.status, &refusal.problem), (status, &None));
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_finds_no_collection_is_refused() {
+    for status in [404, 410] {
+        let server = Server::saying(Answer::status(status)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(
+            matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == status),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_401_without_a_hook_is_unauthorized_at_once() {
+    let body = r#"{"title":"Unauthorized","detail":"the token has expired"}"#;
+    let server = Server::saying(Answer::json(401, body)).await;
+    let error = send(&server, create()).await.unwrap_err();
+    let RemoteError::Unauthorized { reason, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(reason.as_deref(), Some("the token has expired"));
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn statuses_that_answer_nothing_are_protocol_errors() {
+    for status in [202, 226, 300, 304, 399, 600, 999] {
+        let server = Server::saying(Answer::status(status)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{status}: {error:?}");
+        assert!(error.to_string().contains(&status.to_string()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn problem_details_come_with_a_refusal() {
+    let body = r#"{"type":"https://example.com/probs/quota","title":"Quota","status":403,
+        "detail":"50 notes at most","instance":"/quota/5","balance":30}"#;
+    for content in ["application/problem+json", "application/json", "text/plain"] {
+        let server = Server::saying(Answer::status(403).header("Content-Type", content).body(body)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        let RemoteError::Refused { refusal, .. } = &error else { panic!("{error:?}") };
+        let expected = Problem {
+            kind: Some("https://example.com/probs/quota".into()),
+            title: Some("Quota".into()),
+            detail: Some("50 notes at most".into()),
+            instance: Some("/quota/5".into()),
+        };
+        assert_eq!(refusal.problem.as_deref(), Some(&expected));
+        assert!(error.to_string().contains("50 notes at most"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn bad_problem_details_do_not_hide_the_refusal() {
+    let endless_title = format!(r#"{{"title":"{}"}}"#, "ä".repeat(30_000));
+    let deep = format!(r#"{{"x":{}{},"title":"deep"}}"#, "[".repeat(20_000), "]".repeat(20_000));
+    let cases = [
+        ("<html>no</html>", None),
+        ("[1]", None),
+        (r#"{"detail":"#, None),
+        (r#"{"detail":{"a":1},"title":7,"type":null}"#, None),
+        (r#"{"detail":{"a":1},"title":"No"}"#, Some("No".to_owned())),
+        (&endless_title, Some("ä".repeat(2048))),
+        (&deep, Some("deep".to_owned())),
+    ];
+    for (body, title) in cases {
+        let server = Server::saying(Answer::json(422, body)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        let RemoteError::Refused { refusal, .. } = error else { panic!("{error:?}") };
+        assert_eq!(refusal.status, 422);
+        assert_eq!(refusal.problem.and_then(|problem| problem.title), title);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_stands_when_its_body_is_huge_or_breaks_off() {
+    for answer in [
+        Answer::json(422, vec![b' '; 200_000]),
+        Answer::json(422, "{").cut_short_of(100),
+        Answer::json(422, "{").cut_short_of(10_000_000_000),
+        Answer::json(422, "padding").endless(),
+    ] {
+        let server = Server::saying(answer).await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(
+            matches!(&error, RemoteError::Refused { refusal, .. } if refusal.problem.is_none()),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_home_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let remote = RestRemote::new(format!("http://{address}")).unwrap();
+    for error in [
+        remote.send(operation(create())).await.map(drop).unwrap_err(),
+        remote.pull(page_of(5)).await.map(drop).unwrap_err(),
+        remote.fetch(&NOTES, &key("n1")).await.map(drop).unwrap_err(),
+        remote.probe().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(told(&error).contains("no connection"), "{}", told(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_unreachable_over_https() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let remote = RestRemote::new(format!("https://{}", listener.local_addr().unwrap())).unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        stream
+    });
+    let error = remote.send(operation(create())).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    drop(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_closed_without_an_answer_is_unreachable() {
+    for answer in [Answer::raw(""), Answer::raw("HTTP/1.1 20"), Answer::raw("SSH-2.0-OpenSSH_9.9\r\n")] {
+        let server = Server::saying(answer).await;
+        let error = send(&server, overwrite()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let stalls = [Answer::nothing(), Answer::json(200, "{").stalling_short_of(100)];
+    for answer in stalls {
+        let server = Server::saying(answer).await;
+        let remote = RestRemote::builder(server.url()).timeout(Duration::from_millis(150)).build().unwrap();
+        let error = remote.send(operation(Write::Delete)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(error.to_string().contains("150ms"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_reachable_when_it_answers_anything() {
+    for status in [200, 204, 301, 307, 401, 403, 404, 405, 429, 500, 501] {
+        let server = Server::saying(Answer::status(status).header("Location", "http://other.example/")).await;
+        let remote = RestRemote::builder(format!("{}/v1", server.url())).bearer("t").build().unwrap();
+        remote.probe().await.unwrap();
+        let seen = server.only();
+        assert_eq!((&*seen.method, &*seen.target), ("HEAD", "/v1"));
+        assert_eq!(seen.header("authorization"), None);
+    }
+    for status in [502, 503, 504] {
+        let server = Server::saying(Answer::status(status)).await;
+        let error = remote(&server).probe().await.unwrap_err();
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Pages of changes.
+
+use sync::remote::{Page, PageItem, Position, PullRequest, Remote};
+use sync::storage::Cursor;
+use sync::{Dialect, RemoteError, RestRemote};
+
+use super::given::{NOTES, TASKS, bytes, page_after, page_of, remote, told, version};
+use super::server::{Answer, Server};
+
+async fn pulled(body: &str, request: PullRequest) -> Result<Page, RemoteError> {
+    let server = Server::saying(Answer::json(200, body)).await;
+    remote(&server).pull(request).await.map(|reply| reply.answer)
+}
+
+async fn items_of(list: &str) -> Vec<PageItem> {
+    pulled(&format!(r#"{{"items":[{list}]}}"#), page_of(100)).await.unwrap().items
+}
+
+fn record(v: Option<&str>, body: &str) -> PageItem {
+    PageItem::Record { version: v.and_then(version), body: bytes(body) }
+}
+
+fn tombstone(id: &str) -> PageItem {
+    PageItem::Tombstone { id: bytes(id) }
+}
+
+#[tokio::test]
+async fn a_page_is_asked_for_with_cursor_and_limit() {
+    let server = Server::saying(Answer::json(200, r#"{"items":[]}"#)).await;
+    remote(&server).pull(page_after("c1")).await.unwrap();
+    remote(&server).pull(page_of(7)).await.unwrap();
+    let seen = server.seen();
+    assert_eq!((&*seen[0].method, &*seen[0].target), ("GET", "/notes?since=c1&limit=100"));
+    assert_eq!((&*seen[1].method, &*seen[1].target), ("GET", "/notes?limit=7"));
+    assert_eq!(seen[0].header("accept"), Some("application/json"));
+    assert_eq!(seen[0].header("content-type"), None);
+    assert_eq!(seen[0].header("idempotency-key"), None);
+}
+
+#[tokio::test]
+async fn records_and_tombstones_come_in_the_servers_order() {
+    let body = r#" {"cursor":"c9", "more":{"ignored":[1]}, "items":[
+        {"id":"a","title":"A","version":3}, {"id":"b","deleted":true,"version":4} ,
+        {"title":"C","id":"c","deleted":false,"version":"v5"},{"id":"d","deleted":null}
+    ], "hasMore":true } "#;
+    let page = pulled(body, page_of(100)).await.unwrap();
+    let items = [
+        record(Some("3"), r#"{"id":"a","title":"A","version":3}"#),
+        tombstone("\"b\""),
+        record(Some("v5"), r#"{"title":"C","id":"c","deleted":false,"version":"v5"}"#),
+        record(None, r#"{"id":"d","deleted":null}"#),
+    ];
+    let position = Position::Cursor { cursor: Cursor::new("c9"), has_more: true };
+    assert_eq!(page, Page { items: items.into(), position });
+}
+
+#[tokio::test]
+async fn an_item_shares_the_memory_of_its_page() {
+    let items = items_of(r#"{"id":"a"},{"id":"b"}"#).await;
+    let [PageItem::Record { body: a, .. }, PageItem::Record { body: b, .. }] = &*items else {
+        panic!("{items:?}")
+    };
+    assert_eq!(b.as_ptr() as usize - a.as_ptr() as usize, r#"{"id":"a"},"#.len());
+}
+
+#[tokio::test]
+async fn the_id_of_a_tombstone_may_stand_under_the_entitys_name_for_it_or_under_id() {
+    let body = r#"{"items":[{"key":"a","deleted":true},{"id":7,"deleted":true},{"id":"x","key":"b","deleted":true}]}"#;
+    let page = pulled(body, PullRequest { entity: &TASKS, since: None, limit: 9 }).await.unwrap();
+    assert_eq!(page.items, [tombstone("\"a\""), tombstone("7"), tombstone("\"b\"")]);
+}
+
+#[tokio::test]
+async fn a_bad_item_spoils_nothing_and_says_what_is_wrong() {
+    let bad = [
+        (r#"{"title":"no id"}"#, "no id"),
+        (r#"{"deleted":true}"#, "no id"),
+        (r#"{"id":null}"#, "null"),
+        (r#"{"id":""}"#, "empty"),
+        (r#"{"id":{"a":1}}"#, "an object"),
+        (r#"{"id":[1]}"#, "an array"),
+        (r#"{"id":true,"deleted":true}"#, "a boolean"),
+        (r#"{"id":"a","deleted":1}"#, "deleted"),
+        (r#"{"id":"a","deleted":"2026-01-01"}"#, "deleted"),
+        ("\"secret text\"", "a string"),
+        ("5", "a number"),
+        ("null", "null"),
+        ("[{\"id\":\"a\"}]", "an array"),
+    ];
+    for (item, reason) in bad {
+        let items = items_of(&format!(r#"{{"id":"first"}},{item},{{"id":"last"}}"#)).await;
+        let [first, PageItem::Unreadable { body, reason: said }, last] = &*items else {
+            panic!("{item}: {items:?}")
+        };
+        assert_eq!(first, &record(None, r#"{"id":"first"}"#));
+        assert_eq!(last, &record(None, r#"{"id":"last"}"#));
+        assert_eq!(body, item);
+        assert!(said.contains(reason) && !said.contains("secret"), "{item}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_whose_text_is_broken_is_kept_aside() {
+    let items = items_of(r#"{"id":"\ud800"},{"\ud800":1,"id":"b"},{"id":"c"}"#).await;
+    assert_eq!(items.len(), 3);
+    assert!(matches!(items[1], PageItem::Unreadable { .. }), "{items:?}");
+    assert_eq!(items[2], record(None, r#"{"id":"c"}"#));
+}
+
+#[tokio::test]
+async fn a_bare_list_under_items_is_enough() {
+    let page = pulled(r#"{"items":[{"id":"a"},{"id":"b"}]}"#, page_of(3)).await.unwrap();
+    assert_eq!(page.position, Position::NewestItem { full: false });
+    let page = pulled(r#"{"items":[{"id":"a"},{"id":"b"}]}"#, page_of(2)).await.unwrap();
+    assert_eq!(page.position, Position::NewestItem { full: true });
+    let page = pulled(r#"{"items":[{"id":"a"}],"cursor":null,"hasMore":true}"#, page_of(2)).await.unwrap();
+    assert_eq!(page.position, Position::NewestItem { full: true });
+}
+
+#[tokio::test]
+async fn without_has_more_a_full_page_has_more() {
+    let position = |has_more| Position::Cursor { cursor: Cursor::new("c"), has_more };
+    for more in ["", r#","hasMore":null"#] {
+        let body = format!(r#"{{"items":[{{"id":"a"}},{{"id":"b"}}],"cursor":"c"{more}}}"#);
+        assert_eq!(pulled(&body, page_of(2)).await.unwrap().position, position(true));
+        assert_eq!(pulled(&body, page_of(3)).await.unwrap().position, position(false));
+    }
+    let body = r#"{"items":[{"id":"a"}],"cursor":"c","hasMore":false}"#;
+    assert_eq!(pulled(body, page_of(1)).await.unwrap().position, position(false));
+    assert_eq!(pulled(r#"{"items":[],"cursor":"c"}"#, page_of(0)).await.unwrap().position, position(false));
+}
+
+#[tokio::test]
+async fn a_cursor_is_any_text() {
+    for (json, text) in [("\"\"", ""), (r#""a\"b\u00e9 \n""#, "a\"bé \n"), ("\"👍\"", "👍")] {
+        let page = pulled(&format!(r#"{{"items":[],"cursor":{json}}}"#), page_of(1)).await.unwrap();
+        assert_eq!(page.position, Position::Cursor { cursor: Cursor::new(text), has_more: false });
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_shape_says_what_was_expected() {
+    let long_cursor = format!(r#"{{"items":[],"cursor":"{}"}}"#, "c".repeat(5000));
+    let wrong = [
+        (r#"{"items":[],"cursor":17}"#, "`cursor` is a number, expected a string"),
+        (r#"{"items":[],"cursor":{"at":1}}"#, "`cursor` is an object, expected a string"),
+        (r#"{"items":[],"cursor":true}"#, "`cursor` is a boolean, expected a string"),
+        (r#"{"items":[],"cursor":"\ud800"}"#, "`cursor` is no text"),
+        (&*long_cursor, "4096"),
+        (r#"{"items":[],"hasMore":"yes"}"#, "`hasMore` is a string, expected a boolean"),
+        (r#"{"items":[],"hasMore":1}"#, "`hasMore` is a number, expected a boolean"),
+        (r#"{"cursor":"c"}"#, "no member `items`"),
+        (r#"{"items":null}"#, "`items`"),
+        (r#"{"items":{"id":"a"}}"#, "`items`"),
+        (r#"{"items":"secret text"}"#, "`items` is a string"),
+        (r#"{"items":[{"id":"a"}"#, "EOF"),
+        (r#"{"items":[{"id":"a"},]}"#, "trailing comma"),
+        (r#"{"items":[]}{"items":[]}"#, "trailing"),
+        (r#"[{"id":"a"}]"#, "a bare list"),
+        ("\"secret text\"", "no JSON object"),
+        ("null", "no JSON object"),
+        ("<html>secret text</html>", "no JSON object"),
+        ("", "the body is empty"),
+    ];
+    for (body, reason) in wrong {
+        let error = pulled(body, page_of(10)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{body}: {error:?}");
+        let text = told(&error);
+        assert!(text.contains(reason), "{body}: {text}");
+        assert!(text.contains("/notes") && text.contains("\"items\": […]"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_a_protocol_error() {
+    let server = Server::saying(Answer::json(200, b"{\"items\":[{\"id\":\"\xff\xfe\"}]}")).await;
+    let error = remote(&server).pull(page_of(10)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn only_200_is_a_page() {
+    for status in [201, 204, 206] {
+        let server = Server::saying(Answer::json(status, r#"{"items":[]}"#)).await;
+        let error = remote(&server).pull(page_of(10)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{status}: {error:?}");
+    }
+    // For instance: the cursor is older than the server remembers.
+    let server = Server::saying(Answer::status(410)).await;
+    let error = remote(&server).pull(page_after("old")).await.unwrap_err();
+    assert!(matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == 410), "{error:?}");
+}
+
+#[tokio::test]
+async fn errors_show_no_query() {
+    let server = Server::saying(Answer::status(500)).await;
+    let error = remote(&server).pull(page_after("secret-cursor")).await.unwrap_err();
+    assert_eq!(error.url(), format!("{}/notes", server.url()));
+    assert!(!format!("{error:?} {}", told(&error)).contains("secret-cursor"));
+}
+
+#[tokio::test]
+async fn the_dialect_names_parameters_and_members() {
+    let mut dialect = Dialect::default();
+    dialect.pull.since_parameter = "after".into();
+    dialect.pull.limit_parameter = "per page".into();
+    dialect.pull.items_member = "data".into();
+    dialect.pull.cursor_member = "next".into();
+    dialect.pull.has_more_member = "more".into();
+    dialect.record.id_member = "_id".into();
+    dialect.record.deleted_member = "_deleted".into();
+    dialect.record.version_member = Some("_rev".into());
+    let body = r#"{"data":[{"id":"a","_rev":"1-x","version":3,"deleted":true},{"_id":"b","_deleted":true}],
+        "next":"n","more":true,"items":5,"cursor":5,"hasMore":5}"#;
+    let server = Server::saying(Answer::json(200, body)).await;
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+    let request = PullRequest { entity: &NOTES, ..page_after("c") };
+    let page = remote.pull(request).await.unwrap().answer;
+    assert_eq!(server.only().target, "/notes?after=c&per+page=100");
+    let first = r#"{"id":"a","_rev":"1-x","version":3,"deleted":true}"#;
+    assert_eq!(page.items, [record(Some("1-x"), first), tombstone("\"b\"")]);
+    assert_eq!(page.position, Position::Cursor { cursor: Cursor::new("n"), has_more: true });
+}

@@ -1,0 +1,117 @@
+//! Redirects: within the origin, and no others.
+
+use sync::record::Write;
+use sync::remote::{Remote, WriteAnswer};
+use sync::{RemoteError, RestRemote};
+
+use super::given::{NOTES, RECORD, answered, create, key, on_version, operation, page_after, remote, send};
+use super::server::{Answer, Server};
+
+fn to(status: u16, location: &str) -> Answer {
+    Answer::status(status).header("Location", location)
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_origin_keeps_method_body_and_headers() {
+    for status in [307, 308] {
+        let server = Server::scripted(move |seen, _| match &*seen.target {
+            "/notes/n1" => to(status, "/v2/notes/n1"),
+            _ => Answer::status(204),
+        })
+        .await;
+        let remote = RestRemote::builder(server.url()).bearer("secret").build().unwrap();
+        remote.send(on_version(Write::Update(super::given::payload()), "7")).await.unwrap();
+        let seen = server.seen();
+        assert_eq!(seen.len(), 2);
+        assert_eq!((&*seen[1].method, &*seen[1].target, &*seen[1].body), ("PATCH", "/v2/notes/n1", RECORD));
+        for header in ["idempotency-key", "if-match", "authorization", "content-type"] {
+            assert!(seen[1].header(header).is_some(), "{header}");
+            assert_eq!(seen[0].header(header), seen[1].header(header));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_may_be_relative_absolute_or_have_a_query() {
+    let server = Server::scripted(|seen, _| {
+        let host = seen.header("host").unwrap();
+        match &*seen.target {
+            "/notes/a" => to(307, "b"),
+            "/notes/b" => to(308, &format!("http://{host}/notes/c?page=1#top")),
+            "/notes/c?page=1" => to(307, &format!("http://eve:pw@{host}/notes/d")),
+            "/notes/d" => Answer::json(200, RECORD),
+            other => panic!("{other}"),
+        }
+    })
+    .await;
+    remote(&server).fetch(&NOTES, &key("a")).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|seen| seen.header("authorization").is_none()), "{seen:#?}");
+}
+
+#[tokio::test]
+async fn another_origin_gets_neither_request_nor_credentials() {
+    let stranger = Server::saying(Answer::status(201)).await;
+    for status in [301, 302, 303, 307, 308] {
+        let there = format!("{}/notes?key=hunter2", stranger.url());
+        let server = Server::saying(to(status, &there)).await;
+        let remote = RestRemote::builder(server.url()).bearer("secret").build().unwrap();
+        let error = remote.send(operation(create())).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(&stranger.url()) && text.contains("base URL"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("secret"), "{text}");
+    }
+    assert!(stranger.seen().is_empty());
+}
+
+#[tokio::test]
+async fn another_port_or_scheme_is_another_origin() {
+    let server =
+        Server::scripted(|seen, _| to(307, &format!("https://{}/notes", seen.header("host").unwrap()))).await;
+    let error = send(&server, create()).await.unwrap_err();
+    assert!(error.to_string().contains("another origin"), "{error}");
+    for elsewhere in ["http://localhost:1/", "//127.0.0.1:1/notes", "ftp://127.0.0.1/", "data:text/plain,x"] {
+        let server = Server::saying(to(307, elsewhere)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_turns_a_write_into_a_read_is_no_success() {
+    for status in [301, 302, 303] {
+        let server = Server::scripted(move |seen, _| match &*seen.target {
+            "/notes" => to(status, "/elsewhere"),
+            _ => Answer::json(200, RECORD),
+        })
+        .await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        assert_eq!(server.seen().len(), 1);
+        // The same for reading: the base URL is wrong, and the user is told so.
+        let error = remote(&server).pull(page_after("c")).await;
+        assert!(matches!(error, Err(RemoteError::Protocol { .. }) | Ok(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_loop_ends_after_five() {
+    let server = Server::scripted(|_, nth| to(307, &format!("/notes/{nth}"))).await;
+    let error = send(&server, create()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    assert_eq!(server.seen().len(), 6);
+    let server =
+        Server::scripted(|_, nth| if nth < 5 { to(307, "/notes") } else { Answer::status(201) }).await;
+    assert_eq!(answered(&server, create()).await, WriteAnswer::Accepted { version: None, body: None });
+}
+
+#[tokio::test]
+async fn a_redirect_to_nowhere_is_an_error() {
+    for answer in [Answer::status(307), to(308, "http://[oops"), to(307, "http://")] {
+        let server = Server::saying(answer).await;
+        let error = send(&server, create()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    }
+}

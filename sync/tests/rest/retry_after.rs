@@ -1,0 +1,80 @@
+//! How long the server wants to be left alone.
+
+use std::time::{Duration, SystemTime};
+
+use sync::Remote;
+use sync::record::Write;
+
+use super::given::{NOTES, create, key, page_of, remote, send};
+use super::server::{Answer, Server};
+
+async fn pause(answer: Answer) -> Option<Duration> {
+    let server = Server::saying(answer).await;
+    send(&server, create()).await.unwrap_err().retry_after()
+}
+
+fn busy(retry_after: &str) -> Answer {
+    Answer::status(503).header("Retry-After", retry_after)
+}
+
+const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+#[tokio::test]
+async fn seconds_are_read() {
+    assert_eq!(pause(busy("120")).await, Some(Duration::from_secs(120)));
+}
+
+#[tokio::test]
+async fn a_date_is_compared_with_the_servers_own_clock() {
+    let answer = busy("Sun, 06 Nov 1994 08:51:37 GMT").header("Date", NOW);
+    assert_eq!(pause(answer).await, Some(Duration::from_secs(120)));
+}
+
+#[tokio::test]
+async fn without_the_servers_clock_a_date_is_compared_with_this_machines() {
+    let in_ten_minutes = SystemTime::now() + Duration::from_secs(600);
+    let pause = pause(busy(&httpdate::fmt_http_date(in_ten_minutes))).await.unwrap();
+    assert!(pause > Duration::from_secs(500) && pause <= Duration::from_secs(600), "{pause:?}");
+}
+
+#[tokio::test]
+async fn a_century_is_cut_to_an_hour() {
+    let an_hour = Some(Duration::from_secs(3600));
+    assert_eq!(pause(busy("3153600000")).await, an_hour);
+    assert_eq!(pause(busy("99999999999999999999999999999999")).await, an_hour);
+    assert_eq!(pause(busy("Sat, 06 Nov 2094 08:49:37 GMT").header("Date", NOW)).await, an_hour);
+}
+
+#[tokio::test]
+async fn what_is_no_pause_leaves_the_retry_to_its_own_back_off() {
+    for text in ["0", "", "soon", "-5", "1.5", "Sun, 06 Nov 1994 08:49:00 GMT", NOW] {
+        assert_eq!(pause(busy(text).header("Date", NOW)).await, None, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_heard_on_every_failure() {
+    for status in [408, 429, 500, 502, 503, 504, 403, 422] {
+        let answer = Answer::status(status).header("Retry-After", "5");
+        assert_eq!(pause(answer).await, Some(Duration::from_secs(5)), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_heard_on_successes_and_conflicts_too() {
+    let five = Some(Duration::from_secs(5));
+    let server = Server::scripted(|seen, _| {
+        let answer = match &*seen.method {
+            "POST" => Answer::status(201),
+            "DELETE" => Answer::status(409),
+            _ if seen.target == "/notes/n1" => Answer::status(404),
+            _ => Answer::json(200, r#"{"items":[]}"#),
+        };
+        answer.header("Retry-After", "5")
+    })
+    .await;
+    assert_eq!(send(&server, create()).await.unwrap().retry_after, five);
+    assert_eq!(send(&server, Write::Delete).await.unwrap().retry_after, five);
+    assert_eq!(remote(&server).pull(page_of(5)).await.unwrap().retry_after, five);
+    assert_eq!(remote(&server).fetch(&NOTES, &key("n1")).await.unwrap().retry_after, five);
+}

@@ -1,4 +1,5 @@
 //! An application that keeps what it is told, and goes wrong when a story wants it to.
+#![allow(missing_debug_implementations, reason = "nobody prints them")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,10 +67,7 @@ impl App {
     }
 }
 
-fn store<K: Ord, T: Syncable<Id = K>>(records: &mut BTreeMap<K, T>, changes: &[Change<T>])
-where
-    K: Clone,
-{
+fn store<T: Syncable<Id: Ord>>(records: &mut BTreeMap<T::Id, T>, changes: &[Change<T>]) {
     for change in changes {
         match change.local() {
             Some(record) => records.insert(change.id().clone(), record.clone()),

@@ -93,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     match finished {
         Some(true) => println!("\nAll {total} rows are on {url}."),
         Some(false) => {
-            println!("\nStopped; start it again to go on with the {} rows that wait.", engine.queue_len())
+            println!("\nStopped; start it again to go on with the {} rows that wait.", engine.queue_len());
         }
         None => println!("\nInterrupted; start it again to go on where it was."),
     }

@@ -3,7 +3,7 @@
 //! The model keeps every edit in a list and knows what sending them one by one would give. A server of a few lines answers the
 //! core; requests and answers get lost, versions are pulled at any time, somebody else writes in between.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod device;
 mod server;

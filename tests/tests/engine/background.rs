@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, Error, State, SyncEvent, Telemetry, Verdict};
+use sync::{AutoSync, Error, MemoryStorage, State, SyncEvent, Telemetry, Verdict};
 use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
@@ -45,7 +45,8 @@ async fn pushes_in_quick_succession_become_one_flush() {
 #[tokio::test(start_paused = true)]
 async fn a_due_retry_is_made_without_anybody_asking() {
     let server = ScriptedRemote::new();
-    let device = Device::with(&server, Default::default(), |builder| builder.clock(Ticking::default())).await;
+    let device =
+        Device::with(&server, MemoryStorage::new(), |builder| builder.clock(Ticking::default())).await;
     device.engine.start(NO_PULLS);
     device.server.once(Fault::Transient(500));
     device.server.once(Fault::RequestLost);
@@ -260,7 +261,7 @@ async fn a_telemetry_that_panics_or_hangs_disturbs_no_sync() {
     let (end, hang) = std::sync::mpsc::channel();
     let bad = Bad(std::sync::Mutex::new(hang), std::sync::atomic::AtomicU32::new(0));
     let device =
-        Device::with(&Default::default(), Default::default(), |builder| builder.telemetry(bad)).await;
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.telemetry(bad)).await;
     for number in 0..2000 {
         device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
     }

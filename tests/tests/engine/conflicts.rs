@@ -216,14 +216,9 @@ async fn a_server_that_never_stops_to_conflict_is_asked_a_bounded_number_of_time
     device.engine.push(&note("a", "base", 0)).await.unwrap();
     device.engine.full_sync().await.unwrap();
     let server = device.server.clone();
-    let mut minute = 1;
-    device.server.script(move |call| {
-        if matches!(call, Call::Write { .. }) {
-            minute += 1;
-            Fault::ConflictWithoutBody
-        } else {
-            Fault::None
-        }
+    device.server.script(|call| match call {
+        Call::Write { .. } => Fault::ConflictWithoutBody,
+        _ => Fault::None,
     });
     server.put(&note("a", "theirs", 1));
     device.engine.push(&note("a", "mine", 9)).await.unwrap();

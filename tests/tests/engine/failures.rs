@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sync::testing::{Call, Fault};
-use sync::{NotSynced, RecordState, RemoteError, RetryPolicy, State, SyncError};
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{MemoryStorage, NotSynced, RecordState, RemoteError, RetryPolicy, State, SyncError};
 use sync_tests::entities::{Note, note};
 
 use crate::device::Device;
@@ -121,7 +121,8 @@ async fn a_passing_failure_backs_off_on_disk_and_holds_nobody_else_back() {
 #[tokio::test]
 async fn an_operation_that_fails_too_often_is_parked_whole() {
     let policy = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
-    let device = Device::with(&Default::default(), Default::default(), |builder| builder.retry(policy)).await;
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.retry(policy)).await;
     let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
     device.server.script(|_| Fault::Transient(500));
     for _ in 0..5 {

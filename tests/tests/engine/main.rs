@@ -1,6 +1,6 @@
 //! Stories about the engine, on a server in memory whose faults are chosen.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod device;
 

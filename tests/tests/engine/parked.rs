@@ -94,7 +94,6 @@ async fn deciding_about_an_operation_that_is_not_parked_is_an_error() {
 #[tokio::test]
 async fn a_newer_edit_of_a_refused_operation_is_sent_in_its_place() {
     let device = Device::new().await;
-    let gate = sync::testing::Gate::new();
     device.engine.push(&task(1, None, "bad")).await.unwrap();
     device.server.once(Fault::Transient(500));
     device.engine.flush().await.unwrap();
@@ -104,5 +103,4 @@ async fn a_newer_edit_of_a_refused_operation_is_sent_in_its_place() {
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<sync_tests::entities::Task>()["1"].text, "good");
     assert_eq!(device.engine.status().parked, 0);
-    drop(gate);
 }

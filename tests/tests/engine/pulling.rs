@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, State, SyncError};
+use sync::{Change, MemoryStorage, State, SyncError};
 use sync_tests::app::Mood;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -20,7 +20,8 @@ fn cursors(server: &ScriptedRemote, of: &str) -> Vec<Option<String>> {
 
 #[tokio::test]
 async fn pages_come_in_order_until_there_are_no_more() {
-    let device = Device::with(&Default::default(), Default::default(), |builder| builder.page_size(10)).await;
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(10)).await;
     for number in 0..35 {
         device.server.put(&note(&format!("{number:02}"), "x", number));
     }
@@ -71,7 +72,8 @@ async fn a_page_comes_again_when_the_handler_failed_or_panicked() {
 
 #[tokio::test]
 async fn a_cursor_never_moves_on_an_error() {
-    let device = Device::with(&Default::default(), Default::default(), |builder| builder.page_size(1)).await;
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
     device.server.put(&note("a", "x", 0));
     device.server.put(&note("b", "x", 0));
     let mut pulls = 0;

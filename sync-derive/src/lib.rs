@@ -50,8 +50,7 @@ pub fn derive_syncable(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let mut errors = Errors::default();
     let entity = parse::entity(&input, &mut errors);
-    let mistaken = !errors.is_empty();
-    let mut tokens = expand::entity(&entity, mistaken);
+    let mut tokens = entity.map(|entity| expand::entity(&entity, !errors.is_empty())).unwrap_or_default();
     tokens.extend(errors.into_tokens());
     tokens.into()
 }
@@ -72,7 +71,7 @@ pub fn derive_schema(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let mut errors = Errors::default();
     let schema = parse::schema(&input, &mut errors);
-    let mut tokens = expand::schema(&schema);
+    let mut tokens = schema.map(|schema| expand::schema(&schema)).unwrap_or_default();
     tokens.extend(errors.into_tokens());
     tokens.into()
 }

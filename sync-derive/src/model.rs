@@ -1,5 +1,6 @@
 //! What the attributes say, once they are understood.
 
+use proc_macro2::Span;
 use syn::{Generics, Ident, Path, Type};
 
 /// A struct that derives `Syncable`.
@@ -7,6 +8,7 @@ pub(crate) struct Entity {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) krate: Path,
+    /// The stable storage name.
     pub(crate) name: String,
     pub(crate) endpoint: String,
     pub(crate) strategy: Strategy,
@@ -18,7 +20,9 @@ pub(crate) struct Entity {
 
 /// How conflicts are decided.
 pub(crate) enum Strategy {
+    /// One of `sync`'s, as the user wrote it.
     BuiltIn(BuiltIn, Ident),
+    /// A type of the user's.
     Own(Type),
 }
 
@@ -45,6 +49,11 @@ impl Strategy {
     pub(crate) fn is(&self, wanted: BuiltIn) -> bool {
         matches!(self, Self::BuiltIn(built_in, _) if *built_in == wanted)
     }
+
+    /// The strategy of an entity that names none, or a wrong one: it needs nothing, so nothing else complains.
+    pub(crate) fn fallback() -> Self {
+        Self::BuiltIn(BuiltIn::ServerWins, Ident::new("ServerWins", Span::call_site()))
+    }
 }
 
 /// A field with a meaning.
@@ -59,22 +68,17 @@ pub(crate) struct Named {
 /// A field that holds ids of another entity.
 pub(crate) struct Reference {
     pub(crate) ident: Ident,
-    pub(crate) ty: Type,
+    /// The type of one id: what stands inside all the `Option`s and `Vec`s.
+    pub(crate) id_type: Type,
     pub(crate) target: Path,
-    pub(crate) many: Many,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Many {
-    /// The field is an id.
-    One,
-    /// It is an `Option` or a `Vec` of ids.
-    Any,
+    /// How many `Option`s and `Vec`s are around the id.
+    pub(crate) layers: usize,
 }
 
 /// A struct that derives `Schema`.
 pub(crate) struct Schema {
     pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
     pub(crate) krate: Path,
     pub(crate) entities: Vec<Path>,
 }

@@ -1,11 +1,16 @@
 //! What the derived code calls. Not part of the public interface: it changes whenever the derives do.
 
+pub use std::clone::Clone;
+pub use std::cmp::PartialEq;
+pub use std::marker::{Send, Sync};
 pub use std::option::Option::{self, None, Some};
-pub use std::result::Result;
+pub use std::result::Result::{self, Ok};
 pub use std::string::String;
 pub use std::vec::Vec;
 
 pub use chrono::{DateTime, Utc};
+pub use serde::Serialize;
+pub use serde::de::DeserializeOwned;
 
 pub use crate::entity::{EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
 pub use crate::handler::{OnConflict, OnPull};
@@ -13,19 +18,19 @@ pub use crate::record::{IdError, RecordRef};
 pub use crate::rim::Registry;
 pub use crate::strategy::{self, Mergeable, Strategy};
 
-use crate::record::RecordKey;
-
-/// What a type parameter of an entity has to be.
-pub trait Part: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static {}
-
-impl<P: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static> Part for P {}
+use crate::entity::EntityId;
+use crate::record::{EntityName, RecordKey};
 
 /// Adds the record that a field marked `#[sync(references = …)]` names.
 ///
 /// # Errors
 /// When the id cannot name a record.
-pub fn refer<T: Syncable>(id: &T::Id, references: &mut Vec<RecordRef>) -> Result<(), IdError> {
-    references.push(RecordRef::new(T::ENTITY.entity_name(), RecordKey::of(id)?));
+pub fn refer<I: EntityId>(
+    entity: &'static str,
+    id: &I,
+    references: &mut Vec<RecordRef>,
+) -> Result<(), IdError> {
+    references.push(RecordRef::new(EntityName::new(entity), RecordKey::of(id)?));
     Ok(())
 }
 

@@ -43,6 +43,9 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// The entities that its records refer to, as a list `(A, (B, ()))`. The schema has to list them as well.
     type References;
 
+    /// Its stable storage name: that of [`ENTITY`](Self::ENTITY), by itself, so that entities can refer to each other.
+    const NAME: &'static str = Self::ENTITY.name;
+
     /// Its name, its endpoint and the names of its JSON members.
     const ENTITY: EntityInfo;
 

@@ -157,8 +157,7 @@ fn take_effect(transaction: &Transaction<'_>, change: Change<'_>) -> rusqlite::R
         }
         (_, Some(row)) if stale => return Ok(Outcome::Conflict(row.clone())),
         (Verb::Update(members), Some(row)) => (200, Some(merged(row.record.clone(), members))),
-        (Verb::Overwrite(record), Some(_)) => (200, Some(record)),
-        (Verb::Overwrite(record), None) => (201, Some(record)),
+        (Verb::Overwrite(record), live) => (if live.is_some() { 200 } else { 201 }, Some(record)),
         (Verb::Delete, Some(_)) => (204, None),
     };
     let version = put(transaction, change.collection, change.id, record.as_ref())?;

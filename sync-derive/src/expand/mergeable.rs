@@ -1,21 +1,23 @@
 //! `impl Mergeable`, for an entity with `conflict = Merge`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 
-use super::bounded;
+use super::{bounded, spans};
 use crate::model::Entity;
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
     let Entity { ident, krate, .. } = entity;
-    let generics = bounded(&entity.generics, krate);
+    let support = spans::support(krate, Span::call_site());
+    let generics = bounded(entity, Some(quote!(#support::PartialEq)));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    // Spanned at the field's type: one that cannot be compared is to be mended there.
+    // Shown at the field's type: one that cannot be compared is to be mended there.
     let fields = entity.fields.iter().map(|(name, ty)| {
-        quote_spanned! {ty.span()=>
-            #name: #krate::codegen_support::merge_field(
-                #krate::codegen_support::Option::map(base, |base| &base.#name),
+        let at = spans::at_type(ty);
+        let support = spans::support(krate, at);
+        quote_spanned! {at=>
+            #name: #support::merge_field::<#ty>(
+                #support::Option::map(base, |base| &base.#name),
                 &local.#name,
                 &remote.#name,
             )
@@ -23,8 +25,8 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::codegen_support::Mergeable for #ident #type_generics #where_clause {
-            fn merge(base: #krate::codegen_support::Option<&Self>, local: &Self, remote: &Self) -> Self {
+        impl #impl_generics #support::Mergeable for #ident #type_generics #where_clause {
+            fn merge(base: #support::Option<&Self>, local: &Self, remote: &Self) -> Self {
                 Self { #(#fields),* }
             }
         }

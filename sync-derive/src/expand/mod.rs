@@ -2,22 +2,25 @@
 
 mod mergeable;
 mod schema;
+mod spans;
 mod syncable;
 mod timestamped;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Generics, Path};
+use syn::{Generics, WherePredicate, parse_quote};
 
 use crate::model::{BuiltIn, Entity};
 
 pub(crate) use schema::schema;
 
-/// Everything that `Syncable` generates. When there were mistakes, the impls stand all the same, so that nothing else
-/// complains of them.
+/// Everything that `Syncable` generates.
+///
+/// When there were mistakes, the impls stand all the same, with what is known, so that one mistake gives one error.
 pub(crate) fn entity(entity: &Entity, mistaken: bool) -> TokenStream {
     let syncable = syncable::expand(entity);
-    let timestamped = (entity.updated_at.is_some() || mistaken).then(|| timestamped::expand(entity));
+    let compared = entity.updated_at.is_some() || (mistaken && entity.strategy.is(BuiltIn::LastWriteWins));
+    let timestamped = compared.then(|| timestamped::expand(entity));
     let mergeable = entity.strategy.is(BuiltIn::Merge).then(|| mergeable::expand(entity));
     quote! {
         const _: () = {
@@ -28,13 +31,28 @@ pub(crate) fn entity(entity: &Entity, mistaken: bool) -> TokenStream {
     }
 }
 
-/// The struct's generics, each parameter able to be part of a record.
-fn bounded(generics: &Generics, krate: &Path) -> Generics {
+/// The struct's generics, each type parameter able to be part of a record.
+fn bounded(entity: &Entity, more: Option<TokenStream>) -> Generics {
+    let support = spans::support(&entity.krate, Span::call_site());
+    let more = more.into_iter();
+    with_bounds(
+        &entity.generics,
+        &quote! {
+            #support::Serialize + #support::DeserializeOwned + #support::Clone
+                + #support::Send + #support::Sync + 'static #(+ #more)*
+        },
+    )
+}
+
+/// Generics with bounds for every type parameter.
+fn with_bounds(generics: &Generics, bounds: &TokenStream) -> Generics {
     let mut generics = generics.clone();
     let params: Vec<_> = generics.type_params().map(|param| param.ident.clone()).collect();
-    let clause = generics.make_where_clause();
-    for param in params {
-        clause.predicates.push(syn::parse_quote!(#param: #krate::codegen_support::Part));
+    if !params.is_empty() {
+        let clause = generics.make_where_clause();
+        clause
+            .predicates
+            .extend(params.iter().map(|param| -> WherePredicate { parse_quote!(#param: #bounds) }));
     }
     generics
 }

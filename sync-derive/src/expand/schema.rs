@@ -1,27 +1,37 @@
 //! `impl Schema`, and `impl EntityOf` for each entity.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 
+use super::{spans, with_bounds};
 use crate::model::Schema;
 
+/// Everything that `Schema` generates, also when there were mistakes.
 pub(crate) fn schema(schema: &Schema) -> TokenStream {
-    let Schema { ident, krate, entities } = schema;
+    let Schema { krate, entities, .. } = schema;
+    let ident = spans::placed(&schema.ident, spans::at(&schema.ident));
+    let support = spans::support(krate, Span::call_site());
+    let generics = with_bounds(&schema.generics, &quote!(#support::Send + #support::Sync + 'static));
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    // Shown at the entity in the list: what is missing for it is missing there.
     let listed = entities.iter().map(|entity| {
-        quote! {
+        let at = spans::at(entity);
+        let support = spans::support(krate, at);
+        quote_spanned! {at=>
             #[automatically_derived]
-            impl #krate::codegen_support::EntityOf<#ident> for #entity {}
+            impl #impl_generics #support::EntityOf<#ident #type_generics> for #entity #where_clause {}
         }
     });
-    // Spanned at the entity in the list: what is missing for it is shown there.
-    let added = entities.iter().map(|entity| quote_spanned!(entity.span()=> registry.add::<#entity>();));
+    let added = entities.iter().map(|entity| {
+        let at = spans::at(entity);
+        quote_spanned!(at=> registry.add::<#entity>();)
+    });
     quote! {
         const _: () = {
             #(#listed)*
             #[automatically_derived]
-            impl #krate::codegen_support::Schema for #ident {
-                fn register(registry: &mut #krate::codegen_support::Registry<Self>) {
+            impl #impl_generics #support::Schema for #ident #type_generics #where_clause {
+                fn register(registry: &mut #support::Registry<Self>) {
                     #(#added)*
                 }
             }

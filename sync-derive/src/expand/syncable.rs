@@ -1,95 +1,139 @@
 //! `impl Syncable`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Path;
-use syn::spanned::Spanned;
+use syn::{Ident, Path};
 
-use super::bounded;
-use crate::model::{Entity, Many, Reference, Strategy};
+use super::{bounded, spans};
+use crate::model::{Entity, Named, Reference, Strategy};
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
-    let Entity { ident, krate, name, endpoint, .. } = entity;
-    let generics = bounded(&entity.generics, krate);
+    let Entity { krate, name, endpoint, .. } = entity;
+    let generics = bounded(entity, None);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let support = quote!(#krate::codegen_support);
-    let strategy = match &entity.strategy {
-        Strategy::BuiltIn(_, name) => quote!(#support::strategy::#name),
-        Strategy::Own(path) => quote!(#path),
-    };
-    let (id_type, id_member, id_body) = match &entity.id {
-        Some(id) => {
-            let (field, ty) = (&id.ident, &id.ty);
-            (quote!(#ty), id.member.as_str(), quote!(&self.#field))
-        }
-        // A mistake was reported; nothing runs.
-        None => (quote!(#support::String), "id", quote!(::core::unreachable!())),
-    };
-    let (updated_at_member, last_updated) = match &entity.updated_at {
-        Some(field) => {
-            let member = &field.member;
-            let body = quote!(#support::Some(#support::Timestamped::updated_at(self)));
-            (quote!(#support::Some(#member)), body)
-        }
-        None => (quote!(#support::None), quote!(#support::None)),
-    };
+    // Shown at the struct's name: a trait that it does not derive is missing there.
+    let at = spans::at(&entity.ident);
+    let ident = spans::placed(&entity.ident, at);
+    let support = spans::support(krate, at);
+    let strategy = strategy(entity);
+    let Id { ty, member, body } = id(entity.id.as_ref(), &support);
+    let (updated_at_member, last_updated) = updated_at(entity.updated_at.as_ref(), &support);
     let targets = distinct(&entity.references);
     let list = targets.iter().rev().fold(quote!(()), |rest, target| quote!((#target, #rest)));
-    let referred = targets.iter().map(|target| quote!(<#target as #support::Syncable>::ENTITY.name));
-    let refer = entity.references.iter().map(|reference| refer(reference, &support));
-    quote! {
+    let referred = targets.iter().map(|target| of(target, krate, "NAME"));
+    let references = references(entity, &support);
+    quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
-            type Id = #id_type;
+            type Id = #ty;
             type Strategy = #strategy;
             type References = #list;
+            const NAME: &'static str = #name;
             const ENTITY: #support::EntityInfo = #support::EntityInfo {
                 name: #name,
                 endpoint: #endpoint,
-                id_member: #id_member,
+                id_member: #member,
                 updated_at_member: #updated_at_member,
                 references: &[#(#referred),*],
             };
             fn id(&self) -> &Self::Id {
-                #id_body
+                #body
             }
-            fn last_updated(&self) -> #support::Option<#support::DateTime<#support::Utc>> {
-                #last_updated
-            }
-            fn references(&self) -> #support::Result<#support::Vec<#support::RecordRef>, #support::IdError> {
-                #[allow(unused_mut)]
-                let mut references = #support::Vec::new();
-                #(#refer)*
-                #support::Result::Ok(references)
-            }
+            #last_updated
+            #references
         }
     }
 }
 
-/// Adds what a field refers to. Spanned at the field's type, where a wrong one is to be mended.
-fn refer(reference: &Reference, support: &TokenStream) -> TokenStream {
-    let Reference { ident, ty, target, many } = reference;
-    let span = ty.span();
-    match many {
-        Many::One => quote_spanned!(span=> #support::refer::<#target>(&self.#ident, &mut references)?;),
-        Many::Any => quote_spanned! {span=>
-            for id in self.#ident.iter() {
-                #support::refer::<#target>(id, &mut references)?;
-            }
-        },
+fn strategy(entity: &Entity) -> TokenStream {
+    match &entity.strategy {
+        Strategy::BuiltIn(_, name) => {
+            let support = spans::support(&entity.krate, spans::at(name));
+            quote!(#support::strategy::#name)
+        }
+        Strategy::Own(path) => quote!(#path),
     }
 }
 
-fn written(path: &Path) -> String {
-    path.to_token_stream().to_string()
+struct Id<'a> {
+    ty: TokenStream,
+    member: &'a str,
+    body: TokenStream,
+}
+
+fn id<'a>(id: Option<&'a Named>, support: &TokenStream) -> Id<'a> {
+    match id {
+        Some(Named { ident, ty, member }) => Id { ty: quote!(#ty), member, body: quote!(&self.#ident) },
+        // A mistake was reported; nothing runs.
+        None => Id { ty: quote!(#support::String), member: "id", body: quote!(::core::unreachable!()) },
+    }
+}
+
+fn updated_at(field: Option<&Named>, support: &TokenStream) -> (TokenStream, Option<TokenStream>) {
+    let Some(Named { member, .. }) = field else { return (quote!(#support::None), None) };
+    let last_updated = quote! {
+        fn last_updated(&self) -> #support::Option<#support::DateTime<#support::Utc>> {
+            #support::Some(#support::Timestamped::updated_at(self))
+        }
+    };
+    (quote!(#support::Some(#member)), Some(last_updated))
+}
+
+/// What an entity that is referred to says of itself. Always written in this way, so that a type that is no entity is
+/// reported once. Its name is a constant of its own: `ENTITY` would go round in circles where entities refer to each
+/// other.
+fn of(target: &Path, krate: &Path, item: &str) -> TokenStream {
+    let at = spans::at(target);
+    let (support, item) = (spans::support(krate, at), Ident::new(item, at));
+    quote_spanned!(at=> <#target as #support::Syncable>::#item)
+}
+
+fn references(entity: &Entity, support: &TokenStream) -> Option<TokenStream> {
+    if entity.references.is_empty() {
+        return None;
+    }
+    let refer = entity.references.iter().map(|reference| refer(reference, &entity.krate));
+    Some(quote! {
+        fn references(&self) -> #support::Result<#support::Vec<#support::RecordRef>, #support::IdError> {
+            let mut references = #support::Vec::new();
+            #(#refer)*
+            #support::Ok(references)
+        }
+    })
+}
+
+/// Adds what a field refers to. Shown at the type of the id, where a wrong one is to be mended, and at the entity, which
+/// says what it should be.
+fn refer(reference: &Reference, krate: &Path) -> TokenStream {
+    let Reference { ident, id_type, target, layers } = reference;
+    let (here, at) = (Span::call_site(), spans::at_type(id_type));
+    let support = spans::support(krate, here);
+    let (id, name) = (of(target, krate, "Id"), of(target, krate, "NAME"));
+    let id_at = spans::at(target);
+    let id = quote_spanned!(id_at=> &#id);
+    let call = |value: TokenStream| {
+        quote_spanned! {here=>
+            let id: #id = #value;
+            #support::refer(#name, id, &mut references)?;
+        }
+    };
+    match layers {
+        0 => call(quote_spanned!(at=> &self.#ident)),
+        layers => {
+            let innermost = call(quote_spanned!(at=> ids));
+            let inner =
+                (1..*layers).fold(innermost, |inside, _| quote_spanned!(here=> for ids in ids { #inside }));
+            quote_spanned!(here=> for ids in &self.#ident { #inner })
+        }
+    }
 }
 
 fn distinct(references: &[Reference]) -> Vec<&Path> {
+    let written = |path: &Path| path.to_token_stream().to_string();
     let mut targets: Vec<&Path> = Vec::new();
-    for reference in references {
-        let same = |target: &&Path| written(target) == written(&reference.target);
-        if !targets.iter().any(same) {
-            targets.push(&reference.target);
+    for Reference { target, .. } in references {
+        if !targets.iter().any(|earlier| written(earlier) == written(target)) {
+            targets.push(target);
         }
     }
     targets

@@ -2,27 +2,31 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 
-use super::bounded;
+use super::{bounded, spans};
 use crate::model::Entity;
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
-    let Entity { ident, krate, .. } = entity;
-    let generics = bounded(&entity.generics, krate);
+    let Entity { krate, .. } = entity;
+    let generics = bounded(entity, None);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let body = match &entity.updated_at {
+        // Shown at the field's type: one that is no time is to be mended there.
         Some(field) => {
-            let name = &field.ident;
-            quote_spanned!(field.ty.span()=> #krate::codegen_support::to_utc(&self.#name))
+            let (name, ty, at) = (&field.ident, &field.ty, spans::at_type(&field.ty));
+            let support = spans::support(krate, at);
+            quote_spanned!(at=> #support::to_utc::<#ty>(&self.#name))
         }
         // A mistake was reported; nothing runs.
         None => quote!(::core::unreachable!()),
     };
-    quote! {
+    let at = spans::at(&entity.ident);
+    let ident = spans::placed(&entity.ident, at);
+    let support = spans::support(krate, at);
+    quote_spanned! {at=>
         #[automatically_derived]
-        impl #impl_generics #krate::codegen_support::Timestamped for #ident #type_generics #where_clause {
-            fn updated_at(&self) -> #krate::codegen_support::DateTime<#krate::codegen_support::Utc> {
+        impl #impl_generics #support::Timestamped for #ident #type_generics #where_clause {
+            fn updated_at(&self) -> #support::DateTime<#support::Utc> {
                 #body
             }
         }

@@ -1,10 +1,10 @@
 //! The items of a `#[sync(…)]` attribute, each with whatever stands behind its `=`.
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, LitStr, Token};
+use syn::{Attribute, Ident, LitStr, Meta, Token};
 
 use super::suggest;
 use crate::errors::Errors;
@@ -34,7 +34,7 @@ impl Parse for Item {
         }
         let mut value = TokenStream::new();
         let mut angles = 0_i32;
-        while !input.is_empty() && (angles > 0 || !input.peek(Token![,])) {
+        while !(input.is_empty() || input.peek(Token![;]) || (angles <= 0 && input.peek(Token![,]))) {
             let token: TokenTree = input.parse()?;
             if let TokenTree::Punct(punct) = &token {
                 angles += match punct.as_char() {
@@ -49,53 +49,143 @@ impl Parse for Item {
     }
 }
 
-/// The items of every `#[sync(…)]` among some attributes.
-pub(super) fn items(attributes: &[Attribute], errors: &mut Errors) -> Vec<Item> {
-    let mut items = Vec::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("sync")) {
-        match attribute.parse_args_with(Punctuated::<Item, Token![,]>::parse_terminated) {
-            Ok(found) => items.extend(found),
-            Err(error) => errors.add(error),
+/// Everything that the `#[sync(…)]`s on something say.
+pub(super) struct Items {
+    found: Vec<Item>,
+    /// Whether all of it could be read. What could not be read may be what seems to be missing.
+    pub(super) whole: bool,
+}
+
+impl Items {
+    /// Reads the items of every `#[sync(…)]` among some attributes. One that is not known, but nearly, stands for what
+    /// was meant, so that nothing else misses it; one that is given twice counts once.
+    pub(super) fn read(attributes: &[Attribute], known: &Known, errors: &mut Errors) -> Self {
+        let mut read = Vec::new();
+        let mut whole = true;
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("sync")) {
+            let Meta::List(list) = &attribute.meta else {
+                errors.at(&attribute.meta, format!("this says nothing: write `#[sync({})]`", known.example));
+                whole = false;
+                continue;
+            };
+            let parser = |input: ParseStream<'_>| all(input, &mut read);
+            if let Err(error) = parser.parse2(list.tokens.clone()) {
+                errors.add(error);
+                whole = false;
+            }
+        }
+        let mut found: Vec<Item> = Vec::new();
+        let mut mistyped = Vec::new();
+        for item in read {
+            if !known.names.iter().any(|name| item.name == name) {
+                mistyped.extend(known.meant(item, errors));
+            } else if found.iter().any(|earlier| earlier.name == item.name) {
+                errors.at(&item.name, format!("`{}` is given twice: remove one of them", item.name));
+            } else {
+                found.push(item);
+            }
+        }
+        for item in mistyped {
+            if !found.iter().any(|earlier| earlier.name == item.name) {
+                found.push(item);
+            }
+        }
+        Self { found, whole }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Item> {
+        self.found.iter().find(|item| item.name == name)
+    }
+}
+
+fn all(input: ParseStream<'_>, items: &mut Vec<Item>) -> syn::Result<()> {
+    while !input.is_empty() {
+        items.push(input.parse()?);
+        if !input.is_empty() {
+            let comma: syn::Result<Token![,]> = input.parse();
+            comma.map_err(|error| {
+                syn::Error::new(error.span(), "write a `,` between the items of `#[sync(…)]`")
+            })?;
         }
     }
-    items
+    Ok(())
+}
+
+/// The items that may stand somewhere.
+pub(super) struct Known {
+    pub(super) names: &'static [&'static str],
+    /// The items that are right elsewhere, and where that is.
+    pub(super) elsewhere: &'static [(&'static [&'static str], &'static str)],
+    /// What the attribute looks like.
+    pub(super) example: &'static str,
+}
+
+impl Known {
+    /// Notes that there is no such item here, and gives it the name that was probably meant.
+    fn meant(&self, item: Item, errors: &mut Errors) -> Option<Item> {
+        let name = item.name.to_string();
+        for (names, place) in self.elsewhere {
+            if names.contains(&&*name) {
+                errors.at(&item.name, format!("`{name}` does not belong here: move it to {place}"));
+                return None;
+            }
+        }
+        let Some(nearest) = suggest::nearest(&name, self.names) else {
+            let known = suggest::list(self.names, "and");
+            errors.at(&item.name, format!("unknown attribute `{name}`: known here are {known}"));
+            return None;
+        };
+        errors.at(&item.name, format!("unknown attribute `{name}`: did you mean `{nearest}`?"));
+        Some(Item { name: Ident::new(nearest, item.name.span()), ..item })
+    }
 }
 
 impl Item {
-    /// The value as a syntax node; `example` shows how to write it.
-    pub(super) fn value<T: Parse>(&self, example: &str, errors: &mut Errors) -> Option<T> {
-        let advice = |what: &str| format!("{what}; write `{} = {example}`", self.name);
+    /// The value as a syntax node; `kind` is what it has to be, `example` shows how to write it.
+    pub(super) fn value<T: Parse>(&self, kind: &str, example: &str, errors: &mut Errors) -> Option<T> {
+        let name = &self.name;
         match &self.value {
             Value::Equals(tokens) if !tokens.is_empty() => {
                 let parsed = T::parse.parse2(tokens.clone());
                 if parsed.is_err() {
-                    errors.at(tokens, advice(&format!("`{}` cannot be this", self.name)));
+                    let example = without_quotes::<T>(tokens).unwrap_or_else(|| example.to_owned());
+                    errors.at(tokens, format!("`{name}` takes {kind}: write `{name} = {example}`"));
                 }
                 parsed.ok()
             }
+            Value::List(tokens) => {
+                let example = T::parse.parse2(tokens.clone()).map_or(example.to_owned(), |_| tight(tokens));
+                errors.at(tokens, format!("`{name}` takes {kind} behind `=`: write `{name} = {example}`"));
+                None
+            }
             _ => {
-                errors.at(&self.name, advice(&format!("`{}` needs a value", self.name)));
+                errors.at(name, format!("`{name}` needs {kind}: write `{name} = {example}`"));
                 None
             }
         }
     }
 
+    /// The value as a string.
     pub(super) fn text(&self, example: &str, errors: &mut Errors) -> Option<LitStr> {
-        self.value(example, errors)
+        self.value("a string", example, errors)
     }
 
-    /// Notes that an item stands here twice.
-    pub(super) fn repeated(&self, errors: &mut Errors) {
-        errors.at(&self.name, format!("`{}` is given twice: remove one of them", self.name));
+    /// Notes a value where none belongs.
+    pub(super) fn no_value(&self, errors: &mut Errors) {
+        if !matches!(self.value, Value::Nothing) {
+            let name = &self.name;
+            errors.at(name, format!("`{name}` takes no value: write `#[sync({name})]` above the field"));
+        }
     }
+}
 
-    /// Notes that there is no such item.
-    pub(super) fn unknown(&self, known: &[&str], errors: &mut Errors) {
-        let name = self.name.to_string();
-        let advice = match suggest::nearest(&name, known) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("known here are {}", suggest::list(known)),
-        };
-        errors.at(&self.name, format!("unknown attribute `{name}`: {advice}"));
-    }
+/// What stands in a string, when it would have been right without the quotes.
+fn without_quotes<T: Parse>(tokens: &TokenStream) -> Option<String> {
+    let text = syn::parse2::<LitStr>(tokens.clone()).ok()?.value();
+    syn::parse_str::<T>(&text).ok().map(|_| text)
+}
+
+/// Tokens as a person would write them, for short ones such as paths.
+pub(super) fn tight(tokens: impl ToTokens) -> String {
+    tokens.to_token_stream().to_string().replace(' ', "")
 }

@@ -1,16 +1,20 @@
 //! `#[sync(…)]` on a struct that derives `Syncable`.
 
-use proc_macro2::Span;
-use quote::{ToTokens, format_ident};
 use syn::{DeriveInput, Path, Type};
 
-use super::attribute::{Item, items};
-use super::endpoint;
-use super::suggest;
+use super::attribute::{Item, Items, Known, tight};
+use super::{endpoint, names, suggest};
 use crate::errors::Errors;
 use crate::model::{BuiltIn, Strategy};
 
-const KNOWN: [&str; 4] = ["endpoint", "conflict", "name", "crate"];
+const KNOWN: Known = Known {
+    names: &["endpoint", "conflict", "name", "crate"],
+    elsewhere: &[
+        (&["id", "updated_at", "references"], "the field that it is said of"),
+        (&["entities"], "the struct that derives `Schema`"),
+    ],
+    example: "endpoint = \"/…\", conflict = …",
+};
 
 /// What stands on the struct; what is missing or wrong has a value that lets the expansion go on.
 pub(super) struct Container {
@@ -22,75 +26,68 @@ pub(super) struct Container {
 
 impl Container {
     pub(super) fn parse(input: &DeriveInput, errors: &mut Errors) -> Self {
-        let items = items(&input.attrs, errors);
-        let mut seen: Vec<&Item> = Vec::new();
-        for item in &items {
-            if !KNOWN.iter().any(|known| item.name == known) {
-                item.unknown(&KNOWN, errors);
-            } else if seen.iter().any(|earlier| earlier.name == item.name) {
-                item.repeated(errors);
-            } else {
-                seen.push(item);
-            }
+        let items = Items::read(&input.attrs, &KNOWN, errors);
+        let (endpoint, conflict) = (items.get("endpoint"), items.get("conflict"));
+        if items.whole {
+            missing(input, endpoint.is_none(), conflict.is_none(), errors);
         }
-        let find = |name: &str| seen.iter().find(|item| item.name == name).copied();
-        let ident = &input.ident;
-        let endpoint = match find("endpoint") {
-            Some(item) => item.text("\"/notes\"", errors).map(|text| checked_endpoint(&text, errors)),
-            None => {
-                errors.at(
-                    ident,
-                    format!("`{ident}` has no endpoint: add `#[sync(endpoint = \"/…\")]`, the path of its collection below the base URL"),
-                );
-                None
-            }
-        };
-        let strategy = match find("conflict") {
-            Some(item) => item.value::<Type>("LastWriteWins", errors).map(|path| strategy(path, errors)),
-            None => {
-                errors.at(
-                    ident,
-                    format!("`{ident}` does not say how conflicts are decided: add `#[sync(conflict = …)]` with {}", choices()),
-                );
-                None
-            }
-        };
+        let name = items.get("name").and_then(|item| name(item, errors));
         Self {
-            krate: krate(find("crate"), errors),
-            name: find("name")
-                .and_then(|item| name(item, errors))
-                .unwrap_or_else(|| super::names::plain(ident)),
-            endpoint: endpoint.unwrap_or_default(),
-            strategy: strategy.unwrap_or_else(|| {
-                Strategy::BuiltIn(BuiltIn::ServerWins, format_ident!("ServerWins", span = Span::call_site()))
-            }),
+            krate: krate(items.get("crate"), errors),
+            name: name.unwrap_or_else(|| names::plain(&input.ident)),
+            endpoint: endpoint.and_then(|item| path(item, errors)).unwrap_or_default(),
+            strategy: conflict.and_then(|item| strategy(item, errors)).unwrap_or_else(Strategy::fallback),
         }
     }
+}
+
+fn missing(input: &DeriveInput, endpoint: bool, conflict: bool, errors: &mut Errors) {
+    let ident = &input.ident;
+    let place = "the path of its collection below the base URL";
+    let message = match (endpoint, conflict) {
+        (false, false) => return,
+        (true, false) => {
+            format!("`{ident}` has no endpoint: add `endpoint = \"/…\"` to `#[sync(…)]`, {place}")
+        }
+        (false, true) => format!(
+            "`{ident}` does not say how its conflicts are decided: add `conflict = …` to `#[sync(…)]`, with {}",
+            choices()
+        ),
+        (true, true) => format!(
+            "`{ident}` says neither where its records belong nor how their conflicts are decided: add \
+             `#[sync(endpoint = \"/…\", conflict = …)]`, with {place}, and {}",
+            choices()
+        ),
+    };
+    errors.at(ident, message);
 }
 
 /// The path of the `sync` crate.
 pub(super) fn krate(item: Option<&Item>, errors: &mut Errors) -> Path {
     let default = || syn::parse_quote!(::sync);
     let Some(item) = item else { return default() };
-    let Some(path) = item.value::<Path>("::my_crate::sync", errors) else { return default() };
-    let anchored =
-        path.leading_colon.is_some() || path.segments.first().is_some_and(|segment| segment.ident == "crate");
-    if !anchored {
-        let text = path.to_token_stream().to_string().replace(' ', "");
-        errors.at(
-            &path,
-            format!("the path of the crate has to be absolute, since it is used inside other modules: write `crate = ::{text}` or `crate = crate::{text}`"),
-        );
-        return default();
+    let Some(path) = item.value::<Path>("a path", "::my_crate::sync", errors) else { return default() };
+    let root = |name: &str| path.segments.first().is_some_and(|first| first.ident == name);
+    if path.leading_colon.is_some() || root("crate") || root("$crate") {
+        return path;
     }
-    path
+    let text = tight(&path);
+    errors.at(
+        &path,
+        format!(
+            "the path of the crate has to be absolute, since generated code is not where you are: \
+             write `crate = ::{text}` for a crate, or `crate = crate::{text}` for a module of this one"
+        ),
+    );
+    default()
 }
 
-fn checked_endpoint(text: &syn::LitStr, errors: &mut Errors) -> String {
+fn path(item: &Item, errors: &mut Errors) -> Option<String> {
+    let text = item.text("\"/notes\"", errors)?;
     if let Some(mistake) = endpoint::mistake(&text.value()) {
-        errors.at(text, mistake);
+        errors.at(&text, mistake);
     }
-    text.value()
+    Some(text.value())
 }
 
 fn name(item: &Item, errors: &mut Errors) -> Option<String> {
@@ -98,7 +95,8 @@ fn name(item: &Item, errors: &mut Errors) -> Option<String> {
     if text.value().trim().is_empty() {
         errors.at(
             &text,
-            "the name in the storage is empty: write the name that the records are to be kept under",
+            "the name in the storage is empty: write the name that the records are to be kept under, \
+             or leave `name` out to use the struct's",
         );
         return None;
     }
@@ -106,24 +104,56 @@ fn name(item: &Item, errors: &mut Errors) -> Option<String> {
 }
 
 /// A single known word is a built-in strategy, everything else a type of the user's.
-fn strategy(written: Type, errors: &mut Errors) -> Strategy {
+fn strategy(item: &Item, errors: &mut Errors) -> Option<Strategy> {
+    let written: Type = item.value("the path of a type", "ServerWins", errors)?;
     let Type::Path(path) = &written else {
         errors.at(&written, format!("a strategy is the path of a type: write {}", choices()));
-        return Strategy::BuiltIn(BuiltIn::ServerWins, format_ident!("ServerWins"));
+        return None;
     };
-    let Some(ident) = path.path.get_ident() else { return Strategy::Own(written) };
-    let found = BuiltIn::ALL.iter().find(|(name, _)| ident == name);
-    if let Some((_, built_in)) = found {
-        return Strategy::BuiltIn(*built_in, ident.clone());
+    let Some(ident) = path.path.get_ident() else { return Some(Strategy::Own(written)) };
+    if let Some((_, built_in)) = BuiltIn::ALL.iter().find(|(name, _)| ident == name) {
+        return Some(Strategy::BuiltIn(*built_in, ident.clone()));
     }
-    let names = BuiltIn::ALL.map(|(name, _)| name);
-    if let Some(nearest) = suggest::nearest(&ident.to_string(), &names) {
-        errors.at(ident, format!("unknown strategy `{ident}`: did you mean `{nearest}`?"));
-        return Strategy::BuiltIn(BuiltIn::ServerWins, format_ident!("ServerWins"));
-    }
-    Strategy::Own(written)
+    let Some(nearest) = mistyped(&ident.to_string()) else { return Some(Strategy::Own(written)) };
+    errors.at(
+        ident,
+        format!(
+            "unknown strategy `{ident}`: did you mean `{nearest}`? (A strategy of your own with this name is `self::{ident}`.)"
+        ),
+    );
+    None
+}
+
+/// The built-in strategy that was meant. A short name that is a little like one, such as `Merged`, is taken for a type
+/// of the user's, which the compiler knows better.
+fn mistyped(name: &str) -> Option<&'static str> {
+    let letters = |name: &str| name.replace('_', "").to_lowercase();
+    let all = BuiltIn::ALL.map(|(name, _)| name);
+    let same = all.into_iter().find(|known| letters(known) == letters(name));
+    let long = || suggest::nearest(name, &all).filter(|known| known.len() >= 10);
+    same.or_else(long)
 }
 
 fn choices() -> String {
-    format!("{}, or the path of a strategy of your own", suggest::list(&BuiltIn::ALL.map(|(name, _)| name)))
+    let names = BuiltIn::ALL.map(|(name, _)| name);
+    format!("{} or the path of a strategy of your own", suggest::list(&names, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mistyped;
+
+    #[test]
+    fn a_built_in_strategy_is_recognised_in_another_case() {
+        assert_eq!(mistyped("last_write_wins"), Some("LastWriteWins"));
+        assert_eq!(mistyped("MANUAL"), Some("Manual"));
+        assert_eq!(mistyped("LastWriterWins"), Some("LastWriteWins"));
+    }
+
+    #[test]
+    fn a_strategy_of_the_users_own_is_left_alone() {
+        for own in ["Merged", "HigherWins", "Annual", "Newest"] {
+            assert_eq!(mistyped(own), None, "{own}");
+        }
+    }
 }

@@ -14,7 +14,10 @@ pub(super) fn mistake(endpoint: &str) -> Option<String> {
         let path = endpoint.split(sign).next().unwrap_or_default();
         format!("the endpoint is a path and has no `{sign}`: write \"{path}\"")
     } else if endpoint.split('/').any(|segment| matches!(segment, "." | "..")) {
-        format!("the endpoint leads elsewhere with `.` or `..`: {base}, such as \"/notes\"")
+        format!(
+            "the endpoint leads elsewhere with `.` or `..`: write the path without steps, such as \"/{}\"",
+            plain(trimmed)
+        )
     } else if endpoint.ends_with('/') {
         format!("the endpoint ends with `/`, to which ids would be added: write \"/{trimmed}\"")
     } else if endpoint.contains("//") {
@@ -22,9 +25,24 @@ pub(super) fn mistake(endpoint: &str) -> Option<String> {
     } else if endpoint.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
         "the endpoint has white space in it: write it percent-encoded, as %20, or choose another path"
             .to_owned()
+    } else if endpoint.contains('\\') {
+        format!("the endpoint has a `\\` in it: write \"{}\"", endpoint.replace('\\', "/"))
     } else {
         return None;
     })
+}
+
+/// The path without steps to another folder.
+fn plain(path: &str) -> String {
+    let mut plain: Vec<&str> = Vec::new();
+    for part in parts(path) {
+        match part {
+            "." => {}
+            ".." => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain.join("/")
 }
 
 fn parts(path: &str) -> Vec<&str> {
@@ -51,6 +69,8 @@ mod tests {
             ("/notes#x", "write \"/notes\""),
             ("/a//b", "write \"/a/b\""),
             ("/../notes", "such as \"/notes\""),
+            ("/v1/../v2/./notes", "such as \"/v2/notes\""),
+            ("/a\\b", "write \"/a/b\""),
             ("https://x/notes", "such as \"/notes\""),
             ("", "such as \"/notes\""),
             ("/my notes", "%20"),

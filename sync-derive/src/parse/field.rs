@@ -1,75 +1,99 @@
 //! `#[sync(…)]` on a field.
 
-use syn::{Field, Ident, Path, PathArguments, Type};
+use syn::{Field, GenericArgument, Ident, Path, PathArguments, Type};
 
-use super::attribute::{Value, items};
+use super::attribute::{Items, Known};
 use crate::errors::Errors;
-use crate::model::{Many, Reference};
+use crate::model::Reference;
 
-const KNOWN: [&str; 3] = ["id", "updated_at", "references"];
+const KNOWN: Known = Known {
+    names: &["id", "updated_at", "references"],
+    elsewhere: &[
+        (&["endpoint", "conflict", "name", "crate"], "the `#[sync(…)]` above the struct"),
+        (&["entities"], "the struct that derives `Schema`"),
+    ],
+    example: "id",
+};
 
 /// What stands on a field.
-#[derive(Default)]
 pub(super) struct Marks {
     pub(super) id: Option<Ident>,
     pub(super) updated_at: Option<Ident>,
     target: Option<Path>,
+    /// Whether all of it could be read.
+    pub(super) whole: bool,
 }
 
 impl Marks {
     pub(super) fn parse(field: &Field, errors: &mut Errors) -> Self {
-        let mut marks = Self::default();
-        for item in items(&field.attrs, errors) {
-            let name = item.name.to_string();
-            let slot = match name.as_str() {
-                "id" => &mut marks.id,
-                "updated_at" => &mut marks.updated_at,
-                "references" => {
-                    if marks.target.is_some() {
-                        item.repeated(errors);
-                    } else {
-                        marks.target = item.value("Note", errors);
-                    }
-                    continue;
-                }
-                "endpoint" | "conflict" | "name" | "crate" => {
-                    errors.at(
-                        &item.name,
-                        format!("`{name}` belongs on the struct, not on a field: move it above `struct`"),
-                    );
-                    continue;
-                }
-                _ => {
-                    item.unknown(&KNOWN, errors);
-                    continue;
-                }
-            };
-            if slot.is_some() {
-                item.repeated(errors);
-            } else if !matches!(item.value, Value::Nothing) {
-                errors.at(&item.name, format!("`{name}` takes no value: write `#[sync({name})]`"));
-            }
-            *slot = Some(item.name);
-        }
-        marks
+        let items = Items::read(&field.attrs, &KNOWN, errors);
+        let mut mark = |name: &str| {
+            let item = items.get(name)?;
+            item.no_value(errors);
+            Some(item.name.clone())
+        };
+        let (id, updated_at) = (mark("id"), mark("updated_at"));
+        let references = items.get("references");
+        let target = references.and_then(|item| item.value("the entity that is referred to", "Note", errors));
+        Self { id, updated_at, target, whole: items.whole }
     }
 
     pub(super) fn reference(&self, field: &Field) -> Option<Reference> {
-        let many = if holds_any(&field.ty) { Many::Any } else { Many::One };
+        let mut id_type = &field.ty;
+        let mut layers = 0;
+        while let Some(inside) = inside(id_type) {
+            id_type = inside;
+            layers += 1;
+        }
         Some(Reference {
             ident: field.ident.clone()?,
-            ty: field.ty.clone(),
+            id_type: id_type.clone(),
             target: self.target.clone()?,
-            many,
+            layers,
         })
     }
 }
 
-/// Whether a type is written as an `Option` or a `Vec`.
-fn holds_any(ty: &Type) -> bool {
-    let Type::Path(path) = ty else { return false };
-    path.path.segments.last().is_some_and(|last| {
-        (last.ident == "Option" || last.ident == "Vec")
-            && matches!(last.arguments, PathArguments::AngleBracketed(_))
+/// What an `Option`, or a collection that is walked through in the same way, is written to hold.
+fn inside(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    if !["Option", "Vec", "BTreeSet", "HashSet"].iter().any(|name| last.ident == name) {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn reference(field: &Field) -> (String, usize) {
+        let mut errors = Errors::default();
+        let reference = Marks::parse(field, &mut errors).reference(field).unwrap();
+        assert_eq!(errors.into_tokens().to_string(), "");
+        (reference.id_type.to_token_stream().to_string(), reference.layers)
+    }
+
+    #[test]
+    fn ids_are_found_inside_options_and_collections() {
+        assert_eq!(reference(&parse_quote!(#[sync(references = Note)] note: u64)), ("u64".into(), 0));
+        assert_eq!(reference(&parse_quote!(#[sync(references = Note)] note: Option<Id>)), ("Id".into(), 1));
+        assert_eq!(
+            reference(&parse_quote!(#[sync(references = Note)] notes: std::option::Option<Vec<Id>>)),
+            ("Id".into(), 2)
+        );
+    }
+
+    #[test]
+    fn a_type_of_the_users_own_is_an_id() {
+        assert_eq!(reference(&parse_quote!(#[sync(references = N)] n: Key<N>)), ("Key < N >".into(), 0));
+    }
 }

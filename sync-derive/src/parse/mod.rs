@@ -8,7 +8,7 @@ mod names;
 mod schema;
 mod suggest;
 
-use syn::{Data, DeriveInput, Field, Fields};
+use syn::{Data, DeriveInput, Field, Fields, Ident};
 
 use crate::errors::Errors;
 use crate::model::{BuiltIn, Entity, Named, Strategy};
@@ -18,38 +18,26 @@ use names::RenameAll;
 
 pub(crate) use schema::schema;
 
-/// Reads a struct that derives `Syncable`.
-pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Entity {
-    let fields = named_fields(input, errors);
+/// Reads a struct that derives `Syncable`. `None` for what can be no entity whatever is said of it: serde has no derive
+/// for a union, and what borrows does not live long enough.
+pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity> {
+    let named = named_fields(input, errors);
+    let fields = named.clone().unwrap_or_default();
+    owns_what_it_holds(input, errors);
     let container = Container::parse(input, errors);
-    let rename_all = RenameAll::of(&input.attrs);
     let marked: Vec<_> = fields.iter().map(|field| (*field, Marks::parse(field, errors))).collect();
 
-    let id = meant(&marked, rename_all, "id", |marks| marks.id.as_ref(), errors);
-    if id.is_none() && !fields.is_empty() {
-        errors.at(
-            &input.ident,
-            format!("`{}` has no id: name a field `id`, or mark the field that is the record's id with `#[sync(id)]`", input.ident),
-        );
-    } else if id.is_none()
-        && matches!(&input.data, Data::Struct(data) if matches!(data.fields, Fields::Named(_)))
-    {
-        errors.at(
-            &input.ident,
-            format!("`{}` has no fields: give it at least an id, such as `id: Uuid`", input.ident),
-        );
+    let rename_all = RenameAll::of(&input.attrs);
+    let id = Meaning { name: "id", mark: |marks| marks.id.as_ref() }.find(&marked, rename_all, errors);
+    let updated_at = Meaning { name: "updated_at", mark: |marks| marks.updated_at.as_ref() };
+    let updated_at = updated_at.find(&marked, rename_all, errors);
+    // What could not be read may be what seems to be missing.
+    if named.is_some() && marked.iter().all(|(_, marks)| marks.whole) {
+        has_id(input, id.as_ref(), fields.is_empty(), errors);
+        has_what_is_compared(input, &container.strategy, updated_at.as_ref(), errors);
     }
-    let updated_at = meant(&marked, rename_all, "updated_at", |marks| marks.updated_at.as_ref(), errors);
-    if let (Strategy::BuiltIn(BuiltIn::LastWriteWins, at), None) = (&container.strategy, &updated_at) {
-        errors.at(
-            at,
-            format!(
-                "`LastWriteWins` compares `updated_at`, and `{}` has none: add `updated_at: DateTime<Utc>`, mark the field with that meaning with `#[sync(updated_at)]`, or choose another strategy",
-                input.ident
-            ),
-        );
-    }
-    Entity {
+    let possible = input.generics.lifetimes().next().is_none() && !matches!(input.data, Data::Union(_));
+    possible.then(|| Entity {
         ident: input.ident.clone(),
         generics: input.generics.clone(),
         krate: container.krate,
@@ -60,78 +48,109 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Entity {
         updated_at,
         references: marked.iter().filter_map(|(field, marks)| marks.reference(field)).collect(),
         fields: fields.iter().filter_map(|field| Some((field.ident.clone()?, field.ty.clone()))).collect(),
-    }
+    })
 }
 
-fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<&'a Field> {
+fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<Vec<&'a Field>> {
     let ident = &input.ident;
-    let advice = "a record is a JSON object, so write a struct with named fields";
+    let mut refuse = |kind: &str, advice: &str| {
+        errors.at(ident, format!("`{ident}` is {kind}, but a record is a JSON object with an id: {advice}"));
+    };
     match &input.data {
         Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) => return fields.named.iter().collect(),
-            Fields::Unnamed(fields) => {
-                errors.at(
-                    fields,
-                    format!("`Syncable` cannot be derived for the tuple struct `{ident}`: {advice}"),
-                );
-            }
-            Fields::Unit => {
-                errors.at(
-                    ident,
-                    format!("`Syncable` cannot be derived for the unit struct `{ident}`: {advice}"),
-                );
-            }
+            Fields::Named(fields) => return Some(fields.named.iter().collect()),
+            Fields::Unnamed(_) => refuse("a tuple struct", "give its fields names"),
+            Fields::Unit => refuse("a unit struct", "give it fields, at least an `id`"),
         },
-        Data::Enum(data) => {
-            errors.at(
-                data.enum_token,
-                format!("`Syncable` cannot be derived for the enum `{ident}`: {advice}"),
-            );
+        Data::Enum(_) => {
+            refuse("an enum", "write a struct with an `id`, and a field that holds the enum");
         }
-        Data::Union(data) => {
-            errors.at(
-                data.union_token,
-                format!("`Syncable` cannot be derived for the union `{ident}`: {advice}"),
-            );
-        }
+        Data::Union(_) => refuse("a union", "write a struct with named fields"),
     }
-    Vec::new()
+    None
 }
 
-/// Finds the field with a meaning: the marked one, or else the one of that name.
-fn meant(
-    fields: &[(&Field, Marks)],
-    rename_all: RenameAll,
-    meaning: &str,
-    mark: impl Fn(&Marks) -> Option<&syn::Ident>,
-    errors: &mut Errors,
-) -> Option<Named> {
-    let mut marked = fields.iter().filter(|(_, marks)| mark(marks).is_some());
-    let by_mark = marked.next();
-    for (field, marks) in marked {
-        let first =
-            by_mark.and_then(|(field, _)| field.ident.as_ref()).map(ToString::to_string).unwrap_or_default();
+fn owns_what_it_holds(input: &DeriveInput, errors: &mut Errors) {
+    if let Some(lifetime) = input.generics.lifetimes().next() {
         errors.at(
-            mark(marks),
-            format!("there is one `{meaning}` in a record, and `{first}` is marked already: remove one of the marks"),
+            lifetime,
+            format!(
+                "`{}` borrows, but a record outlives the call that pushes it: hold owned values, such as `String`",
+                input.ident
+            ),
         );
-        let _ = field;
     }
-    let by_name = || {
-        fields
-            .iter()
-            .find(|(field, _)| field.ident.as_ref().is_some_and(|ident| names::plain(ident) == meaning))
-    };
-    let (field, _) = by_mark.or_else(by_name)?;
-    let ident = field.ident.clone()?;
-    match names::member(field, &ident, rename_all) {
-        Some(member) => Some(Named { ident, ty: field.ty.clone(), member }),
-        None => {
-            errors.at(
-                &ident,
-                format!("the `{meaning}` has to be part of the record's JSON: remove serde's `skip` or `flatten` from `{ident}`"),
-            );
-            Some(Named { member: ident.to_string(), ident, ty: field.ty.clone() })
+}
+
+fn has_id(input: &DeriveInput, id: Option<&Named>, empty: bool, errors: &mut Errors) {
+    let ident = &input.ident;
+    match id {
+        Some(_) => {}
+        None if empty => {
+            errors.at(ident, format!("`{ident}` has no fields: give it at least an id, such as `id: Uuid`"));
         }
+        None => errors.at(
+            ident,
+            format!(
+                "`{ident}` has no id: name a field `id`, or write `#[sync(id)]` above the field that is the record's id"
+            ),
+        ),
+    }
+}
+
+fn has_what_is_compared(
+    input: &DeriveInput,
+    strategy: &Strategy,
+    updated_at: Option<&Named>,
+    errors: &mut Errors,
+) {
+    if let (Strategy::BuiltIn(BuiltIn::LastWriteWins, at), None) = (strategy, updated_at) {
+        errors.at(
+            at,
+            format!(
+                "`LastWriteWins` compares `updated_at`, and `{}` has none: add `updated_at: DateTime<Utc>`, \
+                 write `#[sync(updated_at)]` above the field with that meaning, or choose another strategy",
+                input.ident
+            ),
+        );
+    }
+}
+
+/// A meaning that one field can have.
+struct Meaning {
+    name: &'static str,
+    mark: fn(&Marks) -> Option<&Ident>,
+}
+
+impl Meaning {
+    /// Finds the field with the meaning: the marked one, or else the one of that name.
+    fn find(&self, fields: &[(&Field, Marks)], rename_all: RenameAll, errors: &mut Errors) -> Option<Named> {
+        let mut marked = fields
+            .iter()
+            .filter_map(|(field, marks)| Some((field, field.ident.as_ref()?, (self.mark)(marks)?)));
+        let first = marked.next();
+        for (_, _, mark) in marked {
+            let (name, first) = (self.name, first.map(|(_, ident, _)| ident.to_string()).unwrap_or_default());
+            errors.at(
+                mark,
+                format!(
+                    "a record has one `{name}`, and `{first}` is marked already: remove one of the marks"
+                ),
+            );
+        }
+        let by_name = || {
+            let named = fields.iter().filter_map(|(field, _)| Some((field, field.ident.as_ref()?)));
+            named.into_iter().find(|(_, ident)| names::plain(ident) == self.name)
+        };
+        let (field, ident) = first.map(|(field, ident, _)| (field, ident)).or_else(by_name)?;
+        let member = names::member(field, ident, rename_all).unwrap_or_else(|left_out| {
+            let name = self.name;
+            errors.at(
+                ident,
+                format!("the `{name}` has to be part of the record's JSON: remove serde's `{left_out}` from `{ident}`"),
+            );
+            names::plain(ident)
+        });
+        Some(Named { ident: ident.clone(), ty: field.ty.clone(), member })
     }
 }

@@ -9,17 +9,21 @@ pub(super) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// The JSON member that carries a field; `None` when serde leaves it out or dissolves it.
-pub(super) fn member(field: &Field, ident: &Ident, rename_all: RenameAll) -> Option<String> {
+/// What in `#[serde(…)]` leaves a field out of the JSON, or dissolves it.
+const LEFT_OUT: [&str; 4] = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
+
+/// The JSON member that carries a field.
+///
+/// # Errors
+/// What in `#[serde(…)]` keeps it from having one.
+pub(super) fn member(field: &Field, ident: &Ident, rename_all: RenameAll) -> Result<String, &'static str> {
     let items = serde_items(&field.attrs);
-    if items
-        .iter()
-        .any(|item| ["skip", "skip_serializing", "flatten"].iter().any(|name| item.path().is_ident(name)))
-    {
-        return None;
+    let left_out = LEFT_OUT.into_iter().find(|name| items.iter().any(|item| item.path().is_ident(name)));
+    if let Some(left_out) = left_out {
+        return Err(left_out);
     }
     let renamed = items.iter().find_map(|item| text(item, "rename"));
-    Some(renamed.unwrap_or_else(|| rename_all.apply(&plain(ident))))
+    Ok(renamed.unwrap_or_else(|| rename_all.apply(&plain(ident))))
 }
 
 /// `#[serde(rename_all = "…")]`: how a field's name becomes a member's.
@@ -57,7 +61,7 @@ impl RenameAll {
     fn apply(self, name: &str) -> String {
         match self {
             Self::Not | Self::Lower | Self::Snake => name.to_owned(),
-            Self::Upper | Self::ScreamingSnake => name.to_uppercase(),
+            Self::Upper | Self::ScreamingSnake => name.to_ascii_uppercase(),
             Self::Pascal => name.split('_').map(capitalised).collect(),
             Self::Camel => {
                 let pascal = Self::Pascal.apply(name);
@@ -65,7 +69,7 @@ impl RenameAll {
                 letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
             }
             Self::Kebab => name.replace('_', "-"),
-            Self::ScreamingKebab => name.to_uppercase().replace('_', "-"),
+            Self::ScreamingKebab => name.to_ascii_uppercase().replace('_', "-"),
         }
     }
 }
@@ -115,6 +119,7 @@ mod tests {
             (RenameAll::ScreamingSnake, "UPDATED_AT"),
             (RenameAll::Kebab, "updated-at"),
             (RenameAll::ScreamingKebab, "UPDATED-AT"),
+            (RenameAll::of(&[syn::parse_quote!(#[serde(rename_all(serialize = "camelCase"))])]), "updatedAt"),
         ];
         for (rule, member) in cases {
             assert_eq!(rule.apply("updated_at"), member, "{rule:?}");
@@ -125,13 +130,23 @@ mod tests {
     fn a_fields_own_name_comes_before_the_rule() {
         let field: Field = syn::parse_quote!(#[serde(default, rename(serialize = "changed", deserialize = "x"))] updated_at: u8);
         let ident = field.ident.clone().unwrap();
-        assert_eq!(member(&field, &ident, RenameAll::Camel).as_deref(), Some("changed"));
+        assert_eq!(member(&field, &ident, RenameAll::Camel).as_deref(), Ok("changed"));
     }
 
     #[test]
     fn a_skipped_field_has_no_member() {
-        let field: Field = syn::parse_quote!(#[serde(skip)] id: u8);
+        for left_out in LEFT_OUT {
+            let word = Ident::new(left_out, proc_macro2::Span::call_site());
+            let field: Field = syn::parse_quote!(#[serde(#word)] id: u8);
+            let ident = field.ident.clone().unwrap();
+            assert_eq!(member(&field, &ident, RenameAll::Not), Err(left_out));
+        }
+    }
+
+    #[test]
+    fn a_raw_identifier_is_renamed_without_its_prefix() {
+        let field: Field = syn::parse_quote!(r#type: u8);
         let ident = field.ident.clone().unwrap();
-        assert_eq!(member(&field, &ident, RenameAll::Not), None);
+        assert_eq!(member(&field, &ident, RenameAll::Pascal).as_deref(), Ok("Type"));
     }
 }

@@ -1,19 +1,25 @@
 //! `#[sync(entities(…))]` on a struct that derives `Schema`.
 
-use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Data, DeriveInput, Path, Token};
 
-use super::attribute::{Item, Value, items};
+use super::attribute::{Item, Items, Known, Value, tight};
 use super::container::krate;
 use crate::errors::Errors;
 use crate::model::Schema;
 
-const KNOWN: [&str; 2] = ["entities", "crate"];
+const KNOWN: Known = Known {
+    names: &["entities", "crate"],
+    elsewhere: &[
+        (&["endpoint", "conflict", "name"], "the struct that derives `Syncable`"),
+        (&["id", "updated_at", "references"], "a field of the struct that derives `Syncable`"),
+    ],
+    example: "entities(Note, Task)",
+};
 
-/// Reads a struct that derives `Schema`.
-pub(crate) fn schema(input: &DeriveInput, errors: &mut Errors) -> Schema {
+/// Reads a struct that derives `Schema`. `None` for one that borrows: an engine cannot keep it.
+pub(crate) fn schema(input: &DeriveInput, errors: &mut Errors) -> Option<Schema> {
     let ident = &input.ident;
     match &input.data {
         Data::Struct(_) => {}
@@ -24,42 +30,46 @@ pub(crate) fn schema(input: &DeriveInput, errors: &mut Errors) -> Schema {
             errors.at(data.union_token, format!("`Schema` cannot be derived for the union `{ident}`: write a struct that holds what the handlers need"));
         }
     }
-    if !input.generics.params.is_empty() {
+    if let Some(lifetime) = input.generics.lifetimes().next() {
         errors.at(
-            &input.generics,
-            format!("the schema `{ident}` is generic: name the types, since an engine belongs to one set of handlers"),
+            lifetime,
+            format!(
+                "the schema `{ident}` borrows, but lives as long as the engine: hold owned values or an `Arc`"
+            ),
         );
     }
-    let mut found: Option<Vec<Path>> = None;
-    let mut path = None;
-    for item in items(&input.attrs, errors) {
-        if item.name == "entities" {
-            if found.is_some() {
-                item.repeated(errors);
-            } else {
-                found = Some(entities(&item, errors));
-            }
-        } else if item.name == "crate" {
-            path = Some(item);
-        } else {
-            item.unknown(&KNOWN, errors);
-        }
-    }
-    if found.is_none() {
+    let items = Items::read(&input.attrs, &KNOWN, errors);
+    let found = items.get("entities").map(|item| entities(item, errors));
+    if found.is_none() && items.whole {
         errors.at(
             ident,
             format!("the schema `{ident}` lists no entities: add `#[sync(entities(Note, Task))]` with yours"),
         );
     }
-    Schema { ident: ident.clone(), krate: krate(path.as_ref(), errors), entities: found.unwrap_or_default() }
+    let possible = input.generics.lifetimes().next().is_none();
+    possible.then(|| Schema {
+        ident: ident.clone(),
+        generics: input.generics.clone(),
+        krate: krate(items.get("crate"), errors),
+        entities: found.unwrap_or_default(),
+    })
 }
 
 fn entities(item: &Item, errors: &mut Errors) -> Vec<Path> {
-    let Value::List(list) = &item.value else {
-        errors.at(&item.name, "`entities` is a list: write `entities(Note, Task)`");
-        return Vec::new();
+    let listed = match &item.value {
+        Value::List(list) => list,
+        // Understood all the same, so that nothing else misses the entity.
+        Value::Equals(list) => {
+            let text = tight(list);
+            errors.at(&item.name, format!("`entities` is a list: write `entities({text})`"));
+            list
+        }
+        Value::Nothing => {
+            errors.at(&item.name, "`entities` is a list: write `entities(Note, Task)` with yours");
+            return Vec::new();
+        }
     };
-    let listed = match Punctuated::<Path, Token![,]>::parse_terminated.parse2(list.clone()) {
+    let listed = match Punctuated::<Path, Token![,]>::parse_terminated.parse2(listed.clone()) {
         Ok(listed) => listed,
         Err(error) => {
             errors.add(error);
@@ -71,9 +81,9 @@ fn entities(item: &Item, errors: &mut Errors) -> Vec<Path> {
     }
     let mut entities: Vec<Path> = Vec::new();
     for entity in listed {
-        let text = entity.to_token_stream().to_string();
-        if entities.iter().any(|earlier| earlier.to_token_stream().to_string() == text) {
-            errors.at(&entity, format!("`{}` is listed twice: remove one of them", text.replace(' ', "")));
+        let text = tight(&entity);
+        if entities.iter().any(|earlier| tight(earlier) == text) {
+            errors.at(&entity, format!("`{text}` is listed twice: remove one of them"));
         } else {
             entities.push(entity);
         }

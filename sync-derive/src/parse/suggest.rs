@@ -11,13 +11,14 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .copied()
 }
 
-/// A list for people to read.
-pub(super) fn list(known: &[&str]) -> String {
+/// A list for people to read, with a word before the last one, if any.
+pub(super) fn list(known: &[&str], word: &str) -> String {
     let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     match &quoted[..] {
         [] => String::new(),
         [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        all if word.is_empty() => all.join(", "),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 
@@ -51,7 +52,8 @@ mod tests {
 
     #[test]
     fn names_are_listed_for_people() {
-        assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
-        assert_eq!(list(&["a"]), "`a`");
+        assert_eq!(list(&["a", "b", "c"], "and"), "`a`, `b` and `c`");
+        assert_eq!(list(&["a", "b", "c"], ""), "`a`, `b`, `c`");
+        assert_eq!(list(&["a"], "and"), "`a`");
     }
 }

@@ -104,7 +104,7 @@ async fn supply(
     port: &Arc<dyn EntityPort>,
     read: &ReadPage,
     has_more: bool,
-    steps: Vec<(usize, Step)>,
+    steps: Steps,
     told: &mut Told,
 ) -> Result<(), HandlerError> {
     let mut shows = Vec::new();
@@ -165,6 +165,9 @@ fn unreadable(core: &Core, entity: &EntityName, read: &ReadPage, report: &mut Sy
     aside
 }
 
+/// What is missing, by the place in the page.
+type Steps = Vec<(usize, Step)>;
+
 /// What a transaction over a page came to.
 enum Written {
     /// The page and its cursor are written.
@@ -172,7 +175,7 @@ enum Written {
     /// No local edit of the entity waits, so the handler is to be told everything as it came.
     TellEverything,
     /// These have to be asked or told first.
-    Missing(Vec<(usize, Step)>),
+    Missing(Steps),
 }
 
 /// One transaction over a page.
@@ -231,7 +234,7 @@ impl Writing {
     }
 
     /// Looks at each record, and says what is to be written, or what is missing before that.
-    fn look(&self, ledger: &mut Ledger<'_>) -> Result<(Vec<Row>, Vec<(usize, Step)>), Trouble> {
+    fn look(&self, ledger: &mut Ledger<'_>) -> Result<(Vec<Row>, Steps), Trouble> {
         let mut rows: Vec<Row> = Vec::with_capacity(self.page.len());
         let mut missing = Vec::new();
         // The same record may stand in a page twice: the later item is put on top of the earlier one.

@@ -23,11 +23,13 @@ const CALLS: usize = 100_000;
 #[derive(Clone)]
 pub struct ScriptedRemote(Arc<Mutex<State>>);
 
+type Script = Box<dyn FnMut(&Call) -> Fault + Send>;
+
 struct State {
     server: Server,
     calls: VecDeque<Call>,
     once: VecDeque<Fault>,
-    script: Option<Box<dyn FnMut(&Call) -> Fault + Send>>,
+    script: Option<Script>,
 }
 
 /// A request that came in.
@@ -300,7 +302,7 @@ impl Remote for ScriptedRemote {
             payload: request.write.payload().cloned(),
         });
         let url = format!("memory:{}/{}", request.entity.endpoint, request.key);
-        let answer = match &fault {
+        match &fault {
             Fault::ConflictWithoutBody => {
                 return Ok(WriteAnswer::Conflict { version: None, body: None }.into());
             }
@@ -309,8 +311,7 @@ impl Remote for ScriptedRemote {
                 return Ok(WriteAnswer::Accepted { version: None, body }.into());
             }
             _ => self.answer(&url, fault, |server| server.write(&request)).await,
-        };
-        answer
+        }
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {

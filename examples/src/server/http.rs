@@ -258,17 +258,13 @@ fn cursor(store: &Store, text: &str) -> Result<i64, Problem> {
 }
 
 fn item(row: Row, id_member: &str) -> Value {
-    match row.record {
-        Some(Value::Object(mut record)) => {
-            record.insert("version".to_owned(), row.version.to_string().into());
-            Value::Object(record)
-        }
-        _ => {
-            // The id as it was sent: a number, where the text is one.
-            let id = row.id.parse::<i64>().map_or_else(|_| Value::from(row.id.clone()), Value::from);
-            json!({ id_member: id, "deleted": true, "version": row.version.to_string() })
-        }
+    if let Some(Value::Object(mut record)) = row.record {
+        record.insert("version".to_owned(), row.version.to_string().into());
+        return Value::Object(record);
     }
+    // The id as it was sent: a number, where the text is one.
+    let id = row.id.parse::<i64>().map_or_else(|_| Value::from(row.id), Value::from);
+    json!({ id_member: id, "deleted": true, "version": row.version.to_string() })
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {

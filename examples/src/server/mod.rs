@@ -147,7 +147,7 @@ impl Server {
     ///
     /// # Panics
     /// When the server's own file cannot be written.
-    pub fn write_as_other_client(&self, collection: &str, id: &str, record: Option<Value>) {
+    pub fn write_as_other_client(&self, collection: &str, id: &str, record: Option<&Value>) {
         self.service
             .store
             .write(collection, id, record)

@@ -110,10 +110,10 @@ impl Store {
     }
 
     /// Writes without asking: what another client did.
-    pub(super) fn write(&self, collection: &str, id: &str, record: Option<Value>) -> rusqlite::Result<()> {
+    pub(super) fn write(&self, collection: &str, id: &str, record: Option<&Value>) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        put(&transaction, collection, id, record.as_ref())?;
+        put(&transaction, collection, id, record)?;
         transaction.commit()
     }
 

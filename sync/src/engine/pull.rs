@@ -65,9 +65,12 @@ async fn run(
         };
         core.end_pause().await?;
         let read = port.read_page(reply.answer.items);
-        let next = match follow(&entity, reply.answer.position, &read, cursor.as_ref()) {
+        let next = match follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
-            Err(stuck) => return Ok(Ended::Failed(stuck)),
+            Err(Stuck(cursor)) => {
+                let cursor = cursor.to_string();
+                return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
+            }
         };
         let goes_on = next.has_more && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
@@ -131,17 +134,13 @@ struct Next {
     has_more: bool,
 }
 
+/// The server says that there is more, and gives the cursor that it was asked with.
+struct Stuck(Cursor);
+
 /// Finds the cursor after a page: the server's, or the newest `updated_at` that it sent.
-fn follow(
-    entity: &EntityName,
-    position: Position,
-    read: &ReadPage,
-    before: Option<&Cursor>,
-) -> Result<Next, SyncError> {
+fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Result<Next, Stuck> {
     match position {
-        Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => {
-            Err(SyncError::StuckCursor { entity: entity.clone(), cursor: cursor.to_string() })
-        }
+        Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => Err(Stuck(cursor)),
         Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more }),
         Position::NewestItem { full } => {
             let newest =

@@ -45,18 +45,21 @@ pub enum Strategy {
     Defer,
 }
 
+/// What an edit makes of the record: a value, or nothing.
+type Edited = Option<u32>;
+
 #[derive(Debug)]
 pub struct Device {
     pub record: Record,
     pub server: Server,
     /// Every edit of the user's, in order; `None` is a deletion.
-    pub list: Vec<Option<u32>>,
+    pub list: Vec<Edited>,
     strategy: Strategy,
     numbers: u64,
     /// What was sent under each key: it must never change.
     sent: HashMap<OperationId, (Write, Option<sync::record::Version>)>,
     /// The newest local edit whose fate is not known.
-    newest: Option<Option<u32>>,
+    newest: Option<Edited>,
 }
 
 const RULES: Rules = Rules { keeps_base: true, updated_at_member: None };
@@ -198,7 +201,7 @@ impl Device {
                 assert_eq!(self.record.queued, queued, "an acknowledgement leaves the newer edit alone");
                 self.reached(revision);
             }
-            Settled::Conflict(dispute) => self.decide(*dispute),
+            Settled::Conflict(dispute) => self.decide(&dispute),
             Settled::Parked | Settled::Superseded | Settled::Retargeted | Settled::Retry { .. } => {}
             Settled::Nothing => panic!("there was a flight"),
         }
@@ -226,11 +229,11 @@ impl Device {
             Rebased::Replaced => assert_eq!(local, None, "a pull replaces only what has no local edit"),
             Rebased::Kept { local: shown } => assert_eq!(Some(shown), local, "the local edit stays on top"),
             Rebased::Landed { revision, .. } => self.reached(revision),
-            Rebased::Conflict(dispute) => self.decide(*dispute),
+            Rebased::Conflict(dispute) => self.decide(&dispute),
         }
     }
 
-    fn decide(&mut self, dispute: Dispute) {
+    fn decide(&mut self, dispute: &Dispute) {
         assert_eq!(
             Some(&dispute.local),
             self.record.newest().map(|newest| newest.write.payload().cloned()).as_ref()
@@ -247,7 +250,7 @@ impl Device {
                 _ => Decision::KeepLocal,
             },
         };
-        self.resolve(&dispute, decision);
+        self.resolve(dispute, decision);
     }
 
     fn resolve(&mut self, dispute: &Dispute, decision: Decision) {

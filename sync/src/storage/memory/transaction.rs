@@ -17,6 +17,7 @@ pub(super) struct MemoryTransaction<'a> {
 }
 
 /// How one change is taken back.
+#[expect(clippy::large_enum_variant, reason = "nearly every change is one of a record")]
 enum Undo {
     Record(RecordRef, Option<Record>),
     Cursor(EntityName, Option<Cursor>),

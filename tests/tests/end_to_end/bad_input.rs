@@ -1,0 +1,108 @@
+//! What nobody should send and somebody does: a typed error, nothing lost, nothing at the wrong address.
+
+use sync::{RemoteError, RestRemote, SyncError};
+use sync_examples::server::intercept::Intercept;
+use sync_tests::entities::{Note, note};
+
+use crate::device::{Device, Folder, server};
+
+#[tokio::test]
+async fn odd_ids_reach_their_record_and_no_other_address() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    let ids =
+        ["../admin", "a/b", "%2e%2e", "a b", "?x=1", "#top", "ü", "a\\b", "'; drop table records; --", "\n"];
+    for id in ids {
+        device.engine.push(&note(id, "one", 0)).await.unwrap();
+        device.engine.flush().await.unwrap();
+        device.engine.push(&note(id, "two", 1)).await.unwrap();
+    }
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.errors);
+    let records = server.records("/notes");
+    assert_eq!(records.len(), ids.len());
+    assert!(records.values().all(|record| record["title"] == "two"));
+    for request in server.requests() {
+        let below = request.path.strip_prefix("/notes").or(request.path.strip_prefix("/tasks")).unwrap();
+        assert!(below.matches('/').count() <= 1, "{}", request.path);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_empty_or_a_path_step_is_refused_at_the_push() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    for id in ["", ".", ".."] {
+        let error = device.engine.push(&note(id, "x", 0)).await.unwrap_err();
+        assert!(matches!(error, sync::Error::Id { .. }), "{error}");
+        device.engine.delete::<Note>(&id.to_owned()).await.unwrap_err();
+    }
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test]
+async fn a_login_page_in_place_of_an_answer_is_no_success() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    server.intercept(|_| Intercept::Answer {
+        status: 200,
+        headers: vec![("content-type", "text/html".to_owned())],
+        body: "<html>Please log in</html>".to_owned(),
+    });
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.pushed, report.remaining, report.parked), (0, 1, 0));
+    assert!(report.errors.iter().all(|error| matches!(
+        &**error,
+        SyncError::Push { source: RemoteError::Protocol { .. }, .. }
+            | SyncError::Pull { source: RemoteError::Protocol { .. }, .. }
+    )));
+}
+
+#[tokio::test]
+async fn a_success_that_shows_another_record_than_was_sent_is_a_conflict() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    // Some servers answer a repeated creation with 200 and what they have.
+    let theirs = serde_json::to_string(&note("a", "theirs", 5)).unwrap();
+    let mut first = true;
+    server.intercept(move |request| {
+        if request.method == "POST" && std::mem::take(&mut first) {
+            let headers = vec![("content-type", "application/json".to_owned()), ("etag", "\"1\"".to_owned())];
+            return Intercept::Answer { status: 200, headers, body: theirs.clone() };
+        }
+        Intercept::Pass
+    });
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.conflicts), (0, 1));
+    assert_eq!(device.app.state().notes["a"].title, "theirs", "last write wins: theirs is later");
+}
+
+#[tokio::test]
+async fn a_cursor_of_the_wrong_type_stops_the_pull_and_moves_nothing() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    server.intercept(|_| Intercept::Answer {
+        status: 200,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: r#"{"items":[],"cursor":{"at":7},"hasMore":false}"#.to_owned(),
+    });
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    let told = report.errors[0].to_string();
+    assert!(told.contains("cursor"), "{told}");
+    server.heal();
+    assert!(device.engine.pull_only::<Note>().await.unwrap().is_clean());
+    assert_eq!(server.requests().last().unwrap().query, "limit=500", "nothing was taken for a cursor");
+}
+
+#[test]
+fn a_malformed_base_url_says_what_is_wrong_with_it() {
+    for url in
+        ["", "api.example.com", "ftp://example.com", "https://", "https://x/?q=1", "https://user:secret@x/"]
+    {
+        let error = RestRemote::new(url).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+        assert!(error.len() > 20, "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! Spans and events name entity, operation and attempt; never a payload or a credential.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use sync::RestRemote;
+use sync_examples::server::intercept::Intercept;
+use sync_examples::server::{Config, Server};
+use sync_tests::entities::note;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::device::{Device, Folder};
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_name_the_operation_and_tell_no_secret() {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    // Every task of this test's one thread logs here.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let folder = Folder::new();
+    let server = Server::start(Config::new(["/notes", "/tasks"]).token("a-secret-token")).unwrap();
+    let remote = RestRemote::builder(server.base_url()).bearer("a-secret-token").build().unwrap();
+    let device = Device::with(&folder.file("a.db"), remote).await;
+    let receipt = device.engine.push(&note("a", "the-private-title", 0)).await.unwrap();
+    let mut first = true;
+    server.intercept(move |_| {
+        if std::mem::take(&mut first) {
+            let body = "the-private-title is a bad title".to_owned();
+            return Intercept::Answer { status: 500, headers: Vec::new(), body };
+        }
+        Intercept::Pass
+    });
+    device.engine.full_sync().await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    for told in ["entity=Note", "verb=\"create\"", "attempt=1", "attempt=2", &receipt.id().to_string()] {
+        assert!(log.contains(told), "{told} is missing in:\n{log}");
+    }
+    for secret in ["a-secret-token", "the-private-title"] {
+        assert!(!log.contains(secret), "{secret} was logged");
+    }
+    assert!(!format!("{:?}", device.engine).contains("secret"));
+}

@@ -1,0 +1,10 @@
+//! Stories with real parts: SQLite files, the reference server over HTTP, a second process.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+
+mod bad_input;
+mod device;
+mod logging;
+mod network;
+mod process;
+mod transaction;

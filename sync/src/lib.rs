@@ -1,4 +1,52 @@
-//! Typed offline-first sync (documentation to come).
+//! Offline-first sync, typed from end to end.
+//!
+//! Put [`Syncable`] on your structs and [`Schema`] on the struct that carries the handlers, build an [`Engine`] out of it, a
+//! server and a storage, and [`push`](Engine::push): the edit is durable when that returns, online or not. The engine
+//! sends it over ordinary REST, pulls what others changed, retries, and has conflicts decided by strategies that the
+//! compiler has checked.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "sqlite", feature = "rest"))] mod program {
+//! use serde::{Deserialize, Serialize};
+//! use sync::{BoxError, Engine, OnPull, Pulled, RestRemote, Schema, SqliteStorage, Syncable};
+//!
+//! #[derive(Clone, Serialize, Deserialize, Syncable)]
+//! #[sync(endpoint = "/notes", conflict = ServerWins)]
+//! struct Note { id: String, title: String }
+//!
+//! #[derive(Schema)]
+//! #[sync(entities(Note))]
+//! struct App;
+//!
+//! impl OnPull<Note> for App {
+//!     async fn on_pull(&self, pulled: Pulled<Note>) -> Result<(), BoxError> {
+//!         for change in &pulled.changes { /* store change.local() under change.id() */ }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! async fn example() -> Result<(), BoxError> {
+//!     let (server, storage) = (RestRemote::new("https://api.example.com/v1")?, SqliteStorage::open("app.db")?);
+//!     let engine = Engine::builder(App, server, storage).build().await?;
+//!     engine.push(&Note { id: "a".into(), title: "milk".into() }).await?;
+//!     engine.full_sync().await?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`entity`], [`handler`], [`strategy`]: what the application writes.
+//! - [`Engine`]: what it calls; [`SyncReport`], [`Status`], [`SyncEvent`], [`Receipt`]: what it is told.
+//! - [`record`]: the pure core with all the rules; [`storage`] and [`remote`]: where records are kept and sent.
+//! - [`testing`](https://docs.rs/sync/latest/sync/testing) (feature `testing`): a scriptable server for tests of your own.
+//!
+//! # Features
+//!
+//! - `sqlite` (default): `SqliteStorage`.
+//! - `rest` (default): `RestRemote`.
+//! - `testing`: the module `testing`.
 
 extern crate self as sync;
 
@@ -48,3 +96,8 @@ pub use telemetry::{Events, SyncEvent, Telemetry, Verdict};
 
 /// Any error of the user's: what handlers return.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Compiles the code of the README.
+#[cfg(all(doctest, feature = "sqlite", feature = "rest"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! What every storage has to do, as tests that any adapter can run.
 //!
-//! The macro [`storage::conformance!`](crate::storage::conformance) makes a module of `#[test]` functions, one for each
+//! The macro [`storage::conformance!`](macro@crate::storage::conformance) makes a module of `#[test]` functions, one for each
 //! behaviour in here. Nothing but the traits of [`storage`](crate::storage) is used, so an adapter that passes can stand in
 //! for those of this crate.
 

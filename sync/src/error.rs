@@ -75,6 +75,11 @@ pub enum Error {
         "the engine is built on another storage; use the `SqliteStorage` that it was built with, or a clone of it"
     )]
     OtherStorage,
+    /// A handler or strategy asked for a sync, or for a decision of which a handler is told, and would wait for itself.
+    #[error(
+        "a handler cannot wait for a sync that waits for the handler; push from it as you like, and let the background send it"
+    )]
+    InHandler,
     /// The engine was shut down.
     #[error("the engine was shut down; build a new one")]
     ShutDown,

@@ -281,8 +281,7 @@ async fn decide(
     claimed: &Claimed,
     dispute: &Dispute,
 ) -> Result<Decision, HandlerError> {
-    let _turn = core.handlers.acquire().await;
-    port.decide(&claimed.name.key, dispute).await
+    core.call(port.decide(&claimed.name.key, dispute)).await
 }
 
 async fn tell(
@@ -292,8 +291,7 @@ async fn tell(
     copy: &ServerCopy,
     shown: &Shown,
 ) -> Result<(), HandlerError> {
-    let _turn = core.handlers.acquire().await;
-    port.tell(&claimed.name.key, copy, shown).await
+    core.call(port.tell(&claimed.name.key, copy, shown)).await
 }
 
 enum Written {

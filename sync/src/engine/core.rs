@@ -15,7 +15,7 @@ use super::reconcile::Consequence;
 use super::settings::{Settings, after};
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
-use crate::error::SyncError;
+use crate::error::{Error, SyncError};
 use crate::record::{Principal, RecordRef, Rounds, Stamp};
 use crate::remote::Remote;
 use crate::report::SyncReport;
@@ -90,6 +90,13 @@ impl Core {
         .await?;
         self.count(changes);
         Ok(result)
+    }
+
+    /// Calls the user's code, one call at a time.
+    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
+        // It is never closed; without a permit the call would merely not be alone.
+        let _turn = self.handlers.acquire().await;
+        IN_HANDLER.scope((), handler).await
     }
 
     /// Applies what a durable transaction changed.
@@ -219,6 +226,16 @@ impl Core {
             self.receipts.tell(record, u64::MAX, Fate::Parked);
         }
     }
+}
+
+tokio::task_local! {
+    /// Set while the user's code is called.
+    static IN_HANDLER: ();
+}
+
+/// Refuses what would wait for a sync, or for its turn as a handler, from inside a handler: that wait would never end.
+pub(crate) fn outside_of_handlers() -> Result<(), Error> {
+    if IN_HANDLER.try_with(|()| ()).is_ok() { Err(Error::InHandler) } else { Ok(()) }
 }
 
 /// Gives out the numbers of the outbox, in the order of the transactions that ask.

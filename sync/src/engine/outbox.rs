@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::core::Core;
-use super::core::Stamper;
+use super::core::{Core, Stamper, outside_of_handlers};
 use super::ledger::Ledger;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
@@ -124,6 +123,7 @@ impl Core {
 
     /// Gives a parked operation up. Where the server's state is known, the app is told to show that.
     pub(crate) async fn discard(&self, id: OperationId) -> Result<(), Error> {
+        outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, record) = found.ok_or(Error::NotParked(id))?;
         self.give_up(name, record).await
@@ -131,6 +131,7 @@ impl Core {
 
     /// Gives every waiting and parked operation up. Answers how many records there were.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
+        outside_of_handlers()?;
         let mut cleared = 0;
         let mut after = None;
         loop {
@@ -181,8 +182,9 @@ impl Core {
         name: &RecordRef,
         copy: &ServerCopy,
     ) -> Result<(), Error> {
-        let _turn = self.handlers.acquire().await;
-        port.tell(&name.key, copy, &Shown::AsPulled).await.map_err(|error| Error::Handler(Arc::new(error)))
+        self.call(port.tell(&name.key, copy, &Shown::AsPulled))
+            .await
+            .map_err(|error| Error::Handler(Arc::new(error)))
     }
 
     /// Answers a conflict that was deferred to the user.
@@ -192,6 +194,7 @@ impl Core {
         id: OperationId,
         decision: Decision,
     ) -> Result<(), Error> {
+        outside_of_handlers()?;
         let mut known = Known::default();
         loop {
             let (rules, stamper) = (port.rules(), self.stamper());
@@ -214,10 +217,7 @@ impl Core {
                     return Ok(());
                 }
                 Step::Show(shown, copy) => {
-                    let told = {
-                        let _turn = self.handlers.acquire().await;
-                        port.tell(&name.key, &copy, &shown).await
-                    };
+                    let told = self.call(port.tell(&name.key, &copy, &shown)).await;
                     told.map_err(|error: HandlerError| Error::Handler(Arc::new(error)))?;
                     known.shown = Some(shown);
                 }

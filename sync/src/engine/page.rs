@@ -112,8 +112,7 @@ async fn supply(
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
-                let _turn = core.handlers.acquire().await;
-                let decision = port.decide(read.page.key(index), &dispute).await?;
+                let decision = core.call(port.decide(read.page.key(index), &dispute)).await?;
                 told.entry(index).decision = Some((*dispute, decision));
                 decided = true;
             }
@@ -140,8 +139,7 @@ async fn deliver(
     if shown.is_empty() {
         return Ok(());
     }
-    let _turn = core.handlers.acquire().await;
-    read.page.deliver(shown, has_more).await
+    core.call(read.page.deliver(shown, has_more)).await
 }
 
 /// Reports what could not be read, and prepares it to be kept aside.

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, MemoryStorage, State, SyncError};
+use sync::{Change, Error, MemoryStorage, State, SyncError};
 use sync_tests::app::Mood;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -193,4 +193,25 @@ async fn a_page_says_whether_more_follow_and_what_changed() {
     device.engine.pull().await.unwrap();
     assert_eq!(device.app.state().note_pages[0], [Change::Upserted(note("a", "x", 0))]);
     device.clock.advance(TimeDelta::seconds(1));
+}
+
+#[tokio::test]
+async fn a_handler_that_asks_for_a_sync_is_told_that_it_would_wait_for_itself() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    let engine = device.engine.clone();
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let mut told = Some(told);
+    device.app.state().on_page = Some(Box::new(move || {
+        let (engine, told) = (engine.clone(), told.take());
+        Box::pin(async move {
+            let result = engine.flush().await;
+            if let Some(told) = told {
+                told.send(result).unwrap();
+            }
+        })
+    }));
+    device.engine.pull().await.unwrap();
+    assert!(matches!(hears.await.unwrap(), Err(Error::InHandler)));
+    assert_eq!(device.app.state().notes.len(), 1);
 }

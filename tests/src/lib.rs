@@ -3,8 +3,8 @@
 pub mod app;
 pub mod entities;
 
-/// Puts entities into a schema with all its handlers, and pushes a record of the first: what is wrong with an entity has to be
-/// reported where it was written, and nowhere in here.
+/// Puts entities into a schema with its handlers, and pushes a record of the first: what is wrong with an entity has to
+/// be reported where it was written, and nowhere in here.
 #[macro_export]
 macro_rules! in_an_app {
     ($first:ident $(, $other:ident)*) => {

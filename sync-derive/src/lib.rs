@@ -20,7 +20,7 @@ use errors::Errors;
 ///
 /// - `endpoint = "/notes"`: the path of the collection below the base URL. Required.
 /// - `conflict = LastWriteWins`: how conflicts are decided: `ServerWins`, `ClientWins`, `LastWriteWins`, `Merge`,
-///   `Manual`, or the path of a strategy of your own. Required.
+///   `Manual`, or the path of a strategy of your own (`self::Merge` for one with a name of these). Required.
 /// - `name = "Note"`: the name in the storage. The struct's own by default; set it before you rename the struct, so that
 ///   its queue is found again. Instances of a generic struct share it, so only one of them can be in a schema.
 /// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported.
@@ -29,10 +29,14 @@ use errors::Errors;
 ///
 /// - `id`: the record's id: a `String`, a `Uuid`, an integer, or a newtype of one. A field named `id` needs no mark.
 /// - `updated_at`: when the record was changed last. A field named `updated_at` needs no mark.
-/// - `references = Note`: the field is the id of a record of that entity (or an `Option` or a `Vec` of ids), which has to
-///   exist on the server before this one is sent.
+/// - `references = Note`: the field is the id of a record of that entity, which has to exist on the server before this
+///   one is sent. It may be an `Option`, a `Vec`, a `BTreeSet` or a `HashSet` of ids, written by that name.
 ///
-/// `#[serde(rename…)]` is understood.
+/// `#[serde(rename…)]` and `#[serde(rename_all…)]` are understood: the members are named as serde writes them.
+///
+/// Each type parameter has to be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`, and `PartialEq` for
+/// `conflict = Merge`. The derive implements `Syncable`, `Timestamped` for a struct with an `updated_at`, and `Mergeable`
+/// for one with `conflict = Merge`.
 ///
 /// ```ignore
 /// #[derive(Clone, Serialize, Deserialize, Syncable)]
@@ -59,7 +63,8 @@ pub fn derive_syncable(input: TokenStream) -> TokenStream {
 ///
 /// `#[sync(entities(Note, Task))]` lists them, in the order in which they are pulled. The struct implements `OnPull` for
 /// each, and `OnConflict` for those with `conflict = Manual`. `crate = ::path::to::sync` says where the `sync` crate is,
-/// when it is re-exported.
+/// when it is re-exported. A generic schema says what its handlers need of a type parameter in its own bounds, as in
+/// `struct App<D: Database>`.
 ///
 /// ```ignore
 /// #[derive(Schema)]

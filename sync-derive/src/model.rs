@@ -23,7 +23,7 @@ pub(crate) enum Strategy {
     /// One of `sync`'s, as the user wrote it.
     BuiltIn(BuiltIn, Ident),
     /// A type of the user's.
-    Own(Type),
+    Own(Box<Type>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 pub use std::clone::Clone;
 pub use std::cmp::PartialEq;
+pub use std::iter::IntoIterator;
 pub use std::marker::{Send, Sync};
 pub use std::option::Option::{self, None, Some};
 pub use std::result::Result::{self, Ok};

@@ -34,16 +34,14 @@ pub(super) fn support(krate: &Path, span: Span) -> TokenStream {
 }
 
 fn moved(tokens: TokenStream, span: Span) -> TokenStream {
-    let moved = |tree: TokenTree| {
+    let one = |tree: TokenTree| {
         let own = tree.span();
         let mut tree = match tree {
-            TokenTree::Group(group) => {
-                Group::new(group.delimiter(), self::moved(group.stream(), span)).into()
-            }
+            TokenTree::Group(group) => Group::new(group.delimiter(), moved(group.stream(), span)).into(),
             tree => tree,
         };
         tree.set_span(own.located_at(span));
         tree
     };
-    tokens.into_iter().map(moved).collect()
+    tokens.into_iter().map(one).collect()
 }

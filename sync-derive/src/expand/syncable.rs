@@ -120,10 +120,10 @@ fn refer(reference: &Reference, krate: &Path) -> TokenStream {
     match layers {
         0 => call(quote_spanned!(at=> &self.#ident)),
         layers => {
+            let each = |all: TokenStream, inside: TokenStream| quote_spanned!(here=> for ids in #support::IntoIterator::into_iter(#all) { #inside });
             let innermost = call(quote_spanned!(at=> ids));
-            let inner =
-                (1..*layers).fold(innermost, |inside, _| quote_spanned!(here=> for ids in ids { #inside }));
-            quote_spanned!(here=> for ids in &self.#ident { #inner })
+            let inner = (1..*layers).fold(innermost, |inside, _| each(quote_spanned!(here=> ids), inside));
+            each(quote_spanned!(here=> &self.#ident), inner)
         }
     }
 }

@@ -10,15 +10,14 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let Entity { krate, .. } = entity;
     let generics = bounded(entity, None);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let body = match &entity.updated_at {
+    let body = if let Some(field) = &entity.updated_at {
         // Shown at the field's type: one that is no time is to be mended there.
-        Some(field) => {
-            let (name, ty, at) = (&field.ident, &field.ty, spans::at_type(&field.ty));
-            let support = spans::support(krate, at);
-            quote_spanned!(at=> #support::to_utc::<#ty>(&self.#name))
-        }
+        let (name, ty, at) = (&field.ident, &field.ty, spans::at_type(&field.ty));
+        let support = spans::support(krate, at);
+        quote_spanned!(at=> #support::to_utc::<#ty>(&self.#name))
+    } else {
         // A mistake was reported; nothing runs.
-        None => quote!(::core::unreachable!()),
+        quote!(::core::unreachable!())
     };
     let at = spans::at(&entity.ident);
     let ident = spans::placed(&entity.ident, at);

@@ -110,11 +110,11 @@ fn strategy(item: &Item, errors: &mut Errors) -> Option<Strategy> {
         errors.at(&written, format!("a strategy is the path of a type: write {}", choices()));
         return None;
     };
-    let Some(ident) = path.path.get_ident() else { return Some(Strategy::Own(written)) };
+    let Some(ident) = path.path.get_ident() else { return Some(Strategy::Own(Box::new(written))) };
     if let Some((_, built_in)) = BuiltIn::ALL.iter().find(|(name, _)| ident == name) {
         return Some(Strategy::BuiltIn(*built_in, ident.clone()));
     }
-    let Some(nearest) = mistyped(&ident.to_string()) else { return Some(Strategy::Own(written)) };
+    let Some(nearest) = mistyped(&ident.to_string()) else { return Some(Strategy::Own(Box::new(written))) };
     errors.at(
         ident,
         format!(

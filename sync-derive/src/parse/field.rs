@@ -77,7 +77,8 @@ mod tests {
 
     fn reference(field: &Field) -> (String, usize) {
         let mut errors = Errors::default();
-        let reference = Marks::parse(field, &mut errors).reference(field).unwrap();
+        let reference =
+            Marks::parse(field, &mut errors).reference(field).expect("the field refers to something");
         assert_eq!(errors.into_tokens().to_string(), "");
         (reference.id_type.to_token_stream().to_string(), reference.layers)
     }

@@ -126,11 +126,15 @@ mod tests {
         }
     }
 
+    fn named(field: &Field, rename_all: RenameAll) -> Result<String, &'static str> {
+        let ident = field.ident.as_ref().expect("the fields of these tests have names");
+        member(field, ident, rename_all)
+    }
+
     #[test]
     fn a_fields_own_name_comes_before_the_rule() {
         let field: Field = syn::parse_quote!(#[serde(default, rename(serialize = "changed", deserialize = "x"))] updated_at: u8);
-        let ident = field.ident.clone().unwrap();
-        assert_eq!(member(&field, &ident, RenameAll::Camel).as_deref(), Ok("changed"));
+        assert_eq!(named(&field, RenameAll::Camel).as_deref(), Ok("changed"));
     }
 
     #[test]
@@ -138,15 +142,13 @@ mod tests {
         for left_out in LEFT_OUT {
             let word = Ident::new(left_out, proc_macro2::Span::call_site());
             let field: Field = syn::parse_quote!(#[serde(#word)] id: u8);
-            let ident = field.ident.clone().unwrap();
-            assert_eq!(member(&field, &ident, RenameAll::Not), Err(left_out));
+            assert_eq!(named(&field, RenameAll::Not), Err(left_out));
         }
     }
 
     #[test]
     fn a_raw_identifier_is_renamed_without_its_prefix() {
         let field: Field = syn::parse_quote!(r#type: u8);
-        let ident = field.ident.clone().unwrap();
-        assert_eq!(member(&field, &ident, RenameAll::Pascal).as_deref(), Ok("Type"));
+        assert_eq!(named(&field, RenameAll::Pascal).as_deref(), Ok("Type"));
     }
 }

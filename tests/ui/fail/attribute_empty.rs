@@ -1,0 +1,14 @@
+//! The attribute without its list.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync]
+struct Note {
+    id: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! A misspelt attribute on the struct.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpiont = "/notes", endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    id: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! The path of the crate is absolute.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins, crate = offline::sync)]
+struct Note {
+    id: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! The server has to be told where the records belong.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(conflict = ServerWins)]
+struct Note {
+    id: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! An endpoint has no white space.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/my notes", conflict = ServerWins)]
+struct Note {
+    id: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

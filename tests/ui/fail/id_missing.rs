@@ -1,0 +1,15 @@
+//! A record without an id.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    key: String,
+    title: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

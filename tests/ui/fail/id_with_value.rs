@@ -1,0 +1,15 @@
+//! The mark of the id stands alone.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    #[sync(id = "key")]
+    key: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A struct without fields has no id.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A tuple struct is no JSON object.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note(String, String);
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

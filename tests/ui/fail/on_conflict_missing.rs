@@ -1,0 +1,22 @@
+//! `Manual` asks a handler, so there has to be one.
+
+use serde::{Deserialize, Serialize};
+use sync::{Engine, OnPull, Schema, Syncable};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Manual)]
+struct Note {
+    id: String,
+}
+
+#[derive(Schema)]
+#[sync(entities(Note))]
+struct App;
+
+impl OnPull<Note> for App {}
+
+async fn sync_now(engine: Engine<App>, note: Note) {
+    let _ = engine.push(&note).await;
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! A reference has the type of the other entity's id.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/folders", conflict = ServerWins)]
+struct Folder {
+    id: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    id: String,
+    #[sync(references = Folder)]
+    folder_id: String,
+}
+
+sync_tests::in_an_app!(Note, Folder);
+
+fn main() {}

@@ -85,7 +85,7 @@ pub use remote::{Remote, RemoteError};
 pub use report::SyncReport;
 #[cfg(feature = "sqlite")]
 pub use rim::AppTransaction;
-pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, RecordState};
+pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, Pending, RecordState};
 pub use status::{State, Status};
 #[cfg(feature = "sqlite")]
 pub use storage::{Durability, SqliteStorage};

@@ -1,6 +1,7 @@
 //! What the stories share: entities, an application that keeps what it is told, and engines on a server in memory.
 
 pub mod app;
+pub mod device;
 pub mod entities;
 
 /// Puts entities into a schema with its handlers, and pushes a record of the first: what is wrong with an entity has to

@@ -40,13 +40,19 @@ struct Observed {
 /// Lets a bounded number of requests out at once, and none after something stopped the flush.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    width: usize,
     permits: Semaphore,
     shut: AtomicBool,
 }
 
 impl Gate {
     pub(crate) fn new(width: usize) -> Self {
-        Self { permits: Semaphore::new(width), shut: AtomicBool::new(false) }
+        Self { width, permits: Semaphore::new(width), shut: AtomicBool::new(false) }
+    }
+
+    /// Whether no request is out.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.permits.available_permits() == self.width
     }
 
     pub(crate) fn shut(&self) {

@@ -28,6 +28,9 @@ pub(crate) async fn flush(
     sent.map(|()| run.stopped)
 }
 
+/// How many times more operations than may be in flight are frozen at most.
+const WIDEST: usize = 16;
+
 /// One flush.
 struct Run<'a> {
     core: &'a Arc<Core>,
@@ -36,6 +39,9 @@ struct Run<'a> {
     attempts: JoinSet<(SyncReport, Result<Course, StorageError>)>,
     /// The records that are frozen on disk, and sent or about to be.
     under_way: HashMap<Id, RecordRef>,
+    /// How many operations may be frozen at once.
+    window: usize,
+    launched: bool,
     stopped: Option<PauseReason>,
 }
 
@@ -49,6 +55,8 @@ impl<'a> Run<'a> {
             gate: Arc::new(Gate::new(core.settings.max_in_flight)),
             attempts: JoinSet::new(),
             under_way: HashMap::new(),
+            window: 2 * core.settings.max_in_flight,
+            launched: false,
             stopped: None,
         }
     }
@@ -71,16 +79,22 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Freezes twice as many operations as may be in flight, so that a request does not wait for a commit.
+    /// Freezes twice as many operations as may be in flight, so that a request does not wait for a commit; and more where
+    /// the server answers them faster than the disk commits.
     async fn claim_and_launch(&mut self) -> Result<Claims, StorageError> {
-        let want = (2 * self.core.settings.max_in_flight).saturating_sub(self.under_way.len());
-        if want == 0 {
+        if self.launched && self.gate.is_idle() {
+            self.window = (2 * self.window).min(WIDEST * self.core.settings.max_in_flight);
+        }
+        let want = self.window.saturating_sub(self.under_way.len());
+        // Few at a time would look at all that are under way each time.
+        if want == 0 || (want < self.window / 4 && !self.attempts.is_empty()) {
             return Ok(Claims::default());
         }
         let (known, under_way) = (Arc::clone(&self.known), self.under_way.values().cloned().collect());
         let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
         let mut claims =
             self.core.transact(move |ledger| claim(ledger, &known, &under_way, want, now, horizon)).await?;
+        self.launched = true;
         for claimed in claims.claimed.drain(..) {
             let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));
             let name = claimed.name.clone();

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -101,6 +102,12 @@ pub enum Operation {
     Delete,
 }
 
+/// What a typed call of the engine gives. Nothing happens before it is awaited.
+///
+/// It does not name the entity's type, so that a type which is no entity is one error at the call, and so that the code
+/// behind it is compiled once and not for each entity.
+pub type Pending<'a, R> = BoxFuture<'a, Result<R, Error>>;
+
 impl<S: Schema> Engine<S> {
     /// Builds an engine out of the schema with the handlers, a server and a storage.
     pub fn builder(schema: S, remote: impl Remote, storage: impl Storage) -> EngineBuilder<S> {
@@ -125,8 +132,8 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// When the id cannot name a record, the record cannot be written as JSON, or the storage fails. Nothing is queued
     /// then.
-    pub async fn push<T: EntityOf<S>>(&self, record: &T) -> Result<Receipt, Error> {
-        self.take_one(edit(record, Edit::Save)?).await
+    pub fn push<T: EntityOf<S>>(&self, record: &T) -> Pending<'_, Receipt> {
+        self.take_one(edit(record, Edit::Save))
     }
 
     /// Takes a record into the queue as an operation of the caller's choice. What was never sent of it is still
@@ -134,33 +141,33 @@ impl<S: Schema> Engine<S> {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub async fn push_as<T: EntityOf<S>>(&self, record: &T, operation: Operation) -> Result<Receipt, Error> {
-        match operation {
-            Operation::Create => self.take_one(edit(record, Edit::Create)?).await,
-            Operation::Update => self.take_one(edit(record, Edit::Update)?).await,
-            Operation::Delete => self.delete::<T>(record.id()).await,
-        }
+    pub fn push_as<T: EntityOf<S>>(&self, record: &T, operation: Operation) -> Pending<'_, Receipt> {
+        self.take_one(match operation {
+            Operation::Create => edit(record, Edit::Create),
+            Operation::Update => edit(record, Edit::Update),
+            Operation::Delete => name_of::<T>(record.id()).map(|name| (name, Edit::Delete)),
+        })
     }
 
     /// Takes many records into the queue in one durable commit: all of them or none.
     ///
     /// # Errors
     /// As [`push`](Self::push); the first mistake refuses all.
-    pub async fn push_all<T: EntityOf<S>>(&self, records: &[T]) -> Result<Vec<Receipt>, Error> {
-        let edits = records.iter().map(|record| edit(record, Edit::Save)).collect::<Result<_, _>>()?;
-        self.take(edits).await
+    pub fn push_all<T: EntityOf<S>>(&self, records: &[T]) -> Pending<'_, Vec<Receipt>> {
+        let edits = records.iter().map(|record| edit(record, Edit::Save)).collect::<Result<_, _>>();
+        Box::pin(async move { self.take(edits?).await })
     }
 
     /// Takes a deletion into the queue. What was never sent of the record is taken back.
     ///
     /// # Errors
     /// When the id cannot name a record, or the storage fails.
-    pub async fn delete<T: EntityOf<S>>(&self, id: &T::Id) -> Result<Receipt, Error> {
-        self.take_one((name_of::<T>(id)?, Edit::Delete)).await
+    pub fn delete<T: EntityOf<S>>(&self, id: &T::Id) -> Pending<'_, Receipt> {
+        self.take_one(name_of::<T>(id).map(|name| (name, Edit::Delete)))
     }
 
-    async fn take_one(&self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        self.take(vec![edit]).await?.pop().ok_or(Error::ShutDown)
+    fn take_one(&self, edit: Result<(RecordRef, Edit), Error>) -> Pending<'_, Receipt> {
+        Box::pin(async move { self.take(vec![edit?]).await?.pop().ok_or(Error::ShutDown) })
     }
 
     async fn take(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
@@ -191,8 +198,10 @@ impl<S: Schema> Engine<S> {
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
-    pub async fn pull_only<T: EntityOf<S>>(&self) -> Result<SyncReport, Error> {
-        self.sync(false, Pulls::These([T::INFO.name].into())).await
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn pull_only<T: EntityOf<S>>(&self) -> Pending<'_, SyncReport> {
+        let pulls = Pulls::These([T::INFO.name].into());
+        Box::pin(self.sync(false, pulls))
     }
 
     /// Sends what waits, then pulls every entity, then sends what the pull decided in this device's favour.

@@ -13,7 +13,7 @@ mod transaction;
 use std::sync::Arc;
 
 pub use self::builder::EngineBuilder;
-pub use self::engine::{Engine, Operation};
+pub use self::engine::{Engine, Operation, Pending};
 pub use self::parked::{Deferred, Parked, RecordState};
 #[cfg(feature = "sqlite")]
 pub use self::transaction::AppTransaction;

@@ -4,7 +4,7 @@ use sync::{RemoteError, RestRemote, SyncError};
 use sync_examples::server::intercept::Intercept;
 use sync_tests::entities::{Note, note};
 
-use crate::device::{Device, Folder, server};
+use sync_tests::device::{Device, Folder, server};
 
 #[tokio::test]
 async fn odd_ids_reach_their_record_and_no_other_address() {
@@ -105,4 +105,31 @@ fn a_malformed_base_url_says_what_is_wrong_with_it() {
         assert!(!error.contains("secret"), "{error}");
         assert!(error.len() > 20, "{error}");
     }
+}
+
+/// Sets a limit on the storage's own connection, as a disk or a mount would.
+async fn limit(device: &Device, pragma: &'static str, value: i64) {
+    let set = device.storage.transaction(&device.engine, move |tx| {
+        tx.connection().pragma_update(None, pragma, value)?;
+        Ok::<_, sync::BoxError>(())
+    });
+    set.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_typed_error_and_work_goes_on_when_there_is_room() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    device.engine.push(&note("before", "x", 0)).await.unwrap();
+    limit(&device, "max_page_count", 1).await; // as many as there are already
+    let large = note("large", &"x".repeat(100_000), 0);
+    let error = device.engine.push(&large).await.unwrap_err();
+    let sync::Error::Storage(cause) = &error else { panic!("{error}") };
+    assert!(matches!(**cause, sync::StorageError::Full(_)), "{cause:?}");
+    assert!(error.to_string().contains("make room and try again"), "{error}");
+    assert_eq!(device.engine.queue_len(), 1, "nothing of it is counted");
+    limit(&device, "max_page_count", 1_000_000).await;
+    device.engine.push(&large).await.unwrap();
+    assert!(device.engine.flush().await.unwrap().is_clean());
+    assert_eq!(server.records("/notes").len(), 2);
 }

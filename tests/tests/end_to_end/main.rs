@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod bad_input;
-mod device;
-mod logging;
 mod network;
 mod process;
 mod transaction;

@@ -8,7 +8,7 @@ use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
 use sync_tests::entities::{note, task};
 
-use crate::device::{Device, Folder, server};
+use sync_tests::device::{Device, Folder, server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_devices_end_with_the_same_records() {

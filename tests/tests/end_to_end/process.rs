@@ -5,7 +5,7 @@ use std::process::Command;
 use sync::{SqliteStorage, StorageError};
 use sync_tests::entities::{Note, note};
 
-use crate::device::{Device, Folder, server};
+use sync_tests::device::{Device, Folder, server};
 
 const FILE: &str = "SYNC_TESTS_FILE";
 

@@ -3,7 +3,7 @@
 use sync::{BoxError, Error, SqliteStorage};
 use sync_tests::entities::{Note, note};
 
-use crate::device::{Device, Folder, server};
+use sync_tests::device::{Device, Folder, server};
 
 #[tokio::test]
 async fn a_row_and_its_push_commit_together() {

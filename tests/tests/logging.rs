@@ -1,5 +1,7 @@
 //! Spans and events name entity, operation and attempt; never a payload or a credential.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +11,7 @@ use sync_examples::server::{Config, Server};
 use sync_tests::entities::note;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::device::{Device, Folder};
+use sync_tests::device::{Device, Folder};
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -35,8 +37,8 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .finish();
-    // Every task of this test's one thread logs here.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // The only test of this program, so that nobody else decides what is logged.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = Folder::new();
     let server = Server::start(Config::new(["/notes", "/tasks"]).token("a-secret-token")).unwrap();
     let remote = RestRemote::builder(server.base_url()).bearer("a-secret-token").build().unwrap();

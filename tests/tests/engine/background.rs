@@ -284,3 +284,23 @@ impl sync::Clock for Ticking {
         chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_the_server_tells_when_it_is_back() {
+    use sync::{Connectivity, ServerProbe};
+    let server = ScriptedRemote::new();
+    server.script(|call| if *call == Call::Probe { Fault::RequestLost } else { Fault::None });
+    let probe = ServerProbe::start(std::sync::Arc::new(server.clone()), Duration::from_secs(10));
+    let mut online = probe.watch();
+    online.wait_for(|online| !online).await.unwrap();
+    let device = Device::with(&server, MemoryStorage::new(), |builder| builder.connectivity(probe)).await;
+    device.engine.start(NO_PULLS);
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(
+        device.server.calls().iter().all(|call| *call == Call::Probe),
+        "nothing is sent while it is away"
+    );
+    server.heal();
+    receipt.synced().await.unwrap();
+}

@@ -36,7 +36,7 @@ fn measure(workspace: &Path, folder: &Path, target: &Path, entities: usize) -> R
          sync = {{ path = {:?}, default-features = false, features = [\"testing\"] }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\
          tokio = {{ version = \"1\", features = [\"rt\", \"macros\"] }}\n",
-        workspace.join("sync")
+        workspace.join("sync").display().to_string()
     );
     std::fs::write(package.join("Cargo.toml"), manifest)?;
     let mut times = Vec::new();

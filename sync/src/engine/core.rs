@@ -144,7 +144,7 @@ impl Core {
                 (Some(due), Some(pause)) => Some(due.max(pause)),
                 (due, pause) => pause.or(due),
             };
-            if error.is_none() {
+            if state == State::Idle {
                 status.last_sync_at = Some(now);
             }
             status.last_error = error;

@@ -14,6 +14,7 @@ use super::pause::PauseReason;
 use super::pull::pull;
 use super::settings::AutoSync;
 use crate::error::{Error, SyncError};
+use crate::remote::RemoteError;
 use crate::report::SyncReport;
 use crate::status::State;
 use crate::storage::StorageError;
@@ -33,12 +34,14 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
         }
         let now = Instant::now();
         timers.adopt(news.auto, news.pushed, now);
-        let due = timers.take_due(now, *online.borrow_and_update());
+        // Only looked at: a change is still to be seen as an edge.
+        let reachable = *online.borrow();
+        let due = if reachable { timers.take_due(now) } else { None };
         let request = match (news.request, due) {
             (Some(request), _) => request,
             (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
             (None, None) => {
-                wait(&inbox, &mut timers, &mut online).await;
+                wait(&inbox, &mut timers, &mut online, reachable).await;
                 continue;
             }
         };
@@ -54,12 +57,16 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
 }
 
 /// Sleeps until something is due or asked for.
-async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<bool>) {
-    let alarm = timers.earliest().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+///
+/// While the device is offline nothing is due, however long it is: the edge will tell.
+async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<bool>, reachable: bool) {
+    let alarm = timers.earliest().filter(|_| reachable);
+    let asleep = alarm.is_none();
+    let alarm = alarm.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
     let mut edge = false;
     tokio::select! {
         () = inbox.changed() => {}
-        () = sleep_until(alarm), if timers.earliest().is_some() => {}
+        () = sleep_until(alarm), if !asleep => {}
         changed = online.changed(), if !timers.deaf => match changed {
             Ok(()) => edge = *online.borrow(),
             Err(_) => timers.deaf = true,
@@ -76,6 +83,8 @@ struct Timers {
     auto: Option<AutoSync>,
     flush_at: Option<Instant>,
     pull_at: Option<Instant>,
+    /// How many pulls in a row did not come to their end.
+    pull_failures: u32,
     /// The connectivity will not change any more.
     deaf: bool,
 }
@@ -107,8 +116,8 @@ impl Timers {
         [self.flush_at, self.pull_at].into_iter().flatten().min()
     }
 
-    /// What is due. While the device is offline nothing is: the edge will tell.
-    fn take_due(&mut self, now: Instant, online: bool) -> Option<Wanted> {
+    /// What is due.
+    fn take_due(&mut self, now: Instant) -> Option<Wanted> {
         let auto = self.auto?;
         let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
         let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
@@ -117,7 +126,7 @@ impl Timers {
         }
         let pull = if pull { Pulls::Everything } else { Pulls::Nothing };
         let wanted = Wanted { flush: flush || pull == Pulls::Everything, pull, by_hand: false };
-        (online && wanted.flush).then_some(wanted)
+        wanted.flush.then_some(wanted)
     }
 
     /// Sets the timers for what the sync left behind.
@@ -132,11 +141,39 @@ impl Timers {
             Ok(next) => self.flush_at = next.map(in_time),
             Err(_) => self.flush_at = Some(in_time(core.retry_at(3))),
         }
-        let failed = answer.as_ref().map_or(true, |report| !report.errors.is_empty());
-        if failed && wanted.pull != Pulls::Nothing && self.pull_at.is_some() {
-            let again = core.pause().map_or_else(|| core.retry_at(3), |pause| pause.until);
+        if wanted.pull == Pulls::Nothing {
+            return;
+        }
+        let failed =
+            answer.as_ref().map_or(true, |report| report.errors.iter().any(|error| stops_a_pull(error)));
+        self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
+        if failed {
+            let pause = core.pause().filter(|pause| pause.holds(wall)).map(|pause| pause.until);
+            let again = pause.unwrap_or_else(|| core.retry_at(self.pull_failures));
             self.pull_at = self.pull_at.map(|at| at.min(in_time(again)));
         }
+    }
+}
+
+/// Whether an error means that something was not pulled, so that it is to be tried before the next interval.
+fn stops_a_pull(error: &SyncError) -> bool {
+    match error {
+        SyncError::Pull { .. }
+        | SyncError::StuckCursor { .. }
+        | SyncError::Handler(_)
+        | SyncError::Throttled { .. }
+        | SyncError::Offline
+        | SyncError::Storage(_) => true,
+        SyncError::Push { source, .. } => matches!(
+            source,
+            RemoteError::Unreachable { .. }
+                | RemoteError::Throttled { .. }
+                | RemoteError::Unauthorized { .. }
+        ),
+        SyncError::Answer { .. }
+        | SyncError::Panicked { .. }
+        | SyncError::Unreadable { .. }
+        | SyncError::UnknownEntity { .. } => false,
     }
 }
 
@@ -172,11 +209,12 @@ async fn sync(
     }
     if let Some(pause) = core.pause().filter(|pause| pause.holds(core.now())) {
         match pause.reason {
+            // A timer came early: nobody has to be told.
+            reason if !wanted.by_hand => return Ok(Some(reason)),
             PauseReason::Throttled => {
                 core.fail(report, SyncError::Throttled { until: pause.until });
                 return Ok(Some(PauseReason::Throttled));
             }
-            reason if !wanted.by_hand => return Ok(Some(reason)),
             PauseReason::Offline | PauseReason::Unauthorized => {}
         }
     }

@@ -21,7 +21,8 @@ pub(crate) async fn flush(
 ) -> Result<Option<PauseReason>, StorageError> {
     let mut run = Run::new(core);
     let sent = run.send_all(report).await;
-    // What is under way is waited for even when the storage failed: its outcome is worth knowing.
+    // What is out is waited for even when the storage failed: its outcome is worth knowing. Nothing else goes out.
+    run.gate.shut();
     while let Some(finished) = run.attempts.join_next_with_id().await {
         run.finish(finished, report).await?;
     }

@@ -83,6 +83,34 @@ async fn coming_online_flushes_and_pulls_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pull_that_failed_is_tried_again_before_the_next_interval() {
+    let server = ScriptedRemote::new();
+    let device =
+        Device::with(&server, MemoryStorage::new(), |builder| builder.clock(Ticking::default())).await;
+    device.server.put(&note("a", "x", 0));
+    device.server.once(Fault::Transient(500));
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(86_400)), ..NO_PULLS });
+    let started = tokio::time::Instant::now();
+    while !matches!(events.next().await, Some(SyncEvent::Pulled { changes: 1, .. })) {}
+    assert!(started.elapsed() < Duration::from_secs(3600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_time_offline_costs_no_work_and_no_request() {
+    let device = Device::new().await;
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(60)), ..NO_PULLS });
+    device.switch.set_online(false);
+    drop(device.engine.push(&note("a", "x", 0)).await.unwrap());
+    let mut events = device.engine.events();
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    assert!(futures::poll!(events.next()).is_pending(), "nothing ran");
+    device.switch.set_online(true);
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn pulls_come_on_an_interval() {
     let device = Device::new().await;
     let mut events = device.engine.events();
@@ -144,6 +172,34 @@ async fn shutdown_finishes_the_requests_in_flight() {
     assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
     assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
     assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
+}
+
+#[tokio::test]
+async fn shutdown_lets_nothing_out_that_was_not_out_yet() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    for number in 0..40 {
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    let shutdown = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.shutdown().await }
+    });
+    tokio::task::yield_now().await;
+    gate.open();
+    shutdown.await.unwrap();
+    flush.await.unwrap().unwrap();
+    assert!(device.server.calls().len() <= 3, "{} requests", device.server.calls().len());
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 40);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -12,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::if_match::IfMatch;
 use super::intercept::{Faults, Intercept, Seen};
 use super::problem::Problem;
 use super::store::{Change, Outcome, Row, Store, Verb};
@@ -30,11 +32,28 @@ pub(super) struct Service {
     /// From the path of a collection to the member that names its records.
     collections: BTreeMap<String, String>,
     token: Option<String>,
+    latency: Duration,
 }
 
 impl Service {
-    pub(super) fn new(store: Store, collections: BTreeMap<String, String>, token: Option<String>) -> Self {
-        Self { store, faults: Faults::default(), collections, token }
+    pub(super) fn new(
+        store: Store,
+        collections: BTreeMap<String, String>,
+        token: Option<String>,
+        latency: Duration,
+    ) -> Self {
+        Self { store, faults: Faults::default(), collections, token, latency }
+    }
+
+    /// Writes a record, or a tombstone, whatever is there.
+    pub(super) fn write_unasked(
+        &self,
+        collection: &str,
+        id: &str,
+        record: Option<&Value>,
+    ) -> rusqlite::Result<()> {
+        let id_member = self.collections.get(collection).map_or("id", String::as_str);
+        self.store.write(collection, id, record.and_then(|record| record.get(id_member)), record)
     }
 }
 
@@ -50,7 +69,11 @@ pub(super) async fn serve(listener: std::net::TcpListener, service: Arc<Service>
 
 async fn answer(State(service): State<Arc<Service>>, request: Request) -> Response {
     let seen = seen(&request);
-    match service.faults.arrive(seen) {
+    let intercept = service.faults.arrive(seen);
+    if !service.latency.is_zero() {
+        tokio::time::sleep(service.latency).await;
+    }
+    match intercept {
         Intercept::Pass => {}
         Intercept::Delay(delay) => tokio::time::sleep(delay).await,
         Intercept::Answer { status, headers, body } => return scripted(status, headers, body),
@@ -104,10 +127,7 @@ async fn handle(service: Arc<Service>, request: Request) -> Result<Response, Pro
             .get(header::AUTHORIZATION)
             .is_none_or(|value| value.as_bytes() != expected.as_bytes())
         {
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "send `Authorization: Bearer` with a valid token",
-            ));
+            return Err(Problem::unauthorized());
         }
     }
     let body = to_bytes(body, LARGEST).await.map_err(|_| {
@@ -130,86 +150,120 @@ fn route(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Problem> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let if_match = text("if-match").map(|version| version.trim_matches('"'));
     let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"));
-    if let Some(id_member) = service.collections.get(path) {
+    let (collection, encoded) = match service.collections.get_key_value(path) {
+        Some((collection, _)) => (collection.as_str(), None),
+        None => path.rsplit_once('/').map(|(collection, id)| (collection, Some(id))).ok_or_else(missing)?,
+    };
+    let id_member = service.collections.get(collection).ok_or_else(missing)?;
+    let Some(encoded) = encoded else {
         return match *method {
             Method::GET => page(&service.store, path, id_member, query.unwrap_or_default()),
             Method::POST => {
-                let record = object(body)?;
-                let id = record.get(id_member).and_then(id_text);
-                let id = id.ok_or_else(|| {
-                    Problem::new(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        format!("a record needs `{id_member}`, a string or a number"),
-                    )
-                })?;
-                let verb = Verb::Create(Value::Object(record));
-                write(service, path, &id, verb, None, text("idempotency-key"), &format!("POST {path} {id}"))
+                let (record, id_json, id) = whole_record(body, id_member)?;
+                let verb = Verb::Create(record);
+                let request = Write { collection, id: &id, id_json: Some(&id_json), verb };
+                write(service, request, headers, &remembered_as(method, path, body))
             }
-            _ => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "a collection takes GET and POST")),
+            _ => Err(Problem::method("GET, POST")),
         };
-    }
-    let (collection, encoded) = path.rsplit_once('/').ok_or_else(missing)?;
-    service.collections.get(collection).ok_or_else(missing)?;
+    };
     let id = percent_decode_str(encoded)
         .decode_utf8()
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the id is no UTF-8"))?;
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the id is no UTF-8, percent-encoded"))?;
+    if id.is_empty() {
+        return Err(missing());
+    }
+    let mut id_json = None;
     let verb = match *method {
         Method::GET => {
             return match service.store.get(collection, &id)? {
                 Some(Row { record: Some(record), version, .. }) => {
                     Ok(with_record(200, Some(version), Some(&record)))
                 }
-                Some(_) => Err(Problem::new(StatusCode::GONE, "it was deleted")),
+                Some(_) => Err(Problem::new(StatusCode::GONE, format!("the record `{id}` was deleted"))),
                 None => Err(missing()),
             };
         }
-        Method::PATCH => Verb::Update(Value::Object(object(body)?)),
-        Method::PUT => Verb::Overwrite(Value::Object(object(body)?)),
-        Method::DELETE => Verb::Delete,
-        _ => {
-            return Err(Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "a record takes GET, PATCH, PUT and DELETE",
-            ));
+        Method::PATCH => {
+            let members = object(body)?;
+            if let Some(named) = members.get(id_member) {
+                same_record(id_text(named).as_deref(), &id, id_member)?;
+            }
+            Verb::Update(Value::Object(members))
         }
+        Method::PUT => {
+            let (record, named, text) = whole_record(body, id_member)?;
+            same_record(Some(&text), &id, id_member)?;
+            id_json = Some(named);
+            Verb::Overwrite(record)
+        }
+        Method::DELETE => Verb::Delete,
+        _ => return Err(Problem::method("GET, PATCH, PUT, DELETE")),
     };
-    write(service, collection, &id, verb, if_match, text("idempotency-key"), &format!("{method} {path}"))
+    let request = Write { collection, id: &id, id_json: id_json.as_ref(), verb };
+    write(service, request, headers, &remembered_as(method, path, body))
+}
+
+/// What a client asks to be written, before its headers were looked at.
+struct Write<'a> {
+    collection: &'a str,
+    id: &'a str,
+    id_json: Option<&'a Value>,
+    verb: Verb,
+}
+
+/// What makes two requests the same one. Not `If-Match`: what a repetition answers does not depend on it.
+fn remembered_as(method: &Method, path: &str, body: &[u8]) -> String {
+    format!("{method} {path}\n{}", String::from_utf8_lossy(body))
+}
+
+/// A header's text; an error where there is more than one, or no text, since leaving a precondition out is no way to read it.
+fn header_text<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Problem> {
+    let unreadable = || Problem::new(StatusCode::BAD_REQUEST, format!("send `{name}` once, as plain text"));
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| unreadable()),
+        _ => Err(unreadable()),
+    }
 }
 
 fn write(
     service: &Service,
-    collection: &str,
-    id: &str,
-    verb: Verb,
-    if_match: Option<&str>,
-    key: Option<&str>,
+    Write { collection, id, id_json, verb }: Write<'_>,
+    headers: &HeaderMap,
     request: &str,
 ) -> Result<Response, Problem> {
-    let status = match (&verb, if_match) {
-        (Verb::Create(_), _) | (_, None) => 409,
-        _ => 412,
+    let if_match = header_text(headers, "if-match")?
+        .map(|text| {
+            let wrong =
+                || Problem::new(StatusCode::BAD_REQUEST, "If-Match takes entity tags such as `\"17\"`");
+            IfMatch::parse(text).ok_or_else(wrong)
+        })
+        .transpose()?;
+    let key = header_text(headers, "idempotency-key")?.map(|key| (key, request));
+    let status = match verb {
+        Verb::Create(_) => StatusCode::CONFLICT,
+        _ => StatusCode::PRECONDITION_FAILED,
     };
-    let key = key.map(|key| (key, request));
-    Ok(match service.store.apply(Change { collection, id, verb, if_match, key })? {
-        Outcome::Done { status, version, record } => with_record(status, version, record.as_ref()),
-        Outcome::Conflict(row) => {
-            let body = json!({ "current": row.record });
-            with_record(status, Some(row.version), Some(&body))
-        }
-        Outcome::Missing => {
-            return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no record `{id}`")));
-        }
-        Outcome::Gone => {
-            return Err(Problem::new(StatusCode::GONE, format!("the record `{id}` was deleted")));
-        }
-        Outcome::KeyReused => {
-            let detail = "this Idempotency-Key was used for another request";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
-        }
-    })
+    let change = Change { collection, id, id_json, verb, if_match: if_match.as_ref(), key };
+    match service.store.apply(change)? {
+        Outcome::Done { status, version, record } => Ok(with_record(status, version, record.as_ref())),
+        Outcome::Conflict(row) => Err(Problem::conflict(status, row)),
+        Outcome::Missing => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no record `{id}`: create it with POST"),
+        )),
+        Outcome::Gone => Err(Problem::new(
+            StatusCode::GONE,
+            format!("the record `{id}` was deleted: PUT without If-Match brings it back"),
+        )),
+        Outcome::KeyReused => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "this Idempotency-Key was used for another request: give each operation a key of its own",
+        )),
+    }
 }
 
 fn with_record(status: u16, version: Option<i64>, body: Option<&Value>) -> Response {
@@ -232,7 +286,13 @@ fn page(store: &Store, collection: &str, id_member: &str, query: &str) -> Result
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "since" => since = cursor(store, &value)?,
-            "limit" => limit = value.parse().unwrap_or(PAGE).clamp(1, PAGE),
+            "limit" => {
+                let wrong = |_| {
+                    let detail = format!("`limit` is a number from 1 to {PAGE}; leave it out for {PAGE}");
+                    Problem::new(StatusCode::BAD_REQUEST, detail)
+                };
+                limit = value.parse::<usize>().map_err(wrong)?.clamp(1, PAGE);
+            }
             _ => {}
         }
     }
@@ -247,9 +307,8 @@ fn page(store: &Store, collection: &str, id_member: &str, query: &str) -> Result
 }
 
 fn cursor(store: &Store, text: &str) -> Result<i64, Problem> {
-    let known =
-        text.parse().ok().filter(|cursor| store.newest().is_ok_and(|newest| (0..=newest).contains(cursor)));
-    known.ok_or_else(|| {
+    let newest = store.newest()?;
+    text.parse().ok().filter(|cursor| (0..=newest).contains(cursor)).ok_or_else(|| {
         Problem::new(
             StatusCode::GONE,
             "this cursor is none of this server's: leave `since` out to get everything",
@@ -258,13 +317,36 @@ fn cursor(store: &Store, text: &str) -> Result<i64, Problem> {
 }
 
 fn item(row: Row, id_member: &str) -> Value {
+    let version = row.version.to_string();
     if let Some(Value::Object(mut record)) = row.record {
-        record.insert("version".to_owned(), row.version.to_string().into());
+        record.insert("version".to_owned(), version.into());
         return Value::Object(record);
     }
-    // The id as it was sent: a number, where the text is one.
-    let id = row.id.parse::<i64>().map_or_else(|_| Value::from(row.id), Value::from);
-    json!({ id_member: id, "deleted": true, "version": row.version.to_string() })
+    let id = row.id_json.unwrap_or_else(|| Value::from(row.id));
+    json!({ id_member: id, "deleted": true, "version": version })
+}
+
+/// A record with its id, as JSON and as text.
+fn whole_record(body: &[u8], id_member: &str) -> Result<(Value, Value, String), Problem> {
+    let record = object(body)?;
+    let named = record.get(id_member).and_then(|id| Some((id.clone(), id_text(id)?)));
+    let (json, text) = named.ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("a record needs `{id_member}`, a string that is not empty, or a number"),
+        )
+    })?;
+    Ok((Value::Object(record), json, text))
+}
+
+/// Whether the body speaks of the record that the path names.
+fn same_record(named: Option<&str>, id: &str, id_member: &str) -> Result<(), Problem> {
+    if named == Some(id) {
+        return Ok(());
+    }
+    let detail =
+        format!("`{id_member}` in the body is not `{id}`, the record of this path: make them the same");
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {

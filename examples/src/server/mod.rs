@@ -5,6 +5,7 @@
 //! quickstart switch on.
 
 mod http;
+mod if_match;
 pub mod intercept;
 mod problem;
 mod store;
@@ -33,6 +34,7 @@ pub struct Config {
     file: Option<PathBuf>,
     port: u16,
     token: Option<String>,
+    latency: Duration,
 }
 
 impl Config {
@@ -40,7 +42,7 @@ impl Config {
     #[must_use]
     pub fn new<'a>(collections: impl IntoIterator<Item = &'a str>) -> Self {
         let collections = collections.into_iter().map(|path| (path.to_owned(), "id".to_owned())).collect();
-        Self { collections, file: None, port: 0, token: None }
+        Self { collections, file: None, port: 0, token: None, latency: Duration::ZERO }
     }
 
     /// Adds a collection whose records are named by another member.
@@ -70,6 +72,13 @@ impl Config {
         self.token = Some(token.to_owned());
         self
     }
+
+    /// Waits so long before it takes each request, as a server far away does. Requests wait side by side.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
 }
 
 /// A running server, on threads of its own. It stops when it is dropped.
@@ -85,10 +94,10 @@ impl Server {
     /// Starts a server on 127.0.0.1.
     ///
     /// # Errors
-    /// When the port is taken or the file cannot be opened.
+    /// When the port is taken, or the file cannot be opened or is another program's.
     pub fn start(config: Config) -> io::Result<Self> {
-        let store = Store::open(config.file.as_deref()).map_err(io::Error::other)?;
-        let service = Arc::new(Service::new(store, config.collections, config.token));
+        let store = Store::open(config.file.as_deref())?;
+        let service = Arc::new(Service::new(store, config.collections, config.token, config.latency));
         let listener = TcpListener::bind(("127.0.0.1", config.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -149,8 +158,7 @@ impl Server {
     /// When the server's own file cannot be written.
     pub fn write_as_other_client(&self, collection: &str, id: &str, record: Option<&Value>) {
         self.service
-            .store
-            .write(collection, id, record)
+            .write_unasked(collection, id, record)
             .expect("the server of an example can write its file");
     }
 }

@@ -1,21 +1,30 @@
 //! The data: records with versions, tombstones, and the remembered answers to writes.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 
+use super::if_match::IfMatch;
+
+/// The format of the file. A file of another format is refused, since nothing here is worth an upgrade.
+const FORMAT: i64 = 1;
+
 const TABLES: &str = "
     create table if not exists records (
         collection text not null,
         id text not null,
+        id_json text,           -- the id as the record has it: \"7\" is not 7, and a tombstone has no record to look into
         version integer not null,
         record text,            -- null is a tombstone
         primary key (collection, id)
     );
     create index if not exists records_by_version on records (collection, version);
+    -- The newest version of all is one look-up, however many records there are.
+    create unique index if not exists versions on records (version);
     create table if not exists answers (
         idempotency_key text primary key,
         request text not null,
@@ -32,6 +41,8 @@ pub(super) struct Store(Mutex<Connection>);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) id: String,
+    /// The id as JSON; `None` when no record with it was ever seen.
+    pub(super) id_json: Option<Value>,
     pub(super) version: i64,
     pub(super) record: Option<Value>,
 }
@@ -41,9 +52,11 @@ pub(super) struct Row {
 pub(super) struct Change<'a> {
     pub(super) collection: &'a str,
     pub(super) id: &'a str,
+    /// The id as the record has it; `None` where no whole record is sent.
+    pub(super) id_json: Option<&'a Value>,
     pub(super) verb: Verb,
-    pub(super) if_match: Option<&'a str>,
-    /// The idempotency key, and what it was sent with.
+    pub(super) if_match: Option<&'a IfMatch>,
+    /// The idempotency key, and the request that it was sent with: method, target and body.
     pub(super) key: Option<(&'a str, &'a str)>,
 }
 
@@ -73,14 +86,19 @@ pub(super) enum Outcome {
 }
 
 impl Store {
-    pub(super) fn open(file: Option<&Path>) -> rusqlite::Result<Self> {
+    pub(super) fn open(file: Option<&Path>) -> io::Result<Self> {
         let connection = match file {
-            Some(file) => Connection::open(file)?,
-            None => Connection::open_in_memory()?,
+            Some(file) => Connection::open(file),
+            None => Connection::open_in_memory(),
         };
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "normal")?;
-        connection.execute_batch(TABLES)?;
+        let connection = connection.map_err(io::Error::other)?;
+        let known = prepare(&connection).map_err(io::Error::other)?;
+        if !known {
+            let file = file.unwrap_or_else(|| Path::new("the database")).display();
+            return Err(io::Error::other(format!(
+                "{file} is no file of this version of the reference server; choose another one, it was not changed"
+            )));
+        }
         Ok(Self(Mutex::new(connection)))
     }
 
@@ -110,10 +128,16 @@ impl Store {
     }
 
     /// Writes without asking: what another client did.
-    pub(super) fn write(&self, collection: &str, id: &str, record: Option<&Value>) -> rusqlite::Result<()> {
+    pub(super) fn write(
+        &self,
+        collection: &str,
+        id: &str,
+        id_json: Option<&Value>,
+        record: Option<&Value>,
+    ) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        put(&transaction, collection, id, record)?;
+        put(&transaction, collection, id, id_json, record)?;
         transaction.commit()
     }
 
@@ -125,7 +149,7 @@ impl Store {
     pub(super) fn since(&self, collection: &str, version: i64, limit: usize) -> rusqlite::Result<Vec<Row>> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "select id, version, record from records where collection = ?1 and version > ?2 order by version limit ?3",
+            "select id, version, record, id_json from records where collection = ?1 and version > ?2 order by version limit ?3",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         statement.query_map(params![collection, version, limit], row)?.collect()
@@ -142,25 +166,39 @@ impl Store {
     }
 }
 
+/// Makes the tables; `false`, and nothing is changed, when the file is somebody else's.
+fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
+    let format: i64 = connection.query_row("pragma user_version", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("select count(*) from sqlite_master", [], |row| row.get(0))?;
+    if format != FORMAT && (format, tables) != (0, 0) {
+        return Ok(false);
+    }
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    Ok(true)
+}
+
 fn take_effect(transaction: &Transaction<'_>, change: Change<'_>) -> rusqlite::Result<Outcome> {
     let current = find(transaction, change.collection, change.id)?;
     let live = current.as_ref().filter(|row| row.record.is_some());
-    let stale = match (change.if_match, live) {
-        (Some(version), Some(row)) => version != row.version.to_string(),
-        _ => false,
-    };
+    let gone = || if current.is_some() { Outcome::Gone } else { Outcome::Missing };
+    // A version of nothing at all matches nothing.
+    let stale = change.if_match.is_some_and(|if_match| {
+        current.as_ref().is_none_or(|row| !if_match.allows(row.version, row.record.is_none()))
+    });
     let (status, record) = match (change.verb, live) {
         (Verb::Create(_), Some(row)) => return Ok(Outcome::Conflict(row.clone())),
         (Verb::Create(record), None) => (201, Some(record)),
-        (Verb::Update(_) | Verb::Delete, None) => {
-            return Ok(if current.is_some() { Outcome::Gone } else { Outcome::Missing });
-        }
+        (Verb::Update(_) | Verb::Delete, None) => return Ok(gone()),
+        (Verb::Overwrite(_), None) if stale => return Ok(gone()),
         (_, Some(row)) if stale => return Ok(Outcome::Conflict(row.clone())),
         (Verb::Update(members), Some(row)) => (200, Some(merged(row.record.clone(), members))),
         (Verb::Overwrite(record), live) => (if live.is_some() { 200 } else { 201 }, Some(record)),
         (Verb::Delete, Some(_)) => (204, None),
     };
-    let version = put(transaction, change.collection, change.id, record.as_ref())?;
+    let version = put(transaction, change.collection, change.id, change.id_json, record.as_ref())?;
     Ok(Outcome::Done { status, version: record.is_some().then_some(version), record })
 }
 
@@ -198,37 +236,41 @@ fn put(
     transaction: &Transaction<'_>,
     collection: &str,
     id: &str,
+    id_json: Option<&Value>,
     record: Option<&Value>,
 ) -> rusqlite::Result<i64> {
     let version = newest(transaction)? + 1;
     transaction
         .prepare_cached(
-            "insert into records (collection, id, version, record) values (?1, ?2, ?3, ?4)
-             on conflict (collection, id) do update set version = excluded.version, record = excluded.record",
+            "insert into records (collection, id, version, record, id_json) values (?1, ?2, ?3, ?4, ?5)
+             on conflict (collection, id) do update set version = excluded.version, record = excluded.record,
+                 id_json = coalesce(excluded.id_json, id_json)",
         )?
-        .execute(params![collection, id, version, record.map(ToString::to_string)])?;
+        .execute(params![
+            collection,
+            id,
+            version,
+            record.map(ToString::to_string),
+            id_json.map(ToString::to_string)
+        ])?;
     Ok(version)
 }
 
 fn newest(connection: &Connection) -> rusqlite::Result<i64> {
-    // One counter for all collections, so that a version is never given twice; each index look-up is cheap.
+    // One counter for all collections, so that a version is never given twice. Tombstones stay, so it never goes back.
     connection
-        .prepare_cached("select coalesce(max(newest), 0) from (select max(version) as newest from records group by collection)")?
+        .prepare_cached("select coalesce(max(version), 0) from records")?
         .query_row([], |row| row.get(0))
 }
 
 fn find(connection: &Connection, collection: &str, id: &str) -> rusqlite::Result<Option<Row>> {
     connection
-        .prepare_cached("select id, version, record from records where collection = ?1 and id = ?2")?
+        .prepare_cached("select id, version, record, id_json from records where collection = ?1 and id = ?2")?
         .query_row(params![collection, id], row)
         .optional()
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let text: Option<String> = row.get(2)?;
-    Ok(Row {
-        id: row.get(0)?,
-        version: row.get(1)?,
-        record: text.and_then(|text| serde_json::from_str(&text).ok()),
-    })
+    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(Row { id: row.get(0)?, version: row.get(1)?, record: json(row.get(2)?), id_json: json(row.get(3)?) })
 }

@@ -127,10 +127,11 @@ impl Account {
             Lane::Parked { seq } => self.parked.set(seq, name, present),
         }
         if let Some(parked) = &record.parked {
-            match present {
-                true => self.parked_ids.insert(parked.intention.id, name.clone()),
-                false => self.parked_ids.remove(&parked.intention.id),
-            };
+            if present {
+                self.parked_ids.insert(parked.intention.id, name.clone());
+            } else {
+                self.parked_ids.remove(&parked.intention.id);
+            }
         }
         if let Some(on) = &record.blocked_on {
             self.blocked.set(on.clone(), name, present);

@@ -8,11 +8,11 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::SqliteTransaction;
 use super::failure::{Cause, Failures};
 use super::file_lock::FileLock;
 use super::pace::Pace;
 use super::statements;
+use super::{SqliteTransaction, counting};
 use crate::record::Principal;
 use crate::storage::{StorageError, Work};
 
@@ -101,6 +101,11 @@ impl Worker {
             self.pace.took(began.elapsed());
             tell(answers);
         }
+        if !self.read_only
+            && let Err(error) = counting::save(&self.connection)
+        {
+            tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
+        }
     }
 
     /// Runs jobs in one transaction. A failure of one undoes that one, unless SQLite had to undo everything.
@@ -112,7 +117,7 @@ impl Worker {
             answers.push((reply, result));
             if self.connection.is_autocommit() {
                 // What ran before was undone as well; what comes next begins anew.
-                self.fail_all(&mut answers, self.failures.take_newest());
+                self.fail_all(&mut answers, self.failures.take_newest().as_ref());
                 tell(std::mem::take(&mut answers));
             }
         }
@@ -120,7 +125,7 @@ impl Worker {
             && let Err(error) = self.execute(statements::COMMIT)
         {
             self.undo();
-            self.fail_all(&mut answers, Some(Cause::new(error)));
+            self.fail_all(&mut answers, Some(&Cause::new(error)));
         }
         answers
     }
@@ -189,10 +194,9 @@ impl Worker {
     }
 
     /// Those that went well have to hear that it was in vain.
-    fn fail_all(&self, answers: &mut [Answer], cause: Option<Cause>) {
+    fn fail_all(&self, answers: &mut [Answer], cause: Option<&Cause>) {
         for (_, result) in answers.iter_mut().filter(|(_, result)| result.is_ok()) {
-            *result =
-                Err(cause.as_ref().map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path())));
+            *result = Err(cause.map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path())));
         }
     }
 }

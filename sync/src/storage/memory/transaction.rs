@@ -19,7 +19,7 @@ pub(super) struct MemoryTransaction<'a> {
 /// How one change is taken back.
 #[expect(clippy::large_enum_variant, reason = "nearly every change is one of a record")]
 enum Undo {
-    Record(RecordRef, Option<Record>),
+    Record(RecordRef, Option<Box<Record>>),
     Cursor(EntityName, Option<Cursor>),
     Note(String, Option<String>),
     /// All of an entity's items: there are few, if any.
@@ -36,7 +36,7 @@ impl<'a> MemoryTransaction<'a> {
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Record(name, record) => {
-                    self.account.replace(&name, record);
+                    self.account.replace(&name, record.map(|record| *record));
                 }
                 Undo::Cursor(entity, cursor) => restore(&mut self.account.cursors, entity, cursor),
                 Undo::Note(name, text) => restore(&mut self.account.notes, name, text),
@@ -82,7 +82,7 @@ impl Transaction for MemoryTransaction<'_> {
             *self.last_seq = newest.max(*self.last_seq);
         }
         let before = self.account.replace(name, record);
-        self.undo.push(Undo::Record(name.clone(), before));
+        self.undo.push(Undo::Record(name.clone(), before.map(Box::new)));
         Ok(())
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::Durability;
 use super::failure::Cause;
 use super::location::{Found, Location, io_error};
 use super::schema::{self, Upgrade};
+use super::{Durability, counting};
 use crate::storage::StorageError;
 
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
@@ -54,7 +54,7 @@ pub(super) fn open(
     }
     set_up(&connection, durability).map_err(failed)?;
     schema::upgrade(&mut connection, upgrades).map_err(failed)?;
-    read_schema(&connection).map_err(failed)?;
+    counting::begin(&connection).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
     Ok(connection)
 }
@@ -81,7 +81,7 @@ pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<
             source: io::Error::from(io::ErrorKind::Unsupported).into(),
         });
     }
-    read_schema(&connection).map_err(failed)?;
+    counting::begin(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -138,9 +138,4 @@ fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<(
     connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", CACHE)
-}
-
-/// Reads what the tables are, so that damage there is found now.
-fn read_schema(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("SELECT count(*) FROM (SELECT 1 FROM records LIMIT 1)", [], |_| Ok(()))
 }

@@ -5,10 +5,12 @@
 
 mod builder;
 mod connection;
+mod counting;
 mod failure;
 mod file_lock;
 mod location;
 mod pace;
+mod queues;
 mod rows;
 mod schema;
 mod statements;

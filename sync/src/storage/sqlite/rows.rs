@@ -142,6 +142,11 @@ pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A limit for SQLite, which means none by a number that is large enough.
+pub(super) fn size(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 /// A time as text that sorts like the time: always nine decimals, and a year of four digits.
 pub(super) fn moment(time: DateTime<Utc>) -> String {
     match time.year() {

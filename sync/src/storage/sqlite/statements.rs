@@ -33,17 +33,23 @@ pub(super) const DUE: &str = select_records!(
     "WHERE principal = ?1 AND lane = 'waiting' AND due > ?2 AND due <= ?3 ORDER BY due, seq LIMIT ?4"
 );
 
-pub(super) const READY: &str =
-    select_records!("WHERE principal = ?1 AND lane = 'ready' AND seq >= 0 ORDER BY seq LIMIT ?2");
-
 pub(super) const NEXT_DUE: &str =
     "SELECT due FROM records WHERE principal = ?1 AND lane = 'waiting' ORDER BY due LIMIT 1";
 
-pub(super) const LANE: &str =
-    select_records!("WHERE principal = ?1 AND lane = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4");
+pub(super) const QUEUE: &str = select_records!(
+    "WHERE principal = ?1 AND entity = ?2 AND lane = ?3 AND seq > ?4 AND seq < ?5 ORDER BY seq LIMIT ?6"
+);
 
-pub(super) const LANE_OF_ENTITY: &str =
-    select_records!("WHERE principal = ?1 AND entity = ?5 AND lane = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4");
+/// The same places without the rows; answered from the index alone.
+pub(super) const QUEUE_PLACES: &str = "
+    SELECT seq, id FROM records
+    WHERE principal = ?1 AND entity = ?2 AND lane = ?3 AND seq > ?4 AND seq < ?5 ORDER BY seq LIMIT ?6";
+
+pub(super) const ROW: &str = select_records!("WHERE id = ?1");
+
+/// The entities with a queue.
+pub(super) const QUEUES: &str =
+    "SELECT entity FROM sync_live_queues WHERE principal = ?1 AND (waiting > 0 OR parked > 0)";
 
 pub(super) const PARKED_BY_ID: &str = select_records!("WHERE principal = ?1 AND parked_id = ?2");
 
@@ -59,11 +65,10 @@ pub(super) const EARLIER_CHILD: &str = "
     WHERE reference.principal = ?1 AND reference.entity = ?2 AND reference.key = ?3 AND reference.seq < ?4
     ORDER BY reference.seq LIMIT 1";
 
-pub(super) const COUNTS: &str =
-    "SELECT entity, waiting, parked FROM sync_queues WHERE principal = ?1 AND (waiting > 0 OR parked > 0)";
+pub(super) const COUNTS: &str = "SELECT entity, waiting, parked FROM sync_live_queues WHERE principal = ?1 AND (waiting > 0 OR parked > 0)";
 
 /// Looks at one row for each entity of each principal.
-pub(super) const LAST_SEQ: &str = "SELECT coalesce(max(last_seq), 0) FROM sync_queues";
+pub(super) const LAST_SEQ: &str = "SELECT coalesce(max(last_seq), 0) FROM sync_live_queues";
 
 pub(super) const CURSOR: &str = "SELECT cursor FROM sync_cursors WHERE principal = ?1 AND entity = ?2";
 

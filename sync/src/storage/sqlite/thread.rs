@@ -8,11 +8,11 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::SqliteTransaction;
 use super::failure::{Cause, Failures};
 use super::file_lock::FileLock;
 use super::pace::Pace;
 use super::statements;
+use super::{SqliteTransaction, counting};
 use crate::record::Principal;
 use crate::storage::{StorageError, Work};
 
@@ -100,6 +100,11 @@ impl Worker {
             let answers = self.run_batch(batch);
             self.pace.took(began.elapsed());
             tell(answers);
+        }
+        if !self.read_only
+            && let Err(error) = counting::save(&self.connection)
+        {
+            tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
         }
     }
 

@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::failure::Failures;
-use super::rows::{self, Columns, moment, number};
+use super::rows::{self, Columns, moment, number, size};
 use super::statements;
-use crate::record::{EntityName, Lane, OperationId, Principal, Record, RecordKey, RecordRef};
+use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 
 /// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
@@ -17,7 +17,7 @@ pub struct SqliteTransaction<'a> {
     failures: &'a Failures,
 }
 
-/// The lanes of records that wait, in any order.
+/// The lanes of records with a pending edit, by [`Lane::name`](crate::record::Lane::name).
 const LANES: [&str; 4] = ["ready", "waiting", "blocked", "parked"];
 
 impl<'a> SqliteTransaction<'a> {
@@ -43,7 +43,19 @@ impl<'a> SqliteTransaction<'a> {
         self.statement(sql)?.execute(parameters).map_err(|error| self.failures.note(error))
     }
 
-    fn first<T>(
+    pub(super) fn principal(&self) -> &str {
+        self.principal.as_str()
+    }
+
+    pub(super) fn text(&self, row: &Row<'_>, column: usize) -> Result<String, StorageError> {
+        row.get(column).map_err(|error| self.failures.note(error))
+    }
+
+    pub(super) fn number(&self, row: &Row<'_>, column: usize) -> Result<i64, StorageError> {
+        row.get(column).map_err(|error| self.failures.note(error))
+    }
+
+    pub(super) fn first<T>(
         &self,
         sql: &str,
         parameters: impl Params,
@@ -54,7 +66,7 @@ impl<'a> SqliteTransaction<'a> {
         rows.next().map_err(|error| self.failures.note(error))?.map(read).transpose()
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         parameters: impl Params,
@@ -74,44 +86,25 @@ impl<'a> SqliteTransaction<'a> {
         cell.map_err(|error| self.failures.note(error))
     }
 
-    fn in_lane(
-        &self,
-        lane: &str,
-        entity: Option<&EntityName>,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let (after, limit) = (after.map_or(-1, number), size(limit));
-        let principal = self.principal.as_str();
-        match entity {
-            None => self.all(statements::LANE, params![principal, lane, after, limit], rows::read_named),
-            Some(entity) => self.all(
-                statements::LANE_OF_ENTITY,
-                params![principal, lane, after, limit, entity.as_str()],
-                rows::read_named,
-            ),
-        }
-    }
-
     fn due_between(
         &self,
         after: &str,
         until: &str,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let parameters = params![self.principal.as_str(), after, until, size(limit)];
+        let parameters = params![self.principal(), after, until, size(limit)];
         self.all(statements::DUE, parameters, rows::read_named)
     }
 }
 
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
-        let parameters = params![self.principal.as_str(), name.entity.as_str(), name.key.as_str()];
+        let parameters = params![self.principal(), name.entity.as_str(), name.key.as_str()];
         self.first(statements::RECORD, parameters, |row| rows::read(row, name))
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        let (principal, entity, key) = (self.principal.as_str(), name.entity.as_str(), name.key.as_str());
+        let (principal, entity, key) = (self.principal(), name.entity.as_str(), name.key.as_str());
         if record.is_empty() {
             self.execute(statements::REMOVE, params![principal, entity, key])?;
             return Ok(());
@@ -162,14 +155,13 @@ impl Transaction for SqliteTransaction<'_> {
             found.extend(self.due_between(&moment(latest), "~", limit - found.len())?);
         }
         if found.len() < limit {
-            let parameters = params![self.principal.as_str(), size(limit - found.len())];
-            found.extend(self.all(statements::READY, parameters, rows::read_named)?);
+            found.extend(self.queued(&["ready"], None, None, limit - found.len())?);
         }
         Ok(found)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
-        let Some(due) = self.cell(statements::NEXT_DUE, [self.principal.as_str()])? else { return Ok(None) };
+        let Some(due) = self.cell(statements::NEXT_DUE, [self.principal()])? else { return Ok(None) };
         match DateTime::parse_from_rfc3339(&due) {
             Ok(due) => Ok(Some(due.to_utc())),
             Err(error) => Err(StorageError::Corrupt(format!("the due time `{due}`: {error}").into())),
@@ -182,13 +174,7 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let mut found = Vec::new();
-        for lane in LANES {
-            found.extend(self.in_lane(lane, entity, after, limit)?);
-        }
-        found.sort_by_key(|(_, record)| record.lane().seq());
-        found.truncate(limit);
-        Ok(found)
+        self.queued(&LANES, entity, after, limit)
     }
 
     fn parked(
@@ -197,52 +183,46 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lane(Lane::Parked { seq: 0 }.name(), entity, after, limit)
+        self.queued(&["parked"], entity, after, limit)
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
-        let parameters = params![self.principal.as_str(), id.to_string()];
+        let parameters = params![self.principal(), id.to_string()];
         self.first(statements::PARKED_BY_ID, parameters, rows::read_named)
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {
-        let parameters = params![self.principal.as_str(), on.entity.as_str(), on.key.as_str()];
+        let parameters = params![self.principal(), on.entity.as_str(), on.key.as_str()];
         let freed = self.execute(statements::RELEASE, parameters)?;
         Ok(u64::try_from(freed).unwrap_or(u64::MAX))
     }
 
     fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
         let (entity, key) = (parent.entity.as_str(), parent.key.as_str());
-        let parameters = params![self.principal.as_str(), entity, key, number(before)];
+        let parameters = params![self.principal(), entity, key, number(before)];
         self.first(statements::EARLIER_CHILD, parameters, rows::read_name)
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {
-        self.all(statements::COUNTS, [self.principal.as_str()], |row| {
-            let read = || -> rusqlite::Result<_> {
-                let entity = EntityName::from_stored(row.get(0)?);
-                let (waiting, parked): (i64, i64) = (row.get(1)?, row.get(2)?);
-                Ok((entity, Counts { waiting: unsigned(waiting), parked: unsigned(parked) }))
-            };
-            read().map_err(|error| self.failures.note(error))
+        self.all(statements::COUNTS, [self.principal()], |row| {
+            let entity = EntityName::from_stored(self.text(row, 0)?);
+            let (waiting, parked) = (self.number(row, 1)?, self.number(row, 2)?);
+            Ok((entity, Counts { waiting: unsigned(waiting), parked: unsigned(parked) }))
         })
     }
 
     fn last_seq(&mut self) -> Result<u64, StorageError> {
-        let last: Option<i64> = self
-            .statement(statements::LAST_SEQ)?
-            .query_row([], |row| row.get(0))
-            .map_err(|error| self.failures.note(error))?;
-        Ok(unsigned(last.unwrap_or(0)))
+        let last = self.first(statements::LAST_SEQ, [], |row| self.number(row, 0))?;
+        Ok(last.map_or(0, unsigned))
     }
 
     fn cursor(&mut self, entity: &EntityName) -> Result<Option<Cursor>, StorageError> {
-        let cursor = self.cell(statements::CURSOR, params![self.principal.as_str(), entity.as_str()])?;
+        let cursor = self.cell(statements::CURSOR, params![self.principal(), entity.as_str()])?;
         Ok(cursor.map(Cursor::new))
     }
 
     fn set_cursor(&mut self, entity: &EntityName, cursor: Option<&Cursor>) -> Result<(), StorageError> {
-        let (principal, entity) = (self.principal.as_str(), entity.as_str());
+        let (principal, entity) = (self.principal(), entity.as_str());
         match cursor {
             Some(cursor) => {
                 self.execute(statements::SET_CURSOR, params![principal, entity, cursor.as_str()])?
@@ -253,11 +233,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn note(&mut self, name: &str) -> Result<Option<String>, StorageError> {
-        self.cell(statements::NOTE, params![self.principal.as_str(), name])
+        self.cell(statements::NOTE, params![self.principal(), name])
     }
 
     fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError> {
-        let principal = self.principal.as_str();
+        let principal = self.principal();
         match text {
             Some(text) => self.execute(statements::SET_NOTE, params![principal, name, text])?,
             None => self.execute(statements::FORGET_NOTE, params![principal, name])?,
@@ -267,7 +247,7 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError> {
         let parameters = params![
-            self.principal.as_str(),
+            self.principal(),
             item.entity.as_str(),
             item.identity(),
             item.key.as_ref().map(RecordKey::as_str),
@@ -280,7 +260,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn items_aside(&mut self, entity: &EntityName, limit: usize) -> Result<Vec<SetAside>, StorageError> {
-        let parameters = params![self.principal.as_str(), entity.as_str(), size(limit)];
+        let parameters = params![self.principal(), entity.as_str(), size(limit)];
         self.all(statements::ITEMS_ASIDE, parameters, |row| {
             let read = || -> rusqlite::Result<_> {
                 Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
@@ -294,14 +274,10 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn forget_aside(&mut self, name: &RecordRef) -> Result<(), StorageError> {
-        let parameters = params![self.principal.as_str(), name.entity.as_str(), name.key.as_str()];
+        let parameters = params![self.principal(), name.entity.as_str(), name.key.as_str()];
         self.execute(statements::FORGET_ASIDE, parameters)?;
         Ok(())
     }
-}
-
-fn size(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -21,8 +21,9 @@ CREATE TABLE records (
 );
 
 CREATE UNIQUE INDEX records_name ON records (principal, entity, key);
-CREATE INDEX records_lane ON records (principal, lane, seq) WHERE seq IS NOT NULL;
-CREATE INDEX records_entity ON records (principal, entity, lane, seq) WHERE seq IS NOT NULL;
+-- One index for the queues of all entities and for each one's, and for counting them: a second one would make every push
+-- write another page.
+CREATE INDEX records_queue ON records (principal, entity, lane, seq, revision) WHERE seq IS NOT NULL;
 CREATE INDEX records_due ON records (principal, due, seq) WHERE lane = 'waiting';
 CREATE INDEX records_parked ON records (principal, parked_id) WHERE parked_id IS NOT NULL;
 CREATE INDEX records_blocked ON records (principal, blocked_entity, blocked_key) WHERE blocked_entity IS NOT NULL;
@@ -40,17 +41,16 @@ CREATE TABLE sync_references (
 CREATE UNIQUE INDEX sync_references_parent ON sync_references (principal, entity, key, seq, record);
 CREATE INDEX sync_references_child ON sync_references (record);
 
--- How many records of each entity wait. Kept by the triggers below, since counting a long queue takes long.
+-- How many records of each entity wait, as of the last time that the file was closed. Empty while it is open, after a crash,
+-- and after an edit by hand; then the queues are counted when the file is opened.
 CREATE TABLE sync_queues (
     id        INTEGER PRIMARY KEY,
     principal TEXT NOT NULL,
     entity    TEXT NOT NULL,
     waiting   INTEGER NOT NULL,
     parked    INTEGER NOT NULL,
-    last_seq  INTEGER NOT NULL   -- greatest number that an operation ever had
+    last_seq  INTEGER NOT NULL   -- greatest number that an operation had
 );
-
-CREATE UNIQUE INDEX sync_queues_name ON sync_queues (principal, entity);
 
 CREATE TABLE sync_cursors (
     id        INTEGER PRIMARY KEY,
@@ -86,40 +86,19 @@ CREATE TABLE sync_aside (
 CREATE UNIQUE INDEX sync_aside_identity ON sync_aside (principal, entity, identity);
 CREATE INDEX sync_aside_order ON sync_aside (principal, entity);
 
-CREATE TRIGGER records_queue_on_insert AFTER INSERT ON records WHEN new.seq IS NOT NULL
+CREATE TRIGGER records_count_on_insert AFTER INSERT ON records WHEN new.seq IS NOT NULL
 BEGIN
-    INSERT INTO sync_queues (principal, entity, waiting, parked, last_seq)
-    VALUES (new.principal, new.entity, new.lane <> 'parked', new.lane = 'parked', new.revision)
-    ON CONFLICT (principal, entity) DO UPDATE SET
-        waiting = waiting + excluded.waiting,
-        parked = parked + excluded.parked,
-        last_seq = max(last_seq, excluded.last_seq);
+    DELETE FROM sync_queues WHERE id > 0;
 END;
 
-CREATE TRIGGER records_queue_on_update AFTER UPDATE ON records
-WHEN (new.lane IN ('idle', 'parked')) + 2 * (new.lane = 'parked') <> (old.lane IN ('idle', 'parked')) + 2 * (old.lane = 'parked')
-    OR coalesce(new.revision, 0) > coalesce(old.revision, 0)
+CREATE TRIGGER records_count_on_update AFTER UPDATE ON records WHEN new.seq IS NOT NULL OR old.seq IS NOT NULL
 BEGIN
-    INSERT INTO sync_queues (principal, entity, waiting, parked, last_seq)
-    VALUES (
-        new.principal,
-        new.entity,
-        (new.lane NOT IN ('idle', 'parked')) - (old.lane NOT IN ('idle', 'parked')),
-        (new.lane = 'parked') - (old.lane = 'parked'),
-        coalesce(new.revision, 0)
-    )
-    ON CONFLICT (principal, entity) DO UPDATE SET
-        waiting = waiting + excluded.waiting,
-        parked = parked + excluded.parked,
-        last_seq = max(last_seq, excluded.last_seq);
+    DELETE FROM sync_queues WHERE id > 0;
 END;
 
-CREATE TRIGGER records_queue_on_delete AFTER DELETE ON records WHEN old.seq IS NOT NULL
+CREATE TRIGGER records_count_on_delete AFTER DELETE ON records WHEN old.seq IS NOT NULL
 BEGIN
-    UPDATE sync_queues SET
-        waiting = waiting - (old.lane <> 'parked'),
-        parked = parked - (old.lane = 'parked')
-    WHERE principal = old.principal AND entity = old.entity;
+    DELETE FROM sync_queues WHERE id > 0;
 END;
 
 -- The rows of an operation that waits no longer; those of the new one are inserted by the program.

@@ -49,7 +49,7 @@ fn events(foreign: bool, refusals: bool) -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Invariants 1, 2, 3, 5 and 6: with one writer, the server ends where the list of edits ends, whatever was lost on the
     /// way, and the device is never asked to decide a conflict with itself.

@@ -17,7 +17,6 @@ pub(super) struct MemoryTransaction<'a> {
 }
 
 /// How one change is taken back.
-#[expect(clippy::large_enum_variant, reason = "nearly every change is one of a record")]
 enum Undo {
     Record(RecordRef, Option<Box<Record>>),
     Cursor(EntityName, Option<Cursor>),

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --example inspect -- app.db`, also while an engine works on the file.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,8 +46,10 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 fn main() -> ExitCode {
-    match show(&Arguments::parse()) {
+    match show(&Arguments::parse(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads, such as `head`, has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -54,13 +57,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn show(arguments: &Arguments) -> Result<(), BoxError> {
+fn is_broken_pipe(error: &BoxError) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn show(arguments: &Arguments, out: &mut impl Write) -> Result<(), BoxError> {
     // Says whether it is a storage file at all, and of which version.
     drop(SqliteStorage::builder(&arguments.file).read_only(true).open()?);
     let connection = Connection::open_with_flags(&arguments.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // One moment for all tables, while an engine may be at work.
+    let connection = connection.unchecked_transaction()?;
     let known: i64 =
         connection.query_row("select count(*) from records where on_server", [], |row| row.get(0))?;
-    println!("{} knows {known} records of the server.", arguments.file.display());
+    writeln!(out, "{} knows {known} records of the server.", arguments.file.display())?;
     for (heading, query) in TABLES {
         let mut statement = connection.prepare(query)?;
         let columns = statement.column_count();
@@ -75,13 +84,13 @@ fn show(arguments: &Arguments) -> Result<(), BoxError> {
                 cells.into_iter().flatten().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  "),
             );
         }
-        println!("\n{heading}: {total}");
+        writeln!(out, "\n{heading}: {total}")?;
         for line in &lines {
-            println!("  {line}");
+            writeln!(out, "  {line}")?;
         }
         let rest = total - i64::try_from(lines.len()).unwrap_or(total);
         if rest > 0 {
-            println!("  … and {rest} more (--rows shows more of them)");
+            writeln!(out, "  … and {rest} more (--rows shows more of them)")?;
         }
     }
     Ok(())

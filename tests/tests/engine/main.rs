@@ -11,3 +11,4 @@ mod ordering;
 mod parked;
 mod pulling;
 mod pushing;
+mod review;

@@ -204,9 +204,10 @@ pub enum SyncError {
         #[source]
         source: RemoteError,
     },
-    /// The server said that there is more, and did not move its cursor.
+    /// There is more, and the cursor does not move: the server gave the same one again, or it gave none and more records
+    /// share the newest `updated_at` than a page holds.
     #[error(
-        "{entity}: the server says that there is more after the cursor `{cursor}`, and gives the same cursor again; the pull was stopped"
+        "{entity}: there is more after the cursor `{cursor}`, and the server's answers do not move it on; the pull was stopped, so mend the server's cursor or ask for larger pages"
     )]
     StuckCursor {
         /// The entity.

@@ -105,7 +105,7 @@ async fn send(
     let (observed, wish) = match core.remote.send(request).await {
         Ok(reply) => {
             core.end_pause().await?;
-            (read_answer(core, port, claimed, reply.answer).await, reply.retry_after)
+            (read_answer(core, port, claimed, reply.answer, report).await, reply.retry_after)
         }
         Err(error) => {
             let wish = error.retry_after();
@@ -114,7 +114,7 @@ async fn send(
     };
     let mut observed = match observed {
         Ok(observed) => observed,
-        Err(trouble) => failed(core, claimed, trouble, report).await?,
+        Err(trouble) => failed(core, port, claimed, trouble, report).await?,
     };
     if let (Some(wish), Course::GoOn) = (wish, observed.course) {
         core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
@@ -149,6 +149,7 @@ async fn read_answer(
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     answer: WriteAnswer,
+    report: &mut SyncReport,
 ) -> Result<Observed, Trouble> {
     let flight = &claimed.flight;
     let outcome = match answer {
@@ -175,7 +176,16 @@ async fn read_answer(
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     let fetched = match &outcome {
-        Outcome::Accepted { .. } if flight.crossed => Some(fetch(core, port, claimed).await?),
+        Outcome::Accepted { .. } if flight.crossed => match fetch(core, port, claimed).await {
+            Ok(copy) => Some(copy),
+            // The server took the operation, and only the question after that is refused.
+            Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
+                let (record, operation) = (claimed.name.clone(), flight.intention.id);
+                core.fail(report, SyncError::Push { record, operation, source });
+                None
+            }
+            Err(trouble) => return Err(trouble),
+        },
         _ => None,
     };
     Ok(Observed { outcome, fetched, course: Course::GoOn })
@@ -204,6 +214,7 @@ async fn fetch(core: &Core, port: &Arc<dyn EntityPort>, claimed: &Claimed) -> Re
 /// Sorts a failure into its class (design, section 6).
 async fn failed(
     core: &Core,
+    port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     trouble: Trouble,
     report: &mut SyncReport,
@@ -239,8 +250,13 @@ async fn failed(
     if let Course::Stop(reason) = course {
         core.begin_pause(reason, wish).await?;
     }
+    // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
+    let fetched = match &outcome {
+        Outcome::Refused(_) if flight.crossed => fetch(core, port, claimed).await.ok(),
+        _ => None,
+    };
     core.fail(report, SyncError::Push { record, operation, source });
-    Ok(Observed { outcome, fetched: None, course })
+    Ok(Observed { outcome, fetched, course })
 }
 
 fn port_url(core: &Core, claimed: &Claimed) -> String {
@@ -266,7 +282,8 @@ async fn write_down(
             }
             Written::Missing(Step::Decide(dispute)) => decide(core, port, claimed, &dispute)
                 .await
-                .map(|decision| known.decision = Some((*dispute, decision))),
+                // The record has changed since the handler was told of it, if it was: it is told anew.
+                .map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None }),
             Written::Missing(Step::Show(shown, copy)) => {
                 let told = tell(core, port, claimed, &copy, &shown).await;
                 told.map(|()| known.shown = Some(shown))

@@ -144,10 +144,13 @@ impl Core {
                 (Some(due), Some(pause)) => Some(due.max(pause)),
                 (due, pause) => pause.or(due),
             };
+            // A sync that was skipped because of a pause was none, and mended nothing.
             if state == State::Idle {
                 status.last_sync_at = Some(now);
             }
-            status.last_error = error;
+            if state == State::Idle || error.is_some() {
+                status.last_error = error;
+            }
         });
         self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
         Ok(())

@@ -26,6 +26,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
 /// storage at once.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
+    let _end = CloseAtEnd(&inbox);
     let mut timers = Timers::default();
     loop {
         let news = inbox.look();
@@ -38,7 +39,9 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
         let reachable = *online.borrow();
         let due = if reachable { timers.take_due(now) } else { None };
         let request = match (news.request, due) {
-            (Some(request), _) => request,
+            (Some(request), None) => request,
+            // What is due at the same time is done with it: its timer is spent.
+            (Some(request), Some(wanted)) => Request { wanted: request.wanted.and(wanted), ..request },
             (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
             (None, None) => {
                 wait(&inbox, &mut timers, &mut online, reachable).await;
@@ -53,6 +56,15 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             // Whoever stopped waiting does not want to know.
             let _ = caller.send(answer.clone());
         }
+    }
+}
+
+/// Closes the inbox when the driver ends, by a panic too: nobody waits for an answer that does not come.
+struct CloseAtEnd<'a>(&'a Inbox);
+
+impl Drop for CloseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -85,6 +97,8 @@ struct Timers {
     pull_at: Option<Instant>,
     /// How many pulls in a row did not come to their end.
     pull_failures: u32,
+    /// The device has just come online: the back-off of when it was not is not waited for.
+    edge: bool,
     /// The connectivity will not change any more.
     deaf: bool,
 }
@@ -106,6 +120,7 @@ impl Timers {
 
     fn came_online(&mut self, now: Instant) {
         if let Some(auto) = self.auto {
+            self.edge = true;
             self.flush_at = Some(now);
             self.pull_at = auto.pull_every.map(|_| now);
         }
@@ -124,8 +139,9 @@ impl Timers {
         if pull {
             self.pull_at = auto.pull_every.map(|every| now + every);
         }
+        let edge = std::mem::take(&mut self.edge);
         let pull = if pull { Pulls::Everything } else { Pulls::Nothing };
-        let wanted = Wanted { flush: flush || pull == Pulls::Everything, pull, by_hand: false };
+        let wanted = Wanted { flush: flush || pull == Pulls::Everything, pull, by_hand: edge };
         wanted.flush.then_some(wanted)
     }
 

@@ -52,7 +52,7 @@ impl Pulls {
 
 impl Wanted {
     /// One sync that does what both do.
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             flush: self.flush || other.flush,
             pull: self.pull.and(other.pull),

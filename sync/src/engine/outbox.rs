@@ -37,16 +37,22 @@ pub(crate) fn take(
         issued.push(match enqueued {
             Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
             Enqueued::Withdrawn => {
-                receipts.tell(&name, stamp.seq, Fate::TakenBack);
-                Receipts::done(stamp.id, name)
+                let under_way = after.flight.as_ref().map(|flight| flight.intention.revision);
+                receipts.take_back(&name, under_way, stamp.seq);
+                leaving(receipts, stamp.id, name, &after)
             }
-            Enqueued::AlreadyLeaving => match &after.flight {
-                Some(flight) => receipts.issue(flight.intention.id, name, flight.intention.revision),
-                None => Receipts::done(stamp.id, name),
-            },
+            Enqueued::AlreadyLeaving => leaving(receipts, stamp.id, name, &after),
         });
     }
     Ok(issued)
+}
+
+/// The receipt of a deletion that adds nothing to what is under way, if anything is.
+fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &Record) -> Receipt {
+    match &after.flight {
+        Some(flight) => receipts.issue(flight.intention.id, name, flight.intention.revision),
+        None => Receipts::done(id, name),
+    }
 }
 
 impl Core {

@@ -113,7 +113,8 @@ async fn supply(
         match step {
             Step::Decide(dispute) => {
                 let decision = core.call(port.decide(read.page.key(index), &dispute)).await?;
-                told.entry(index).decision = Some((*dispute, decision));
+                // The record has changed since the handler was told of it, if it was: it is told anew.
+                *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
                 decided = true;
             }
             Step::Show(shown, _) => shows.push((index, shown)),

@@ -83,6 +83,10 @@ async fn run(
             Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),
             Err(Trouble::Storage(error)) => return Err(error),
         }
+        if next.stuck {
+            let cursor = next.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
+            return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
+        }
         let changes = report.pulled - before;
         core.announcer.announce(SyncEvent::PageProgress {
             entity: entity.clone(),
@@ -132,6 +136,8 @@ struct Next {
     /// To be kept with the page.
     cursor: Option<Cursor>,
     has_more: bool,
+    /// The page was full, and where it ends cannot be told: the rest cannot be asked for.
+    stuck: bool,
 }
 
 /// The server says that there is more, and gives the cursor that it was asked with.
@@ -141,12 +147,16 @@ struct Stuck(Cursor);
 fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Result<Next, Stuck> {
     match position {
         Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => Err(Stuck(cursor)),
-        Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more }),
+        Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more, stuck: false }),
         Position::NewestItem { full } => {
             let newest =
                 read.newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
             let moved = newest.is_some() && newest.as_ref() != before;
-            Ok(Next { cursor: newest.or_else(|| before.cloned()), has_more: full && moved })
+            Ok(Next {
+                cursor: newest.or_else(|| before.cloned()),
+                has_more: full && moved,
+                stuck: full && !moved,
+            })
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ enum Watch {
     /// There is nothing to wait for: what was deleted had never been sent.
     Done,
     Waiting {
-        revision: u64,
+        place: Place,
         news: oneshot::Receiver<Fate>,
         receipts: Weak<Receipts>,
     },
@@ -95,10 +96,10 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Watch::Waiting { revision, receipts, .. } = &self.watch
+        if let Watch::Waiting { place, receipts, .. } = &self.watch
             && let Some(receipts) = receipts.upgrade()
         {
-            receipts.forget(&self.record, *revision);
+            receipts.forget(&self.record, *place);
         }
     }
 }
@@ -114,13 +115,22 @@ pub(crate) enum Fate {
 
 /// The receipts that somebody still holds. Nothing is kept for those that were dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Receipts(Mutex<HashMap<RecordRef, BTreeMap<u64, oneshot::Sender<Fate>>>>);
+pub(crate) struct Receipts {
+    waiting: Mutex<HashMap<RecordRef, Edits>>,
+    issued: AtomicU64,
+}
+
+/// The edit's revision, and a number that tells the receipts of one edit apart.
+type Place = (u64, u64);
+
+type Edits = BTreeMap<Place, oneshot::Sender<Fate>>;
 
 impl Receipts {
     pub(crate) fn issue(self: &Arc<Self>, id: OperationId, record: RecordRef, revision: u64) -> Receipt {
         let (sender, news) = oneshot::channel();
-        self.waiting().entry(record.clone()).or_default().insert(revision, sender);
-        Receipt { id, record, watch: Watch::Waiting { revision, news, receipts: Arc::downgrade(self) } }
+        let place = (revision, self.issued.fetch_add(1, Ordering::Relaxed));
+        self.waiting().entry(record.clone()).or_default().insert(place, sender);
+        Receipt { id, record, watch: Watch::Waiting { place, news, receipts: Arc::downgrade(self) } }
     }
 
     pub(crate) fn done(id: OperationId, record: RecordRef) -> Receipt {
@@ -129,10 +139,21 @@ impl Receipts {
 
     /// Tells all edits of a record up to a revision what became of them.
     pub(crate) fn tell(&self, record: &RecordRef, through: u64, fate: Fate) {
+        self.tell_those(record, 0, through, fate);
+    }
+
+    /// Tells the edits after the one that is under way, up to a revision, that they were taken back.
+    pub(crate) fn take_back(&self, record: &RecordRef, under_way: Option<u64>, through: u64) {
+        let from = under_way.map_or(0, |revision| revision.saturating_add(1));
+        self.tell_those(record, from, through, Fate::TakenBack);
+    }
+
+    fn tell_those(&self, record: &RecordRef, from: u64, through: u64, fate: Fate) {
         let mut waiting = self.waiting();
         let Some(edits) = waiting.get_mut(record) else { return };
-        let later = through.checked_add(1).map(|next| edits.split_off(&next)).unwrap_or_default();
-        let told = std::mem::replace(edits, later);
+        let later = through.checked_add(1).map(|next| edits.split_off(&(next, 0))).unwrap_or_default();
+        let told = edits.split_off(&(from, 0));
+        edits.extend(later);
         if edits.is_empty() {
             waiting.remove(record);
         }
@@ -143,17 +164,17 @@ impl Receipts {
         }
     }
 
-    fn forget(&self, record: &RecordRef, revision: u64) {
+    fn forget(&self, record: &RecordRef, place: Place) {
         let mut waiting = self.waiting();
         if let Some(edits) = waiting.get_mut(record) {
-            edits.remove(&revision);
+            edits.remove(&place);
             if edits.is_empty() {
                 waiting.remove(record);
             }
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<RecordRef, BTreeMap<u64, oneshot::Sender<Fate>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, HashMap<RecordRef, Edits>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

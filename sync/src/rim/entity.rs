@@ -134,10 +134,17 @@ fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
     Ok((key, record))
 }
 
+/// Reads a record, and takes a panic of the user's `Deserialize` for a record that cannot be read.
+fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
+    std::panic::catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
+        Err(Unreadable { key: salvage::<T>(body), reason: "reading it panicked".to_owned() })
+    })
+}
+
 fn read_item<T: Syncable>(item: PageItem) -> Result<Slot<T>, (String, Unreadable)> {
     let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
     match item {
-        PageItem::Record { version, body } => match read::<T>(&body) {
+        PageItem::Record { version, body } => match read_calmly::<T>(&body) {
             Ok((key, record)) => Ok(Slot::Record { key, version, record }),
             Err(unreadable) => Err((text(&body), unreadable)),
         },

@@ -11,4 +11,4 @@ mod ordering;
 mod parked;
 mod pulling;
 mod pushing;
-mod review;
+mod unlucky;

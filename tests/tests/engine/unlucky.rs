@@ -1,12 +1,12 @@
-//! What a reviewer tried in order to break the engine.
+//! Unlucky moments: an edit, a panic, a refusal or a restart at the worst time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::remote::{Page, PageItem, Position};
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{AutoSync, BoxError, Engine, MemoryStorage, OnPull, Pulled, Schema, Syncable};
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -109,10 +109,7 @@ async fn a_due_pull_is_not_dropped_by_a_request_at_the_same_time() {
 #[tokio::test(start_paused = true)]
 async fn coming_online_does_not_wait_for_the_back_off_of_being_offline() {
     let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
-        builder.retry(sync::RetryPolicy {
-            base: Duration::from_secs(300),
-            ..sync::RetryPolicy::default()
-        })
+        builder.retry(sync::RetryPolicy { base: Duration::from_secs(300), ..sync::RetryPolicy::default() })
     })
     .await;
     device.engine.push(&note("a", "x", 0)).await.unwrap();
@@ -283,10 +280,7 @@ async fn crossed() -> Device {
 #[tokio::test(start_paused = true)]
 async fn a_sync_that_was_skipped_is_no_sync() {
     let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
-        builder.retry(sync::RetryPolicy {
-            base: Duration::from_secs(300),
-            ..sync::RetryPolicy::default()
-        })
+        builder.retry(sync::RetryPolicy { base: Duration::from_secs(300), ..sync::RetryPolicy::default() })
     })
     .await;
     device.engine.push(&note("a", "x", 0)).await.unwrap();

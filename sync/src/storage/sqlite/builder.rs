@@ -74,6 +74,8 @@ impl SqliteBuilder {
         let (connection, lock) = if self.read_only {
             (connection::open_reading(&location, self.upgrades)?, None)
         } else {
+            // A file that is none of ours does not even get a lock beside it.
+            connection::examine(&location, self.upgrades)?;
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             (connection::open(&location, self.durability, self.upgrades)?, Some(lock))
         };

@@ -30,15 +30,23 @@ const CACHE: i32 = -8 * 1024;
 /// Prepared statements kept; more than this crate has, so that the user's own have room too.
 const STATEMENTS: usize = 96;
 
+/// Looks at the file without SQLite, which would change it. (By recovering it, or by making files beside it.)
+pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found, StorageError> {
+    let found = location.examine()?;
+    if let Found::Storage { version } = found {
+        check(location, version, upgrades)?;
+    }
+    Ok(found)
+}
+
 /// Opens the file for writing. The caller has the lock.
 pub(super) fn open(
     location: &Location,
     durability: Durability,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
-    match location.examine()? {
-        Found::Nothing => create(location, upgrades)?,
-        Found::Storage { version } => check(location, version, upgrades)?,
+    if examine(location, upgrades)? == Found::Nothing {
+        create(location, upgrades)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| Cause::new(error).to_error(&location.given);
@@ -61,9 +69,8 @@ pub(super) fn open(
 
 /// Opens the file for reading; another program may be writing it.
 pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<Connection, StorageError> {
-    match location.examine()? {
-        Found::Nothing => return Err(location.missing()),
-        Found::Storage { version } => check(location, version, upgrades)?,
+    if examine(location, upgrades)? == Found::Nothing {
+        return Err(location.missing());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| Cause::new(error).to_error(&location.given);

@@ -21,6 +21,9 @@ impl Cause {
     /// The error for the user.
     pub(super) fn to_error(&self, path: &Path) -> StorageError {
         let cause = Box::new(self.clone());
+        if is_damage(&self.0) {
+            return StorageError::Corrupt(cause);
+        }
         match self.0.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StorageError::Full(cause),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly(cause),
@@ -37,6 +40,18 @@ impl Cause {
             _ => StorageError::Io(cause),
         }
     }
+}
+
+/// Whether a value came back as something that this crate never writes.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    )
 }
 
 impl fmt::Display for Cause {
@@ -81,5 +96,40 @@ impl Failures {
 
     pub(super) fn take_newest(&self) -> Option<Cause> {
         self.newest.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn mapped(code: i32) -> StorageError {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        Cause::new(error).to_error(Path::new("app.db"))
+    }
+
+    #[test]
+    fn each_result_code_has_its_error() {
+        assert!(matches!(mapped(ffi::SQLITE_FULL), StorageError::Full(_)));
+        assert!(matches!(mapped(ffi::SQLITE_READONLY), StorageError::ReadOnly(_)));
+        assert!(matches!(mapped(ffi::SQLITE_READONLY_DBMOVED), StorageError::ReadOnly(_)));
+        assert!(matches!(mapped(ffi::SQLITE_PERM), StorageError::ReadOnly(_)));
+        assert!(matches!(mapped(ffi::SQLITE_CORRUPT), StorageError::Corrupt(_)));
+        assert!(matches!(mapped(ffi::SQLITE_CORRUPT_INDEX), StorageError::Corrupt(_)));
+        assert!(matches!(mapped(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
+        assert!(matches!(mapped(ffi::SQLITE_BUSY), StorageError::Busy(_)));
+        assert!(matches!(mapped(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy(_)));
+        assert!(matches!(mapped(ffi::SQLITE_CANTOPEN), StorageError::Open { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_IOERR_FSYNC), StorageError::Io(_)));
+        assert!(matches!(mapped(ffi::SQLITE_IOERR_WRITE), StorageError::Io(_)));
+    }
+
+    #[test]
+    fn a_failure_keeps_what_sqlite_said() {
+        let error = mapped(ffi::SQLITE_FULL);
+        let source = std::error::Error::source(&error).expect("the source is kept");
+        assert!(source.downcast_ref::<Cause>().is_some());
     }
 }

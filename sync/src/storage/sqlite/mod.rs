@@ -14,6 +14,8 @@ mod queues;
 mod rows;
 mod schema;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod transaction;
 
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::builder::{Durability, SqliteBuilder};
@@ -121,7 +124,11 @@ impl SqliteStorage {
     async fn run(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
         let job = Job { principal: principal.clone(), task, reply };
-        self.handle.jobs.send(job).await.map_err(|_| StorageError::Closed)?;
+        // At once where there is room, so that work which was asked for runs even if nobody looks at this future again.
+        if let Err(refused) = self.handle.jobs.try_send(job) {
+            let TrySendError::Full(job) = refused else { return Err(StorageError::Closed) };
+            self.handle.jobs.send(job).await.map_err(|_| StorageError::Closed)?;
+        }
         self.handle.pace.answer(answer).await.unwrap_or(Err(StorageError::Closed))
     }
 }

@@ -48,38 +48,3 @@ pub(super) fn create(connection: &mut Connection, upgrades: &[Upgrade]) -> rusql
 fn version_1(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(include_str!("version_1.sql"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::SqliteStorage;
-    use crate::storage::StorageError;
-
-    const WITH_A_SECOND: &[Upgrade] =
-        &[version_1, |connection| connection.execute_batch("ALTER TABLE sync_notes ADD COLUMN extra TEXT")];
-
-    #[test]
-    fn a_file_of_an_older_version_is_brought_up_and_refused_by_the_older_program() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("app.db");
-        drop(SqliteStorage::open(&path).expect("a new file"));
-        let newer = SqliteStorage::builder(&path).upgrades(WITH_A_SECOND).open();
-        drop(newer.expect("a newer program upgrades the file"));
-        let found = SqliteStorage::open(&path);
-        assert!(matches!(found, Err(StorageError::TooNew { found: 2, supported: 1, .. })), "{found:?}");
-    }
-
-    #[test]
-    fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("app.db");
-        drop(SqliteStorage::open(&path).expect("a new file"));
-        let broken: &[Upgrade] =
-            &[version_1, |connection| connection.execute_batch("CREATE TABLE half (x); nonsense")];
-        SqliteStorage::builder(&path).upgrades(broken).open().expect_err("the step is no SQL");
-        drop(SqliteStorage::open(&path).expect("it is still of version 1"));
-        let connection = Connection::open(&path).expect("the file");
-        assert_eq!(version(&connection).expect("its version"), 1);
-        assert!(connection.prepare("SELECT * FROM half").is_err(), "nothing of the step stays");
-    }
-}

@@ -134,32 +134,3 @@ pub(super) const HOT: &[&str] = &[
     ITEMS_ASIDE,
     FORGET_ASIDE,
 ];
-
-#[cfg(test)]
-mod tests {
-    use rusqlite::Connection;
-
-    use super::HOT;
-    use crate::storage::sqlite::{counting, schema};
-
-    /// A look-up that reads the whole table would make a push slower the more is queued.
-    #[test]
-    fn no_hot_statement_reads_a_whole_table() -> rusqlite::Result<()> {
-        let mut connection = Connection::open_in_memory()?;
-        schema::create(&mut connection, schema::UPGRADES)?;
-        counting::begin(&connection)?;
-        for sql in HOT {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-            for column in 1..=statement.parameter_count() {
-                statement.raw_bind_parameter(column, 1)?;
-            }
-            let mut rows = statement.raw_query();
-            while let Some(row) = rows.next()? {
-                let step: String = row.get("detail")?;
-                assert!(!step.starts_with("SCAN") || step.contains("CONSTANT"), "{step} in {sql}");
-                assert!(!step.contains("TEMP B-TREE FOR ORDER BY"), "{step} in {sql}");
-            }
-        }
-        Ok(())
-    }
-}

@@ -1,0 +1,121 @@
+//! The user's own statements, in one transaction with records.
+
+use tokio::task::JoinSet;
+
+use super::{Fixture, SqliteTransaction, note, queued};
+use crate::record::Principal;
+use crate::storage::{self, StorageError, Transaction};
+
+async fn with_table() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.sql("CREATE TABLE tasks (title TEXT NOT NULL)").await;
+    fixture
+}
+
+async fn tasks(fixture: &Fixture) -> i64 {
+    let count = fixture.with_connection(|tx| {
+        let count = tx.connection().query_row("SELECT count(*) FROM tasks", [], |row| row.get(0));
+        Ok(count.expect("the table can be read"))
+    });
+    count.await.expect("the transaction succeeds")
+}
+
+async fn records(fixture: &Fixture) -> usize {
+    fixture.run(|tx| Ok(tx.pending(None, None, 1000)?.len())).await.expect("the transaction succeeds")
+}
+
+fn insert(tx: &SqliteTransaction<'_>) {
+    tx.execute("INSERT INTO tasks VALUES ('buy milk')");
+}
+
+/// Keeps the tests short.
+trait HasConnection {
+    fn execute(&self, sql: &str);
+}
+
+impl HasConnection for SqliteTransaction<'_> {
+    fn execute(&self, sql: &str) {
+        self.connection().execute_batch(sql).expect("the SQL is right");
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_the_user_and_the_queue_commit_together() {
+    let fixture = with_table().await;
+    let work = fixture.with_connection(|tx| {
+        insert(tx);
+        tx.put(&note("a"), &queued(1))
+    });
+    work.await.expect("the transaction succeeds");
+    assert_eq!((tasks(&fixture).await, records(&fixture).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_table_of_the_user_and_the_queue_roll_back_together() {
+    let fixture = with_table().await;
+    let work = fixture.with_connection(|tx| -> Result<(), StorageError> {
+        insert(tx);
+        tx.put(&note("a"), &queued(1))?;
+        Err(StorageError::Closed)
+    });
+    assert!(matches!(work.await, Err(StorageError::Closed)));
+    let panics = fixture.with_connection(|tx| -> Result<(), StorageError> {
+        insert(tx);
+        tx.put(&note("a"), &queued(1))?;
+        std::panic::resume_unwind(Box::new("on purpose"))
+    });
+    assert!(matches!(panics.await, Err(StorageError::Panicked)));
+    assert_eq!((tasks(&fixture).await, records(&fixture).await), (0, 0));
+}
+
+#[tokio::test]
+async fn ending_the_transaction_is_an_error_and_disturbs_nobody() {
+    for ending in
+        ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN; INSERT INTO tasks VALUES ('lost')"]
+    {
+        let fixture = with_table().await;
+        let (before, culprit, after) = tokio::join!(
+            fixture.run(|tx| tx.put(&note("before"), &queued(1))),
+            fixture.with_connection(move |tx| {
+                tx.put(&note("culprit"), &queued(2))?;
+                tx.execute(ending);
+                Ok(())
+            }),
+            fixture.run(|tx| tx.put(&note("after"), &queued(3))),
+        );
+        assert!(matches!(culprit, Err(StorageError::Ended)), "{ending}: {culprit:?}");
+        before.expect("the one before is not concerned");
+        after.expect("nor is the one after");
+        let kept = if ending.starts_with("COMMIT") { 3 } else { 2 };
+        assert_eq!(records(&fixture).await, kept, "{ending}");
+        assert_eq!(tasks(&fixture).await, 0, "{ending}");
+    }
+}
+
+#[tokio::test]
+async fn own_statements_and_shared_transactions_keep_their_order() {
+    let fixture = with_table().await;
+    let mut works = JoinSet::new();
+    for number in 0..300_u64 {
+        let storage = fixture.storage.clone();
+        // The runtime has one thread, so it begins with these in the order in which they are spawned.
+        works.spawn(async move {
+            let principal = Principal::default();
+            if number % 10 > 0 {
+                let work = move |tx: &mut dyn Transaction| tx.set_note("count", Some(&number.to_string()));
+                return storage::transact(&storage, &principal, work).await;
+            }
+            let work = move |tx: &mut SqliteTransaction<'_>| {
+                insert(tx);
+                let seen = tx.note("count")?;
+                assert_eq!(seen, number.checked_sub(1).map(|before| before.to_string()));
+                tx.set_note("count", Some(&number.to_string()))
+            };
+            storage.transact_with_connection(&principal, work).await
+        });
+    }
+    for result in works.join_all().await {
+        result.expect("the transaction succeeds");
+    }
+    assert_eq!(tasks(&fixture).await, 30);
+}

@@ -1,0 +1,120 @@
+//! Files of other versions of this library.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::super::SqliteStorage;
+use super::super::schema::{APPLICATION_ID, UPGRADES, Upgrade};
+use super::{Fixture, note, open, queued, run};
+use crate::storage::StorageError;
+
+/// As if version 1 had followed a version that kept its records elsewhere.
+const FROM_LEGACY: &[Upgrade] = &[|connection| {
+    UPGRADES[0](connection)?;
+    connection.execute_batch(
+        "INSERT INTO records (principal, entity, key, lane, on_server, base_version)
+         SELECT '', 'Note', key, 'idle', 1, version FROM legacy;
+         DROP TABLE legacy",
+    )
+}];
+
+const WITH_SECOND: &[Upgrade] =
+    &[UPGRADES[0], |connection| connection.execute_batch("ALTER TABLE records ADD COLUMN colour TEXT")];
+
+const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], |connection| {
+    connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE records (twice)")
+}];
+
+fn upgrade(path: &Path, upgrades: &'static [Upgrade]) -> Result<SqliteStorage, StorageError> {
+    SqliteStorage::builder(path).upgrades(upgrades).open()
+}
+
+fn user_version(path: &Path) -> u32 {
+    let connection = Connection::open(path).expect("the file is SQLite");
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("there is a version")
+}
+
+fn legacy(path: &Path) {
+    let connection = Connection::open(path).expect("the file can be made");
+    connection.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
+    connection
+        .execute_batch("CREATE TABLE legacy (key TEXT, version TEXT); INSERT INTO legacy VALUES ('a', '7')")
+        .expect("the SQL is right");
+}
+
+#[tokio::test]
+async fn an_older_file_is_upgraded_with_its_records() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    legacy(&path);
+    let storage = upgrade(&path, FROM_LEGACY).expect("the file is upgraded");
+    let record = run(&storage, |tx| tx.record(&note("a"))).await;
+    let base = record.expect("it can be read").and_then(|record| record.base).expect("the record was moved");
+    assert_eq!(base.version.expect("with its version").as_str(), "7");
+    drop(storage);
+    assert_eq!(user_version(&path), 1);
+    drop(upgrade(&path, FROM_LEGACY).expect("the second time there is nothing to do"));
+}
+
+#[tokio::test]
+async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
+    let fixture = Fixture::new();
+    fixture.run(|tx| tx.put(&note("a"), &queued(1))).await.expect("the record is written");
+    let path = fixture.folder.path().join("app.db");
+    drop(fixture.storage);
+    upgrade(&path, WITH_FAILING).expect_err("the second step fails");
+    assert_eq!(user_version(&path), 1);
+    let storage = open(&path);
+    let record = run(&storage, |tx| {
+        tx.set_note("the table is still there", Some("yes"))?;
+        tx.record(&note("a"))
+    });
+    assert_eq!(record.await.expect("it can be read"), Some(queued(1)));
+}
+
+#[test]
+fn a_newer_file_is_refused_and_not_touched() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    drop(upgrade(&path, WITH_SECOND).expect("the file is made"));
+    let before = fs::read(&path).expect("it can be read");
+    for read_only in [false, true] {
+        let result = SqliteStorage::builder(&path).read_only(read_only).open();
+        assert!(matches!(result, Err(StorageError::TooNew { found: 2, supported: 1, .. })), "{result:?}");
+    }
+    assert_eq!(fs::read(&path).expect("it can be read"), before);
+    drop(upgrade(&path, WITH_SECOND).expect("the newer program still opens it"));
+}
+
+#[test]
+fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    drop(open(&path));
+    // A newer program was killed: its log is there and was not moved into the file.
+    let newer = Connection::open(&path).expect("the file is SQLite");
+    newer.pragma_update(None, "user_version", 2).expect("it can be set");
+    let crashed = folder.path().join("crashed.db");
+    for ending in ["", "-wal"] {
+        let name = |base: &Path| format!("{}{ending}", base.display());
+        fs::copy(name(&path), name(&crashed)).expect("it can be copied");
+    }
+    let files = || ["", "-wal"].map(|ending| fs::read(format!("{}{ending}", crashed.display())).ok());
+    let before = files();
+    let result = SqliteStorage::open(&crashed);
+    assert!(matches!(result, Err(StorageError::TooNew { found: 2, supported: 1, .. })), "{result:?}");
+    assert!(files() == before, "the file or its log has changed");
+}
+
+#[test]
+fn an_older_file_is_not_upgraded_by_reading() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    legacy(&path);
+    let before = fs::read(&path).expect("it can be read");
+    let result = SqliteStorage::builder(&path).read_only(true).open();
+    assert!(matches!(result, Err(StorageError::Open { .. })), "{result:?}");
+    assert_eq!(fs::read(&path).expect("it can be read"), before);
+}

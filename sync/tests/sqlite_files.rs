@@ -101,7 +101,8 @@ fn a_newer_file_is_refused() {
     newer.pragma_update(None, "user_version", 99).expect("it can be set");
     drop(newer);
     refused(folder.path(), &path, |error| {
-        matches!(error, StorageError::TooNew { found: 99, .. }) && error.to_string().contains("update the program")
+        matches!(error, StorageError::TooNew { found: 99, .. })
+            && error.to_string().contains("update the program")
     });
 }
 

@@ -74,11 +74,12 @@ pub fn a_time_beyond_the_horizon_counts_as_come(subject: &Subject) {
             (note("never"), waiting(4, DateTime::<Utc>::MAX_UTC)),
             (note("past"), waiting(5, at(-1))),
             (note("always"), waiting(6, DateTime::<Utc>::MIN_UTC)),
+            (note("ready"), ready(0)),
         ],
     );
-    assert_eq!(sendable(&opened, at(0), 10), ["always", "past", "beyond", "far", "never"]);
+    assert_eq!(sendable(&opened, at(0), 10), ["always", "past", "beyond", "far", "never", "ready"]);
     let found = opened.run(|tx| tx.sendable(at(0), TimeDelta::MAX, 10));
-    assert_eq!(names(&found), ["always", "past"], "with no horizon, a time is a time");
+    assert_eq!(names(&found), ["always", "past", "ready"], "with no horizon, a time is a time");
 }
 
 /// A limit counts all that is returned, and each record is returned once.

@@ -251,6 +251,7 @@ pub fn principals_see_only_their_own(subject: &Subject) {
         assert_eq!(tx.record(&note("base"))?, Some(known("anna's")));
         assert_eq!(tx.pending(None, None, 10)?.len(), 5);
         assert_eq!(tx.next_due()?, Some(at(10)));
+        assert_eq!(tx.parked_by_id(operation(12))?, Some((note("parked"), parked(12))));
         assert_eq!(tx.release(&note("on"))?, 1);
         assert_eq!(tx.earlier_child(&note("on"), 100)?, Some(note("child")));
         assert_eq!(tx.counts()?, [(NOTE, Counts { waiting: 4, parked: 1 })]);

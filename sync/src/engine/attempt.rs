@@ -11,10 +11,10 @@ use tracing::Instrument;
 use super::claim::Claimed;
 use super::core::Core;
 use super::pause::PauseReason;
-use super::port::{EntityPort, ReadRecord, Shown};
+use super::port::{EntityPort, ReadRecord};
 use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
-use crate::error::{HandlerError, SyncError};
-use crate::record::{Decision, Dispute, Failure, Outcome, RecordRef, ServerCopy};
+use crate::error::SyncError;
+use crate::record::{Failure, Outcome, RecordRef, ServerCopy};
 use crate::remote::{Fetched, RemoteError, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -224,13 +224,13 @@ async fn failed(
     let (record, operation) = (claimed.name.clone(), flight.intention.id);
     let postponed = |until| Outcome::Failed(Failure::Postponed { until });
     // Far enough away for a person to mend the server, and without counting: nothing is wrong with the operation.
-    let patience = |core: &Core| core.retry_at(flight.attempts.saturating_add(5));
+    let patience = || core.retry_at(flight.attempts.saturating_add(5));
     let source = match trouble {
         Trouble::Remote(source) => source,
         Trouble::Answer(reason) => {
-            let url = port_url(core, claimed);
+            let url = port.info().endpoint.to_owned();
             core.fail(report, SyncError::Answer { record, operation, url, reason });
-            return Ok(Observed { outcome: postponed(patience(core)), fetched: None, course: Course::GoOn });
+            return Ok(Observed { outcome: postponed(patience()), fetched: None, course: Course::GoOn });
         }
     };
     let wish = source.retry_after();
@@ -245,7 +245,7 @@ async fn failed(
             (Outcome::Failed(counted), Course::GoOn)
         }
         RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), Course::GoOn),
-        RemoteError::Protocol { .. } => (postponed(patience(core)), Course::GoOn),
+        RemoteError::Protocol { .. } => (postponed(patience()), Course::GoOn),
     };
     if let Course::Stop(reason) = course {
         core.begin_pause(reason, wish).await?;
@@ -257,10 +257,6 @@ async fn failed(
     };
     core.fail(report, SyncError::Push { record, operation, source });
     Ok(Observed { outcome, fetched, course })
-}
-
-fn port_url(core: &Core, claimed: &Claimed) -> String {
-    core.port(claimed.name.entity.as_str()).map(|port| port.info().endpoint.to_owned()).unwrap_or_default()
 }
 
 /// Writes the row, after everybody who has a say was asked and everybody who has to know was told.
@@ -280,12 +276,13 @@ async fn write_down(
                 announce(core, claimed, &observed, consequence, report);
                 return Ok(());
             }
-            Written::Missing(Step::Decide(dispute)) => decide(core, port, claimed, &dispute)
+            Written::Missing(Step::Decide(dispute)) => core
+                .call(port.decide(&claimed.name.key, &dispute))
                 .await
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 .map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None }),
             Written::Missing(Step::Show(shown, copy)) => {
-                let told = tell(core, port, claimed, &copy, &shown).await;
+                let told = core.call(port.tell(&claimed.name.key, &copy, &shown)).await;
                 told.map(|()| known.shown = Some(shown))
             }
             Written::Missing(Step::Write(..)) => Ok(()),
@@ -296,25 +293,6 @@ async fn write_down(
                 .await;
         }
     }
-}
-
-async fn decide(
-    core: &Core,
-    port: &Arc<dyn EntityPort>,
-    claimed: &Claimed,
-    dispute: &Dispute,
-) -> Result<Decision, HandlerError> {
-    core.call(port.decide(&claimed.name.key, dispute)).await
-}
-
-async fn tell(
-    core: &Core,
-    port: &Arc<dyn EntityPort>,
-    claimed: &Claimed,
-    copy: &ServerCopy,
-    shown: &Shown,
-) -> Result<(), HandlerError> {
-    core.call(port.tell(&claimed.name.key, copy, shown)).await
 }
 
 enum Written {

@@ -1,6 +1,6 @@
 //! Which operations are sent next: freezes them on disk, and holds back what must wait for others.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -89,14 +89,8 @@ fn hold(
         return Ok(unlisted(&name.entity));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };
-    let mut parents = HashMap::new();
     for parent in intention.references.iter().filter(|parent| *parent != name) {
-        let admits = match parents.get(parent) {
-            Some(admits) => *admits,
-            None => ledger.record(parent)?.admits_children(),
-        };
-        parents.insert(parent, admits);
-        if !admits && !leads_back(ledger.tx, parent, name)? {
+        if !ledger.record(parent)?.admits_children() && !leads_back(ledger.tx, parent, name)? {
             return Ok(Some(parent.clone()));
         }
     }

@@ -136,7 +136,7 @@ impl Core {
             })
             .await?;
         let now = self.now();
-        let pause = self.pause().filter(|pause| pause.holds(now)).map(|pause| pause.until);
+        let pause = self.holding_pause(now).map(|pause| pause.until);
         self.status.send_modify(|status| {
             status.state = state;
             status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
@@ -158,6 +158,11 @@ impl Core {
 
     pub(crate) fn pause(&self) -> Option<Pause> {
         *self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pause, if it still lasts.
+    pub(crate) fn holding_pause(&self, now: DateTime<Utc>) -> Option<Pause> {
+        self.pause().filter(|pause| pause.holds(now))
     }
 
     /// Leaves the server alone for a while.

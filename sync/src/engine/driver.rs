@@ -164,7 +164,7 @@ impl Timers {
             answer.as_ref().map_or(true, |report| report.errors.iter().any(|error| stops_a_pull(error)));
         self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
         if failed {
-            let pause = core.pause().filter(|pause| pause.holds(wall)).map(|pause| pause.until);
+            let pause = core.holding_pause(wall).map(|pause| pause.until);
             let again = pause.unwrap_or_else(|| core.retry_at(self.pull_failures));
             self.pull_at = self.pull_at.map(|at| at.min(in_time(again)));
         }
@@ -223,7 +223,7 @@ async fn sync(
         core.fail(report, SyncError::Offline);
         return Ok(Some(PauseReason::Offline));
     }
-    if let Some(pause) = core.pause().filter(|pause| pause.holds(core.now())) {
+    if let Some(pause) = core.holding_pause(core.now()) {
         match pause.reason {
             // A timer came early: nobody has to be told.
             reason if !wanted.by_hand => return Ok(Some(reason)),

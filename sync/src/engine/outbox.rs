@@ -73,7 +73,7 @@ impl Core {
                 Ok((!ledger.tx.sendable(now, horizon, 1)?.is_empty(), ledger.tx.next_due()?))
             })
             .await?;
-        let pause = self.pause().filter(|pause| pause.holds(now)).map(|pause| pause.until);
+        let pause = self.holding_pause(now).map(|pause| pause.until);
         Ok(match (sendable, due, pause) {
             (false, None, _) => None,
             (_, _, Some(until)) => Some(until),
@@ -243,12 +243,7 @@ impl Core {
 pub(crate) fn dispute(record: &Record) -> Option<Dispute> {
     let parked = record.parked.as_ref()?;
     let ParkReason::Deferred { remote } = &parked.reason else { return None };
-    Some(Dispute {
-        base: record.base.as_ref().and_then(|base| base.value.clone()),
-        local: parked.intention.write.payload().cloned(),
-        remote: remote.clone(),
-        revision: parked.intention.revision,
-    })
+    Some(record.dispute(&parked.intention, remote.clone()))
 }
 
 /// The server's state of a record whose local edits are given up, as far as it is known.

@@ -76,12 +76,7 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
         record.queued = Some(queued);
         return (record, Rebased::Kept { local });
     }
-    let dispute = Dispute {
-        base: record.base.as_ref().and_then(|base| base.value.clone()),
-        local,
-        remote,
-        revision: queued.revision,
-    };
+    let dispute = record.dispute(&queued, remote);
     record.queued = Some(queued);
     (record, Rebased::Conflict(Box::new(dispute)))
 }

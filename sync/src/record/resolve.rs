@@ -16,6 +16,18 @@ pub struct Dispute {
     pub revision: u64,
 }
 
+impl Record {
+    /// The conflict between one of the record's intentions and what the server has.
+    pub(crate) fn dispute(&self, intention: &Intention, remote: ServerCopy) -> Dispute {
+        Dispute {
+            base: self.base.as_ref().and_then(|base| base.value.clone()),
+            local: intention.write.payload().cloned(),
+            remote,
+            revision: intention.revision,
+        }
+    }
+}
+
 /// How a conflict is decided.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {

@@ -145,12 +145,7 @@ fn conflict(
         return (retarget(record, decision, &remote, rules, stamp), Settled::Retargeted);
     }
     let newest = record.queued.as_ref().unwrap_or(&flight.intention);
-    let dispute = Dispute {
-        base: record.base.as_ref().and_then(|base| base.value.clone()),
-        local: newest.write.payload().cloned(),
-        remote,
-        revision: newest.revision,
-    };
+    let dispute = record.dispute(newest, remote);
     record.flight = Some(flight);
     (record, Settled::Conflict(Box::new(dispute)))
 }

@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde::de::DeserializeOwned;
 
 use super::decide;
 use super::page::{Page, Slot, change};
@@ -167,10 +166,6 @@ fn read_id<T: Syncable>(body: &[u8]) -> Result<Slot<T>, String> {
 fn salvage<T: Syncable>(body: &[u8]) -> Option<RecordKey> {
     let members: std::collections::BTreeMap<String, &serde_json::value::RawValue> =
         serde_json::from_slice(body).ok()?;
-    let id: T::Id = lenient(members.get(T::INFO.id_member)?.get())?;
+    let id: T::Id = serde_json::from_str(members.get(T::INFO.id_member)?.get()).ok()?;
     RecordKey::of(&id).ok()
-}
-
-fn lenient<I: DeserializeOwned>(text: &str) -> Option<I> {
-    serde_json::from_str(text).ok()
 }

@@ -186,7 +186,7 @@ async fn a_row_that_cannot_be_read_names_its_record_and_spoils_no_other() {
     let path = folder.path().join("app.db");
     written(&path, 2).await;
     let shell = rusqlite::Connection::open(&path).expect("it is SQLite");
-    shell.execute("UPDATE records SET base_value = '{' WHERE key = '0'", []).expect("the SQL is right");
+    shell.execute("UPDATE sync_bases SET value = '{' WHERE key = '0'", []).expect("the SQL is right");
     drop(shell);
     let storage = SqliteStorage::open(&path).expect("the file as such is whole");
     let broken = run(&storage, |tx| tx.record(&note("0"))).await;

@@ -78,7 +78,8 @@ pub trait Transaction {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError>;
 
     /// Stores a record, or removes the row when the record [is empty](Record::is_empty). Keeps every index right: the
-    /// lane, the parked operation's id, and [the references that wait](Record::waiting_references).
+    /// lane, the parked operation's id, and [the references that wait](Record::waiting_references). What a record without
+    /// a pending edit is blocked on means nothing, and need not be kept.
     ///
     /// # Errors
     /// When the storage cannot be written.

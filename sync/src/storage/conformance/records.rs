@@ -70,7 +70,6 @@ pub fn a_record_comes_back_as_it_was_put(subject: &Subject) {
         waiting(11, at(5)),
         parked(12),
         blocked(13, &note("0")),
-        Record { blocked_on: Some(note("0")), ..known("1") },
         referring(14, &[&note("0"), &note("0"), &note("8"), &task("x")]),
     ];
     let expected = records.clone();

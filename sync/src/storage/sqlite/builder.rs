@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::connection;
 use super::failure::Failures;
 use super::file_lock::FileLock;
+use super::live::Live;
 use super::location::Location;
+use super::numbers::Numbers;
 use super::pace::Pace;
 use super::schema::{UPGRADES, Upgrade};
 use super::thread::Worker;
@@ -79,10 +81,15 @@ impl SqliteBuilder {
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             (connection::open(&location, self.durability, self.upgrades)?, Some(lock))
         };
+        let failures = Failures::new(self.path.clone());
+        let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }
+            .map_err(|error| failures.note(error))?;
         let pace = Pace::new();
         let worker = Worker {
             connection,
-            failures: Failures::new(self.path.clone()),
+            failures,
+            numbers: Numbers::default(),
+            live,
             read_only: self.read_only,
             pace: pace.clone(),
             _file_lock: lock,

@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::Durability;
 use super::failure::Cause;
 use super::location::{Found, Location, io_error};
 use super::schema::{self, Upgrade};
-use super::{Durability, counting};
 use crate::storage::StorageError;
 
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
@@ -62,7 +62,6 @@ pub(super) fn open(
     }
     set_up(&connection, durability).map_err(failed)?;
     schema::upgrade(&mut connection, upgrades).map_err(failed)?;
-    counting::begin(&connection).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
     Ok(connection)
 }
@@ -76,7 +75,7 @@ pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<
     let failed = |error| Cause::new(error).to_error(&location.given);
     let connection = Connection::open_with_flags(&location.file, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection).map_err(failed)?;
     let version = schema::version(&connection).map_err(failed)?;
     check(location, version, upgrades)?;
     if version < schema::newest(upgrades) {
@@ -88,7 +87,6 @@ pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<
             source: io::Error::from(io::ErrorKind::Unsupported).into(),
         });
     }
-    counting::begin(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -129,8 +127,15 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+/// Prepares each statement once. Without the promise that a plan does not depend on what is bound, SQLite plans a statement anew
+/// each time that a value could decide whether a partial index fits.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    keep_statements(connection)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
     let synchronous = match durability {
         Durability::Full => "FULL",

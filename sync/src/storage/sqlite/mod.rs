@@ -5,12 +5,14 @@
 
 mod builder;
 mod connection;
-mod counting;
 mod failure;
 mod file_lock;
+mod live;
 mod location;
+mod numbers;
 mod pace;
-mod queues;
+mod place;
+mod places;
 mod rows;
 mod schema;
 mod statements;

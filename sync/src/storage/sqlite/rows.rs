@@ -1,4 +1,4 @@
-//! From a row of `records` to a [`Record`] and back.
+//! From rows to a [`Record`] and back.
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use rusqlite::Row;
@@ -14,7 +14,7 @@ mod column {
     pub(super) const KEY: usize = 1;
     pub(super) const ON_SERVER: usize = 2;
     pub(super) const BASE_VERSION: usize = 3;
-    pub(super) const BASE_VALUE: usize = 4;
+    // The value follows the version.
     pub(super) const FLIGHT: usize = 5;
     pub(super) const QUEUED: usize = 6;
     pub(super) const PARKED: usize = 7;
@@ -46,13 +46,7 @@ pub(super) fn read(row: &Row<'_>, name: &RecordRef) -> Result<Record, StorageErr
 
 fn read_columns(row: &Row<'_>) -> Result<Record, String> {
     let on_server = row.get::<_, bool>(column::ON_SERVER).map_err(|error| error.to_string())?;
-    let base = if on_server {
-        let version = text(row, column::BASE_VERSION)?.map(Version::new);
-        let value = text(row, column::BASE_VALUE)?.map(Payload::from_json).transpose();
-        Some(Base { version, value: value.map_err(|error| format!("base_value is not JSON: {error}"))? })
-    } else {
-        None
-    };
+    let base = if on_server { Some(base(row, column::BASE_VERSION)?) } else { None };
     let blocked_on = match (text(row, column::BLOCKED_ENTITY)?, text(row, column::BLOCKED_KEY)?) {
         (Some(entity), Some(key)) => {
             let key = RecordKey::new(key).map_err(|error| format!("blocked_key: {error}"))?;
@@ -69,6 +63,21 @@ fn read_columns(row: &Row<'_>) -> Result<Record, String> {
     })
 }
 
+/// A record that has nothing but what the server has, from a row of `sync_bases`.
+pub(super) fn read_base(row: &Row<'_>, name: &RecordRef) -> Result<Record, StorageError> {
+    match base(row, 0) {
+        Ok(base) => Ok(Record { base: Some(base), ..Record::default() }),
+        Err(reason) => Err(StorageError::Row { record: name.clone(), reason }),
+    }
+}
+
+/// Two columns: the version and the value.
+fn base(row: &Row<'_>, first: usize) -> Result<Base, String> {
+    let version = text(row, first)?.map(Version::new);
+    let value = text(row, first + 1)?.map(Payload::from_json).transpose();
+    Ok(Base { version, value: value.map_err(|error| format!("the base is not JSON: {error}"))? })
+}
+
 fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<Option<&'row str>, String> {
     let value = row.get_ref(index).map_err(|error| error.to_string())?;
     value.as_str_or_null().map_err(|error| error.to_string())
@@ -79,47 +88,30 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize, name: &str) -> Result<
     serde_json::from_str(text).map(Some).map_err(|error| format!("{name} cannot be read: {error}"))
 }
 
-/// What the columns of a record are to be. `principal`, `entity` and `key` stand elsewhere.
-pub(super) struct Columns<'a> {
-    pub(super) lane: &'static str,
-    pub(super) seq: Option<i64>,
-    pub(super) revision: Option<i64>,
+/// What the columns of a record with a pending edit are to be. Its name and place stand elsewhere, and so do its base and what it is
+/// blocked on.
+pub(super) struct Columns {
+    pub(super) revision: i64,
     pub(super) due: Option<String>,
-    pub(super) on_server: bool,
-    pub(super) base_version: Option<&'a str>,
-    pub(super) base_value: Option<&'a str>,
     pub(super) flight: Option<String>,
     pub(super) queued: Option<String>,
     pub(super) parked: Option<String>,
     pub(super) parked_id: Option<String>,
-    pub(super) blocked_on: Option<&'a RecordRef>,
     pub(super) has_references: bool,
 }
 
-impl<'a> Columns<'a> {
-    pub(super) fn of(name: &RecordRef, record: &'a Record) -> Result<Self, StorageError> {
-        let lane = record.lane();
+impl Columns {
+    pub(super) fn of(name: &RecordRef, record: &Record) -> serde_json::Result<Self> {
         let not_before = || record.queued.as_ref().and_then(|queued| queued.not_before);
         // A blocked record keeps its due time: that is what it falls back to when it is released.
         let due = record.flight.as_ref().map(|flight| flight.due).or_else(not_before);
-        let base = record.base.as_ref();
-        let to_json = |reason: serde_json::Error| StorageError::Row {
-            record: name.clone(),
-            reason: format!("it cannot be written as JSON: {reason}"),
-        };
         Ok(Self {
-            lane: lane.name(),
-            seq: lane.seq().map(number),
-            revision: lane.seq().and(record.greatest_number()).map(number),
+            revision: record.greatest_number().map_or(0, number),
             due: due.map(moment),
-            on_server: base.is_some(),
-            base_version: base.and_then(|base| base.version.as_ref()).map(Version::as_str),
-            base_value: base.and_then(|base| base.value.as_ref()).map(Payload::as_str),
-            flight: encode(record.flight.as_ref()).map_err(to_json)?,
-            queued: encode(record.queued.as_ref()).map_err(to_json)?,
-            parked: encode(record.parked.as_ref()).map_err(to_json)?,
+            flight: encode(record.flight.as_ref())?,
+            queued: encode(record.queued.as_ref())?,
+            parked: encode(record.parked.as_ref())?,
             parked_id: record.parked.as_ref().map(|parked| parked.intention.id.to_string()),
-            blocked_on: record.blocked_on.as_ref(),
             has_references: foreign_references(name, record).next().is_some(),
         })
     }

@@ -1,6 +1,6 @@
 //! The tables, and how a file of an older version becomes one of this version.
 //!
-//! All tables but `records` carry the prefix `sync_`, since the user's own tables may live in the same file.
+//! All tables carry the prefix `sync_`, since the user's own tables may live in the same file.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 

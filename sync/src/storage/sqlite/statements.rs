@@ -1,74 +1,87 @@
 //! The SQL of the transaction: constants, so that the connection finds each prepared statement again.
 
-macro_rules! select_records {
+/// Reads records of the outbox: `queue` for the account and entity, `base` for what the server has.
+macro_rules! select_pending {
     ($rest:literal) => {
         concat!(
-            "SELECT entity, key, on_server, base_version, base_value, flight, queued, parked, ",
-            "blocked_entity, blocked_key FROM records ",
+            "SELECT queue.entity, pending.key, base.id IS NOT NULL, base.version, base.value, ",
+            "pending.flight, pending.queued, pending.parked, ",
+            "(SELECT entity FROM sync_queues WHERE id = pending.blocked_queue), pending.blocked_key ",
+            "FROM sync_outbox AS pending CROSS JOIN sync_queues AS queue ON queue.id = pending.queue ",
+            "LEFT JOIN sync_bases AS base ON base.queue = pending.queue AND base.key = pending.key ",
             $rest
         )
     };
 }
 
-pub(super) const RECORD: &str = select_records!("WHERE principal = ?1 AND entity = ?2 AND key = ?3");
+pub(super) const FIND_QUEUE: &str = "SELECT id FROM sync_queues WHERE principal = ?1 AND entity = ?2";
 
-pub(super) const PUT: &str = "
-    INSERT INTO records (principal, entity, key, lane, seq, revision, due, on_server, base_version, base_value,
-        flight, queued, parked, parked_id, blocked_entity, blocked_key, has_references)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-    ON CONFLICT (principal, entity, key) DO UPDATE SET
-        lane = excluded.lane, seq = excluded.seq, revision = excluded.revision, due = excluded.due,
-        on_server = excluded.on_server, base_version = excluded.base_version, base_value = excluded.base_value,
-        flight = excluded.flight, queued = excluded.queued, parked = excluded.parked,
-        parked_id = excluded.parked_id, blocked_entity = excluded.blocked_entity,
-        blocked_key = excluded.blocked_key, has_references = excluded.has_references";
+pub(super) const MAKE_QUEUE: &str =
+    "INSERT INTO sync_queues (principal, entity) VALUES (?1, ?2) RETURNING id";
 
-pub(super) const REMOVE: &str = "DELETE FROM records WHERE principal = ?1 AND entity = ?2 AND key = ?3";
+/// The queues of an account.
+pub(super) const QUEUES: &str = "SELECT id, entity FROM sync_queues WHERE principal = ?1 ORDER BY entity";
+
+pub(super) const BASE: &str = "SELECT version, value FROM sync_bases WHERE queue = ?1 AND key = ?2";
+
+/// Leaves a row alone that is right already, since an edit changes nothing about the base.
+pub(super) const PUT_BASE: &str = "
+    INSERT INTO sync_bases (queue, key, version, value) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (queue, key) DO UPDATE SET version = excluded.version, value = excluded.value
+    WHERE version IS NOT excluded.version OR value IS NOT excluded.value";
+
+pub(super) const FORGET_BASE: &str = "DELETE FROM sync_bases WHERE queue = ?1 AND key = ?2";
+
+pub(super) const AT_PLACE: &str = select_pending!("WHERE pending.id = ?1");
+
+pub(super) const FIND_PLACE: &str = "SELECT id FROM sync_outbox WHERE queue = ?1 AND key = ?2";
+
+/// `OR FAIL`: what fails is one row and is undone with the rest of the work, so SQLite need not prepare for undoing the
+/// statement alone.
+pub(super) const ADD_PENDING: &str = "
+    INSERT OR FAIL INTO sync_outbox (id, queue, key, revision, due, flight, queued, parked, parked_id,
+        blocked_queue, blocked_key, has_references)
+    VALUES (?2, ?2 >> 43, ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+pub(super) const CHANGE_PENDING: &str = "
+    UPDATE OR FAIL sync_outbox SET id = ?2, revision = ?3, due = ?4, flight = ?5, queued = ?6, parked = ?7,
+        parked_id = ?8, blocked_queue = ?9, blocked_key = ?10, has_references = ?11
+    WHERE id = ?1";
+
+pub(super) const REMOVE_PENDING: &str = "DELETE FROM sync_outbox WHERE id = ?1";
 
 pub(super) const REFER: &str = "
-    INSERT OR IGNORE INTO sync_references (principal, entity, key, seq, record)
-    SELECT ?1, ?2, ?3, ?4, id FROM records WHERE principal = ?1 AND entity = ?5 AND key = ?6";
+    INSERT OR IGNORE INTO sync_references (queue, key, seq, child_queue, child_key)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
 
-pub(super) const DUE: &str = select_records!(
-    "WHERE principal = ?1 AND lane = 'waiting' AND due > ?2 AND due <= ?3 ORDER BY due, seq LIMIT ?4"
-);
+/// The places of a queue whose time lies in between, the earliest first.
+pub(super) const DUE_PLACES: &str = "
+    SELECT due, id FROM sync_outbox
+    WHERE queue = ?1 AND lane = 'waiting' AND due > ?2 AND due <= ?3 ORDER BY due, seq LIMIT ?4";
 
 pub(super) const NEXT_DUE: &str =
-    "SELECT due FROM records WHERE principal = ?1 AND lane = 'waiting' ORDER BY due LIMIT 1";
+    "SELECT due FROM sync_outbox WHERE queue = ?1 AND lane = 'waiting' ORDER BY due LIMIT 1";
 
-pub(super) const QUEUE: &str = select_records!(
-    "WHERE principal = ?1 AND entity = ?2 AND lane = ?3 AND seq > ?4 AND seq < ?5 ORDER BY seq LIMIT ?6"
-);
+pub(super) const LANE_PLACES: &str =
+    "SELECT id FROM sync_outbox WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
-/// The same places without the rows; answered from the index alone.
-pub(super) const QUEUE_PLACES: &str = "
-    SELECT seq, id FROM records
-    WHERE principal = ?1 AND entity = ?2 AND lane = ?3 AND seq > ?4 AND seq < ?5 ORDER BY seq LIMIT ?6";
+pub(super) const PARKED_BY_ID: &str =
+    select_pending!("WHERE pending.parked_id = ?2 AND queue.principal = ?1");
 
-pub(super) const ROW: &str = select_records!("WHERE id = ?1");
-
-/// The entities with a queue.
-pub(super) const QUEUES: &str =
-    "SELECT entity FROM sync_live_queues WHERE principal = ?1 AND (waiting > 0 OR parked > 0)";
-
-pub(super) const PARKED_BY_ID: &str = select_records!("WHERE principal = ?1 AND parked_id = ?2");
-
+/// `?3` is what one step from lane to lane adds to a key: from blocked it is one down to waiting, and two to ready.
 pub(super) const RELEASE: &str = "
-    UPDATE records SET
-        lane = CASE WHEN lane <> 'blocked' THEN lane WHEN due IS NULL THEN 'ready' ELSE 'waiting' END,
-        blocked_entity = NULL, blocked_key = NULL
-    WHERE principal = ?1 AND blocked_entity = ?2 AND blocked_key = ?3";
+    UPDATE sync_outbox SET
+        id = CASE WHEN lane <> 'blocked' THEN id WHEN due IS NULL THEN id - 2 * ?3 ELSE id - ?3 END,
+        blocked_queue = NULL, blocked_key = NULL
+    WHERE blocked_queue = ?1 AND blocked_key = ?2";
 
 pub(super) const EARLIER_CHILD: &str = "
-    SELECT child.entity, child.key FROM sync_references AS reference CROSS JOIN records AS child
-        ON child.id = reference.record
-    WHERE reference.principal = ?1 AND reference.entity = ?2 AND reference.key = ?3 AND reference.seq < ?4
+    SELECT queue.entity, child.key
+    FROM sync_references AS reference
+        CROSS JOIN sync_outbox AS child ON child.queue = reference.child_queue AND child.key = reference.child_key
+        CROSS JOIN sync_queues AS queue ON queue.id = child.queue
+    WHERE reference.queue = ?1 AND reference.key = ?2 AND reference.seq < ?3
     ORDER BY reference.seq LIMIT 1";
-
-pub(super) const COUNTS: &str = "SELECT entity, waiting, parked FROM sync_live_queues WHERE principal = ?1 AND (waiting > 0 OR parked > 0)";
-
-/// Looks at one row for each entity of each principal.
-pub(super) const LAST_SEQ: &str = "SELECT coalesce(max(last_seq), 0) FROM sync_live_queues";
 
 pub(super) const CURSOR: &str = "SELECT cursor FROM sync_cursors WHERE principal = ?1 AND entity = ?2";
 
@@ -110,20 +123,24 @@ pub(super) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO sync_work";
 /// at bound by its answer and not by the table.
 #[cfg(test)]
 pub(super) const HOT: &[&str] = &[
-    RECORD,
-    PUT,
-    REMOVE,
-    REFER,
-    DUE,
-    NEXT_DUE,
-    QUEUE,
-    QUEUE_PLACES,
-    ROW,
+    FIND_QUEUE,
+    MAKE_QUEUE,
     QUEUES,
+    BASE,
+    PUT_BASE,
+    FORGET_BASE,
+    AT_PLACE,
+    FIND_PLACE,
+    ADD_PENDING,
+    CHANGE_PENDING,
+    REMOVE_PENDING,
+    REFER,
+    DUE_PLACES,
+    NEXT_DUE,
+    LANE_PLACES,
     PARKED_BY_ID,
     RELEASE,
     EARLIER_CHILD,
-    COUNTS,
     CURSOR,
     SET_CURSOR,
     FORGET_CURSOR,

@@ -8,11 +8,13 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::SqliteTransaction;
 use super::failure::{Cause, Failures};
 use super::file_lock::FileLock;
+use super::live::Live;
+use super::numbers::Numbers;
 use super::pace::Pace;
 use super::statements;
-use super::{SqliteTransaction, counting};
 use crate::record::Principal;
 use crate::storage::{StorageError, Work};
 
@@ -39,9 +41,9 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<(), StorageError>>,
 }
 
-impl Job {
+impl Task {
     fn shares(&self) -> bool {
-        matches!(self.task, Task::Shared(_))
+        matches!(self, Self::Shared(_))
     }
 }
 
@@ -51,6 +53,8 @@ type Answer = (oneshot::Sender<Result<(), StorageError>>, Result<(), StorageErro
 pub(super) struct Worker {
     pub(super) connection: Connection,
     pub(super) failures: Failures,
+    pub(super) numbers: Numbers,
+    pub(super) live: Live,
     pub(super) read_only: bool,
     pub(super) pace: Pace,
     /// Held until the connection is closed; `None` for reading only. (Fields are dropped in this order.)
@@ -87,9 +91,9 @@ impl Worker {
         while let Some(first) = next.take().or_else(|| self.pace.receive(&mut jobs)) {
             let began = Instant::now();
             let mut batch = vec![first];
-            while batch.len() < SHARED && batch[0].shares() {
+            while batch.len() < SHARED && batch[0].task.shares() {
                 match jobs.try_recv() {
-                    Ok(job) if job.shares() => batch.push(job),
+                    Ok(job) if job.task.shares() => batch.push(job),
                     Ok(job) => {
                         next = Some(job);
                         break;
@@ -102,7 +106,7 @@ impl Worker {
             tell(answers);
         }
         if !self.read_only
-            && let Err(error) = counting::save(&self.connection)
+            && let Err(error) = self.live.save(&self.connection)
         {
             tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
         }
@@ -110,7 +114,7 @@ impl Worker {
 
     /// Runs jobs in one transaction. A failure of one undoes that one, unless SQLite had to undo everything.
     fn run_batch(&self, batch: Vec<Job>) -> Vec<Answer> {
-        let apart = batch.len() > 1 || batch.iter().any(|job| !job.shares());
+        let apart = batch.len() > 1 || batch.iter().any(|job| !job.task.shares());
         let mut answers = Vec::with_capacity(batch.len());
         for Job { principal, task, reply } in batch {
             let result = self.attempt(&principal, task, apart);
@@ -121,11 +125,14 @@ impl Worker {
                 tell(std::mem::take(&mut answers));
             }
         }
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.execute(statements::COMMIT)
-        {
-            self.undo();
-            self.fail_all(&mut answers, Some(&Cause::new(error)));
+        if !self.connection.is_autocommit() {
+            match self.execute(statements::COMMIT) {
+                Ok(()) => self.live.keep(),
+                Err(error) => {
+                    self.undo();
+                    self.fail_all(&mut answers, Some(&Cause::new(error)));
+                }
+            }
         }
         answers
     }
@@ -141,8 +148,22 @@ impl Worker {
             self.undo();
             return Err(self.failures.note(error));
         }
+        let (shares, mark) = (task.shares(), self.live.mark());
         let result = self.guarded(principal, task);
+        if result.is_err() || !shares {
+            self.numbers.forget();
+        }
+        let result = self.finish(result, apart, mark);
+        if !shares && matches!(result, Err(StorageError::Ended)) {
+            self.recount();
+        }
+        result
+    }
+
+    /// Keeps or undoes what a job did.
+    fn finish(&self, result: Result<(), StorageError>, apart: bool, mark: usize) -> Result<(), StorageError> {
         if self.connection.is_autocommit() {
+            self.live.undo_to(0);
             let cause = self.failures.newest();
             let ended = || cause.map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path()));
             return result.and_then(|()| Err(ended()));
@@ -158,6 +179,7 @@ impl Worker {
                 }
             }
             (Err(_), true) => {
+                self.live.undo_to(mark);
                 let undone = self
                     .execute(statements::ROLLBACK_TO_SAVEPOINT)
                     .and_then(|()| self.execute(statements::RELEASE_SAVEPOINT));
@@ -171,11 +193,12 @@ impl Worker {
 
     /// Runs work, and makes an error of a panic.
     fn guarded(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
-        let mut transaction = SqliteTransaction::new(&self.connection, principal, &self.failures);
+        let mut transaction =
+            SqliteTransaction::new(&self.connection, principal, &self.failures, &self.numbers, &self.live);
         // Whatever the work was about to write is rolled back, so nothing half done is seen.
         catch_unwind(AssertUnwindSafe(|| match task {
             Task::Shared(work) => work(&mut transaction),
-            Task::Alone(work) => work(&mut transaction),
+            Task::Alone(work) => transaction.run_alone(work),
         }))
         .unwrap_or(Err(StorageError::Panicked))
     }
@@ -186,10 +209,19 @@ impl Worker {
 
     /// Leaves no transaction open. When even that fails, the next `BEGIN` says why.
     fn undo(&self) {
+        self.numbers.forget();
+        self.live.undo_to(0);
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute(statements::ROLLBACK)
         {
             tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    /// After somebody ended a transaction that was not theirs, only the file knows what stayed of it.
+    fn recount(&self) {
+        if let Err(error) = self.live.recount(&self.connection) {
+            tracing::warn!(%error, "the queues could not be counted; their counts are right again when the file is opened anew");
         }
     }
 

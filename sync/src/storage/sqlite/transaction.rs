@@ -1,12 +1,20 @@
 //! [`Transaction`] over a SQLite connection.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql, params};
 
 use super::failure::Failures;
+use super::live::Live;
+use super::numbers::Numbers;
+use super::place::{LANE_STEP, LANES, Place, PlaceLane};
 use super::rows::{self, Columns, moment, number, size};
 use super::statements;
-use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
+use super::thread::OwnWork;
+use crate::record::{
+    Base, EntityName, OperationId, Payload, Principal, Record, RecordKey, RecordRef, Version,
+};
 use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 
 /// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
@@ -15,14 +23,46 @@ pub struct SqliteTransaction<'a> {
     connection: &'a Connection,
     principal: &'a Principal,
     failures: &'a Failures,
+    numbers: &'a Numbers,
+    live: &'a Live,
+    /// The record that was read last: mostly it is the one that is written next.
+    found: Option<Found>,
+    /// In work that has the connection at hand: the records that were written, and the lanes in which they were before. Such work
+    /// may undo a part of itself, so what is remembered besides the file is not relied on.
+    touched: Option<BTreeMap<(i64, RecordKey), Option<PlaceLane>>>,
 }
 
-/// The lanes of records with a pending edit, by [`Lane::name`](crate::record::Lane::name).
-const LANES: [&str; 4] = ["ready", "waiting", "blocked", "parked"];
+/// Where a record was found.
+#[derive(Debug)]
+struct Found {
+    name: RecordRef,
+    place: Option<Place>,
+    has_base: bool,
+}
 
 impl<'a> SqliteTransaction<'a> {
-    pub(super) fn new(connection: &'a Connection, principal: &'a Principal, failures: &'a Failures) -> Self {
-        Self { connection, principal, failures }
+    pub(super) fn new(
+        connection: &'a Connection,
+        principal: &'a Principal,
+        failures: &'a Failures,
+        numbers: &'a Numbers,
+        live: &'a Live,
+    ) -> Self {
+        Self { connection, principal, failures, numbers, live, found: None, touched: None }
+    }
+
+    /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so the counts are
+    /// put right afterwards.
+    pub(super) fn run_alone(&mut self, work: OwnWork) -> Result<(), StorageError> {
+        let mark = self.live.mark();
+        self.touched = Some(BTreeMap::new());
+        work(self)?;
+        self.live.undo_to(mark);
+        for ((queue, key), before) in self.touched.iter().flatten() {
+            let now = self.find_place(*queue, key)?;
+            self.live.moved(*queue, *before, now.map(Place::lane));
+        }
+        Ok(())
     }
 
     /// The connection, for statements on tables of your own in the same file: they are committed, or rolled back,
@@ -86,60 +126,162 @@ impl<'a> SqliteTransaction<'a> {
         cell.map_err(|error| self.failures.note(error))
     }
 
-    fn due_between(
-        &self,
-        after: &str,
-        until: &str,
-        limit: usize,
-    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let parameters = params![self.principal(), after, until, size(limit)];
-        self.all(statements::DUE, parameters, rows::read_named)
+    /// The number of an entity's queue; `None` when nothing was ever known of the entity.
+    pub(super) fn find_queue(&self, entity: &EntityName) -> Result<Option<i64>, StorageError> {
+        let known = if self.is_alone() { None } else { self.numbers.find(self.principal, entity) };
+        if known.is_some() {
+            return Ok(known);
+        }
+        let parameters = params![self.principal(), entity.as_str()];
+        let found = self.first(statements::FIND_QUEUE, parameters, |row| self.number(row, 0))?;
+        if let Some(found) = found {
+            self.numbers.remember(self.principal, entity, found);
+        }
+        Ok(found)
+    }
+
+    fn queue(&self, entity: &EntityName) -> Result<i64, StorageError> {
+        if let Some(found) = self.find_queue(entity)? {
+            return Ok(found);
+        }
+        let parameters = params![self.principal(), entity.as_str()];
+        let mut statement = self.statement(statements::MAKE_QUEUE)?;
+        let made = statement.query_row(parameters, |row| row.get(0));
+        let made = made.map_err(|error| self.failures.note(error))?;
+        self.numbers.remember(self.principal, entity, made);
+        Ok(made)
+    }
+
+    /// The numbers of the queues with something in them.
+    pub(super) fn busy_queues(&self) -> Result<Vec<i64>, StorageError> {
+        let mut queues = self.all(statements::QUEUES, [self.principal()], |row| self.number(row, 0))?;
+        queues.retain(|queue| self.is_busy(*queue));
+        Ok(queues)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.touched.is_some()
+    }
+
+    /// Whether any record of the queue may have a pending edit.
+    fn is_busy(&self, queue: i64) -> bool {
+        self.is_alone() || self.live.count(queue) != Counts::default()
+    }
+
+    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls.
+    fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Place>, StorageError> {
+        if !self.is_busy(queue) {
+            return Ok(None);
+        }
+        let parameters = params![queue, key.as_str()];
+        self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))
+    }
+
+    fn put_base(&self, queue: i64, name: &RecordRef, base: Option<&Base>) -> Result<(), StorageError> {
+        let key = name.key.as_str();
+        match base {
+            Some(base) => {
+                let version = base.version.as_ref().map(Version::as_str);
+                let value = base.value.as_ref().map(Payload::as_str);
+                self.execute(statements::PUT_BASE, params![queue, key, version, value])?
+            }
+            None => self.execute(statements::FORGET_BASE, params![queue, key])?,
+        };
+        Ok(())
+    }
+
+    fn put_pending(
+        &mut self,
+        queue: i64,
+        name: &RecordRef,
+        before: Option<Place>,
+        record: &Record,
+    ) -> Result<(), StorageError> {
+        let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
+        let place = Place::of(queue, record.lane()).map_err(|error| unfit(error.to_string()))?;
+        match (before, place) {
+            (None, None) => return Ok(()),
+            (Some(before), None) => {
+                self.execute(statements::REMOVE_PENDING, [before.id()])?;
+            }
+            (before, Some(place)) => {
+                let columns = Columns::of(name, record)
+                    .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
+                let blocked_on = record.blocked_on.as_ref();
+                let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
+                let (before, key) = (before.map(Place::id), name.key.as_str());
+                let (sql, which): (_, &dyn ToSql) = match &before {
+                    Some(before) => (statements::CHANGE_PENDING, before),
+                    None => (statements::ADD_PENDING, &key),
+                };
+                self.execute(
+                    sql,
+                    params![
+                        which,
+                        place.id(),
+                        columns.revision,
+                        columns.due,
+                        columns.flight,
+                        columns.queued,
+                        columns.parked,
+                        columns.parked_id,
+                        blocked_queue,
+                        blocked_on.map(|on| on.key.as_str()),
+                        columns.has_references,
+                    ],
+                )?;
+                self.live.note_number(columns.revision);
+                if columns.has_references {
+                    self.refer(queue, name, record)?;
+                }
+            }
+        }
+        let (from, to) = (before.map(Place::lane), place.map(Place::lane));
+        self.live.moved(queue, from, to);
+        if let Some(touched) = &mut self.touched {
+            touched.entry((queue, name.key.clone())).or_insert(from);
+        }
+        Ok(())
+    }
+
+    fn refer(&self, queue: i64, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
+        for (parent, seq) in rows::foreign_references(name, record) {
+            let parent_queue = self.queue(&parent.entity)?;
+            let parameters =
+                params![parent_queue, parent.key.as_str(), number(seq), queue, name.key.as_str()];
+            self.execute(statements::REFER, parameters)?;
+        }
+        Ok(())
     }
 }
 
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
-        let parameters = params![self.principal(), name.entity.as_str(), name.key.as_str()];
-        self.first(statements::RECORD, parameters, |row| rows::read(row, name))
+        self.found = None;
+        let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
+        let place = self.find_place(queue, &name.key)?;
+        let record = if let Some(place) = place {
+            self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, name))?
+        } else {
+            let parameters = params![queue, name.key.as_str()];
+            self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?
+        };
+        let has_base = record.as_ref().is_some_and(|record| record.base.is_some());
+        self.found = Some(Found { name: name.clone(), place, has_base });
+        Ok(record)
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        let (principal, entity, key) = (self.principal(), name.entity.as_str(), name.key.as_str());
-        if record.is_empty() {
-            self.execute(statements::REMOVE, params![principal, entity, key])?;
-            return Ok(());
+        let queue = self.queue(&name.entity)?;
+        let found = match self.found.take().filter(|found| found.name == *name && !self.is_alone()) {
+            Some(found) => found,
+            // Of the base nothing is known, so it is looked for.
+            None => Found { name: name.clone(), place: self.find_place(queue, &name.key)?, has_base: true },
+        };
+        if found.has_base || record.base.is_some() {
+            self.put_base(queue, name, record.base.as_ref())?;
         }
-        let columns = Columns::of(name, record)?;
-        self.execute(
-            statements::PUT,
-            params![
-                principal,
-                entity,
-                key,
-                columns.lane,
-                columns.seq,
-                columns.revision,
-                columns.due,
-                columns.on_server,
-                columns.base_version,
-                columns.base_value,
-                columns.flight,
-                columns.queued,
-                columns.parked,
-                columns.parked_id,
-                columns.blocked_on.map(|on| on.entity.as_str()),
-                columns.blocked_on.map(|on| on.key.as_str()),
-                columns.has_references,
-            ],
-        )?;
-        if columns.has_references {
-            for (parent, seq) in rows::foreign_references(name, record) {
-                let (parent_entity, parent_key) = (parent.entity.as_str(), parent.key.as_str());
-                let parameters = params![principal, parent_entity, parent_key, number(seq), entity, key];
-                self.execute(statements::REFER, parameters)?;
-            }
-        }
-        Ok(())
+        self.put_pending(queue, name, found.place, record)
     }
 
     fn sendable(
@@ -155,13 +297,18 @@ impl Transaction for SqliteTransaction<'_> {
             found.extend(self.due_between(&moment(latest), "~", limit - found.len())?);
         }
         if found.len() < limit {
-            found.extend(self.queued(&["ready"], None, None, limit - found.len())?);
+            found.extend(self.in_lanes(&[PlaceLane::Ready], None, None, limit - found.len())?);
         }
         Ok(found)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
-        let Some(due) = self.cell(statements::NEXT_DUE, [self.principal()])? else { return Ok(None) };
+        let mut earliest: Option<String> = None;
+        for queue in self.busy_queues()? {
+            let due = self.cell(statements::NEXT_DUE, [queue])?;
+            earliest = earliest.into_iter().chain(due).min();
+        }
+        let Some(due) = earliest else { return Ok(None) };
         match DateTime::parse_from_rfc3339(&due) {
             Ok(due) => Ok(Some(due.to_utc())),
             Err(error) => Err(StorageError::Corrupt(format!("the due time `{due}`: {error}").into())),
@@ -174,7 +321,7 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.queued(&LANES, entity, after, limit)
+        self.in_lanes(&LANES, entity, after, limit)
     }
 
     fn parked(
@@ -183,7 +330,7 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.queued(&["parked"], entity, after, limit)
+        self.in_lanes(&[PlaceLane::Parked], entity, after, limit)
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
@@ -192,28 +339,29 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {
-        let parameters = params![self.principal(), on.entity.as_str(), on.key.as_str()];
-        let freed = self.execute(statements::RELEASE, parameters)?;
+        let Some(queue) = self.find_queue(&on.entity)? else { return Ok(0) };
+        let freed = self.execute(statements::RELEASE, params![queue, on.key.as_str(), LANE_STEP])?;
+        self.found = None;
         Ok(u64::try_from(freed).unwrap_or(u64::MAX))
     }
 
     fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
-        let (entity, key) = (parent.entity.as_str(), parent.key.as_str());
-        let parameters = params![self.principal(), entity, key, number(before)];
+        let Some(queue) = self.find_queue(&parent.entity)? else { return Ok(None) };
+        let parameters = params![queue, parent.key.as_str(), number(before)];
         self.first(statements::EARLIER_CHILD, parameters, rows::read_name)
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {
-        self.all(statements::COUNTS, [self.principal()], |row| {
-            let entity = EntityName::from_stored(self.text(row, 0)?);
-            let (waiting, parked) = (self.number(row, 1)?, self.number(row, 2)?);
-            Ok((entity, Counts { waiting: unsigned(waiting), parked: unsigned(parked) }))
-        })
+        let mut counts = self.all(statements::QUEUES, [self.principal()], |row| {
+            let entity = EntityName::from_stored(self.text(row, 1)?);
+            Ok((entity, self.live.count(self.number(row, 0)?)))
+        })?;
+        counts.retain(|(_, count)| *count != Counts::default());
+        Ok(counts)
     }
 
     fn last_seq(&mut self) -> Result<u64, StorageError> {
-        let last = self.first(statements::LAST_SEQ, [], |row| self.number(row, 0))?;
-        Ok(last.map_or(0, unsigned))
+        Ok(u64::try_from(self.live.last_number()).unwrap_or(0))
     }
 
     fn cursor(&mut self, entity: &EntityName) -> Result<Option<Cursor>, StorageError> {
@@ -278,8 +426,4 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(statements::FORGET_ASIDE, parameters)?;
         Ok(())
     }
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

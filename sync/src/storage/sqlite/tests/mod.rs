@@ -3,6 +3,7 @@
 mod counts;
 mod full_disk;
 mod own_statements;
+mod places;
 mod plans;
 mod upgrades;
 

@@ -20,7 +20,8 @@ async fn assert_indexed(fixture: &Fixture) {
         .expect("the transaction succeeds");
     for (sql, plan) in plans {
         for step in &plan {
-            assert!(!step.contains("SCAN"), "{step}\nin the plan of{sql}");
+            // Queues are few; with one of them, looking at all is as good as looking one up.
+            assert!(!step.contains("SCAN") || step == "SCAN queue", "{step}\nin the plan of{sql}");
             assert!(!step.contains("TEMP B-TREE"), "{step}\nin the plan of{sql}");
         }
         let inserts = sql.trim_start().starts_with("INSERT");
@@ -41,18 +42,12 @@ async fn every_hot_statement_is_answered_from_an_index() {
 }
 
 #[tokio::test]
-async fn the_places_of_a_queue_are_read_without_the_rows() {
+async fn counting_after_a_crash_does_not_read_the_records() {
     let fixture = Fixture::new();
-    let plans: Vec<_> = fixture
-        .with_connection(|tx| {
-            Ok([statements::QUEUE_PLACES, super::super::counting::COUNT]
-                .map(|sql| plan(tx.connection(), sql))
-                .into())
-        })
+    let plan = fixture
+        .with_connection(|tx| Ok(plan(tx.connection(), super::super::live::COUNT)))
         .await
         .expect("the transaction succeeds");
-    for plan in plans {
-        assert!(plan.iter().any(|step| step.contains("COVERING INDEX records_queue")), "{plan:?}");
-        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
-    }
+    assert!(plan.iter().any(|step| step.contains("COVERING INDEX sync_outbox_name")), "{plan:?}");
+    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
 }

@@ -14,17 +14,17 @@ use crate::storage::StorageError;
 const FROM_LEGACY: &[Upgrade] = &[|connection| {
     UPGRADES[0](connection)?;
     connection.execute_batch(
-        "INSERT INTO records (principal, entity, key, lane, on_server, base_version)
-         SELECT '', 'Note', key, 'idle', 1, version FROM legacy;
+        "INSERT INTO sync_queues (id, principal, entity) VALUES (1, '', 'Note');
+         INSERT INTO sync_bases (queue, key, version) SELECT 1, key, version FROM legacy;
          DROP TABLE legacy",
     )
 }];
 
 const WITH_SECOND: &[Upgrade] =
-    &[UPGRADES[0], |connection| connection.execute_batch("ALTER TABLE records ADD COLUMN colour TEXT")];
+    &[UPGRADES[0], |connection| connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")];
 
 const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], |connection| {
-    connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE records (twice)")
+    connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
 }];
 
 fn upgrade(path: &Path, upgrades: &'static [Upgrade]) -> Result<SqliteStorage, StorageError> {

@@ -30,27 +30,20 @@ pub(crate) struct Claims {
 pub(crate) fn claim(
     ledger: &mut Ledger<'_>,
     known: &HashSet<&'static str>,
-    under_way: &HashSet<RecordRef>,
+    mut under_way: HashSet<RecordRef>,
     want: usize,
     now: DateTime<Utc>,
     horizon: TimeDelta,
 ) -> Result<Claims, StorageError> {
     let mut claims = Claims::default();
-    let mut taken = HashSet::new();
     for _ in 0..WINDOWS {
         let missing = want - claims.claimed.len();
         if missing == 0 {
             return Ok(claims);
         }
-        let window = ledger.tx.sendable(now, horizon, missing + under_way.len() + taken.len())?;
+        let window = ledger.tx.sendable(now, horizon, missing, &under_way)?;
         let mut moved = false;
         for (name, record) in window {
-            if claims.claimed.len() == want {
-                break;
-            }
-            if under_way.contains(&name) || taken.contains(&name) {
-                continue;
-            }
             if !matches!(next(&record, now, horizon), Next::Send(_)) {
                 continue;
             }
@@ -61,7 +54,7 @@ pub(crate) fn claim(
             };
             ledger.put(&name, &record, &after)?;
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
-                taken.insert(name.clone());
+                under_way.insert(name.clone());
                 claims.claimed.push(Claimed { name, flight });
             }
         }

@@ -1,5 +1,6 @@
 //! What happens to the queue without a server: edits come in, and the user decides about parked ones.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -70,7 +71,7 @@ impl Core {
         let (now, horizon) = (self.now(), self.settings.retry.horizon());
         let (sendable, due) = self
             .transact::<_, StorageError, _>(move |ledger| {
-                Ok((!ledger.tx.sendable(now, horizon, 1)?.is_empty(), ledger.tx.next_due()?))
+                Ok((!ledger.tx.sendable(now, horizon, 1, &HashSet::new())?.is_empty(), ledger.tx.next_due()?))
             })
             .await?;
         let pause = self.holding_pause(now).map(|pause| pause.until);

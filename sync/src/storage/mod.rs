@@ -12,6 +12,7 @@ mod possession;
 pub mod sqlite;
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -85,7 +86,7 @@ pub trait Transaction {
     /// When the storage cannot be written.
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError>;
 
-    /// Up to `limit` records that can be sent: first those in [`Lane::Waiting`](crate::record::Lane::Waiting) whose time has come, by
+    /// Up to `limit` records that can be sent, without those in `except`: first those in [`Lane::Waiting`](crate::record::Lane::Waiting) whose time has come, by
     /// due time, then those in [`Lane::Ready`](crate::record::Lane::Ready), by `seq`. A due time later than `now + horizon` counts as come (see
     /// [`next`](crate::record::next())). Costs the same however many records there are.
     ///
@@ -96,6 +97,7 @@ pub trait Transaction {
         now: DateTime<Utc>,
         horizon: TimeDelta,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
 
     /// The earliest due time of a waiting record.

@@ -109,7 +109,10 @@ pub fn a_transaction_sees_its_own_writes(subject: &Subject) {
         assert_eq!(tx.cursor(&NOTE)?, Some(Cursor::new("mine")));
         assert_eq!(tx.note("note")?.as_deref(), Some("mine"));
         assert_eq!(tx.items_aside(&NOTE, 10)?, [aside("mine")]);
-        assert_eq!(tx.sendable(at(0), chrono::TimeDelta::hours(1), 10)?.len(), 2);
+        assert_eq!(
+            tx.sendable(at(0), chrono::TimeDelta::hours(1), 10, &std::collections::HashSet::new())?.len(),
+            2
+        );
         assert_eq!(tx.counts()?.len(), 1);
         tx.put(&note("new"), &Record::default())?;
         assert_eq!(tx.record(&note("new"))?, None);

@@ -1,5 +1,7 @@
 //! What is next, and who waits for whom.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::samples::{
@@ -17,7 +19,7 @@ fn put(opened: &Opened, records: Vec<(RecordRef, Record)>) {
 }
 
 fn sendable(opened: &Opened, now: DateTime<Utc>, limit: usize) -> Vec<String> {
-    let found = opened.run(move |tx| tx.sendable(now, HOUR, limit));
+    let found = opened.run(move |tx| tx.sendable(now, HOUR, limit, &HashSet::new()));
     names(&found).into_iter().map(ToOwned::to_owned).collect()
 }
 
@@ -38,8 +40,30 @@ pub fn ready_records_come_in_the_order_of_their_edits(subject: &Subject) {
     assert_eq!(sendable(&opened, at(0), 10), ["b", "a", "c"]);
     assert_eq!(sendable(&opened, at(0), 2), ["b", "a"]);
     assert_eq!(sendable(&opened, at(0), 0), [""; 0]);
-    let found = opened.run(|tx| tx.sendable(at(0), HOUR, 1));
+    let found = opened.run(|tx| tx.sendable(at(0), HOUR, 1, &HashSet::new()));
     assert_eq!(found, [(task("b"), ready(4))]);
+}
+
+/// What is under way already is in nobody's way.
+pub fn excepted_records_are_left_out(subject: &Subject) {
+    let opened = subject.open();
+    put(
+        &opened,
+        vec![
+            (note("a"), waiting(1, at(0))),
+            (note("b"), waiting(2, at(0))),
+            (note("c"), waiting(3, at(0))),
+            (note("d"), ready(4)),
+            (note("e"), ready(5)),
+            (task("a"), ready(6)),
+        ],
+    );
+    let except = HashSet::from([note("a"), note("b"), note("d"), note("unknown")]);
+    for (limit, expected) in [(10, &["c", "e", "a"][..]), (2, &["c", "e"]), (1, &["c"]), (0, &[])] {
+        let except = except.clone();
+        let found = opened.run(move |tx| tx.sendable(at(0), HOUR, limit, &except));
+        assert_eq!(names(&found), expected);
+    }
 }
 
 /// By due time, to the nanosecond, and before those that are ready.
@@ -78,7 +102,7 @@ pub fn a_time_beyond_the_horizon_counts_as_come(subject: &Subject) {
         ],
     );
     assert_eq!(sendable(&opened, at(0), 10), ["always", "past", "beyond", "far", "never", "ready"]);
-    let found = opened.run(|tx| tx.sendable(at(0), TimeDelta::MAX, 10));
+    let found = opened.run(|tx| tx.sendable(at(0), TimeDelta::MAX, 10, &HashSet::new()));
     assert_eq!(names(&found), ["always", "past", "ready"], "with no horizon, a time is a time");
 }
 

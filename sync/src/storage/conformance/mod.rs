@@ -88,6 +88,7 @@ macro_rules! __storage_conformance {
             the_greatest_number_is_that_of_every_principal
             // lanes
             ready_records_come_in_the_order_of_their_edits
+            excepted_records_are_left_out
             waiting_records_come_when_their_time_has
             a_time_beyond_the_horizon_counts_as_come
             the_limit_holds_over_both_lanes

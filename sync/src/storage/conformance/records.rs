@@ -226,7 +226,10 @@ pub fn principals_see_only_their_own(subject: &Subject) {
     opened.run_as(&anna, move |tx| write(tx, "anna's", 10));
     opened.run_as(&ben, |tx| {
         assert_eq!(tx.record(&note("base"))?, None);
-        assert_eq!(tx.sendable(at(100), chrono::TimeDelta::hours(1), 10)?, []);
+        assert_eq!(
+            tx.sendable(at(100), chrono::TimeDelta::hours(1), 10, &std::collections::HashSet::new())?,
+            []
+        );
         assert_eq!(tx.next_due()?, None);
         assert_eq!(tx.pending(None, None, 10)?, []);
         assert_eq!(tx.parked(Some(&NOTE), None, 10)?, []);

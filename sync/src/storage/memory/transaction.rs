@@ -1,6 +1,7 @@
 //! [`Transaction`] over maps, with a log of how to take each change back.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::ops::Bound;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -90,13 +91,15 @@ impl Transaction for MemoryTransaction<'_> {
         now: DateTime<Utc>,
         horizon: TimeDelta,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let latest = now.checked_add_signed(horizon).unwrap_or(DateTime::<Utc>::MAX_UTC).max(now);
         let waiting = &self.account.waiting;
         let come = waiting.between(Bound::Unbounded, Bound::Included((now, u64::MAX)));
         let beyond = waiting.between(Bound::Excluded((latest, u64::MAX)), Bound::Unbounded);
         let ready = self.account.ready.between(Bound::Unbounded, Bound::Unbounded);
-        Ok(self.found(come.chain(beyond).chain(ready), limit))
+        let names = come.chain(beyond).chain(ready).filter(|name| !except.contains(*name));
+        Ok(self.found(names, limit))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {

@@ -3,7 +3,9 @@
 //! Each queue is in the order of its lanes. That makes a push write one page less than an index for each question would; the price
 //! is a look into each queue here, which has nothing to do with how long the queues are.
 
-use rusqlite::params;
+use std::collections::HashSet;
+
+use rusqlite::{Params, params};
 
 use super::place::{Place, PlaceLane};
 use super::rows::{self, size};
@@ -13,21 +15,34 @@ use crate::record::{EntityName, Record, RecordRef};
 use crate::storage::StorageError;
 
 /// Where a record comes: by its due time where that decides, then by its place in the outbox.
-type Turn = (Option<String>, u64, i64);
-
-/// The first of those that were looked at.
-struct First {
-    turns: Vec<Turn>,
-    limit: usize,
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    due: Option<String>,
+    seq: u64,
+    place: Place,
+    name: RecordRef,
 }
 
-impl First {
-    fn new(limit: usize) -> Self {
-        Self { turns: Vec::new(), limit }
+/// The first of those that are looked at.
+pub(super) struct First<'a> {
+    turns: Vec<Turn>,
+    limit: usize,
+    except: &'a HashSet<RecordRef>,
+}
+
+impl<'a> First<'a> {
+    pub(super) fn new(limit: usize, except: &'a HashSet<RecordRef>) -> Self {
+        Self { turns: Vec::new(), limit, except }
+    }
+
+    /// How many have to be looked at, so that enough are left.
+    fn to_look_at(&self) -> i64 {
+        size(self.limit.saturating_add(self.except.len()))
     }
 
     /// Takes over what belongs to the first.
-    fn merge(&mut self, more: Vec<Turn>) {
+    fn merge(&mut self, mut more: Vec<Turn>) {
+        more.retain(|turn| self.except.is_empty() || !self.except.contains(&turn.name));
         if !more.is_empty() {
             self.turns.extend(more);
             self.turns.sort_unstable();
@@ -37,57 +52,65 @@ impl First {
 }
 
 impl SqliteTransaction<'_> {
-    /// Up to `limit` records in these lanes, by place in the outbox, from after the given place on.
+    /// The first records in these lanes, by place in the outbox, from after the given place on.
     pub(super) fn in_lanes(
-        &self,
+        &mut self,
         lanes: &[PlaceLane],
         entity: Option<&EntityName>,
         after: Option<u64>,
-        limit: usize,
+        mut first: First<'_>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let queues = match entity {
-            Some(entity) => Vec::from_iter(self.find_queue(entity)?),
+            Some(entity) => Vec::from_iter(self.find_queue(entity)?.map(|queue| (queue, entity.clone()))),
             None => self.busy_queues()?,
         };
-        let mut first = First::new(limit);
-        for queue in queues {
+        for (queue, entity) in queues {
             for lane in lanes {
                 let places = Place::lane_after(queue, *lane, after);
-                let parameters = params![places.start, places.end, size(limit)];
-                let more = self.all(statements::LANE_PLACES, parameters, |row| {
-                    let id = self.number(row, 0)?;
-                    Ok((None, Place::from_id(id).seq(), id))
-                });
-                first.merge(more?);
+                let parameters = params![places.start, places.end, first.to_look_at()];
+                first.merge(self.turns(&entity, statements::LANE_PLACES, parameters)?);
             }
         }
-        self.at(first)
+        self.take(first)
     }
 
-    /// Up to `limit` records whose due time lies in between, the earliest first.
+    /// The first records whose due time lies in between, the earliest first.
     pub(super) fn due_between(
-        &self,
+        &mut self,
         after: &str,
         until: &str,
-        limit: usize,
+        mut first: First<'_>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let mut first = First::new(limit);
-        for queue in self.busy_queues()? {
-            let parameters = params![queue, after, until, size(limit)];
-            let more = self.all(statements::DUE_PLACES, parameters, |row| {
-                let id = self.number(row, 1)?;
-                Ok((Some(self.text(row, 0)?), Place::from_id(id).seq(), id))
-            });
-            first.merge(more?);
+        for (queue, entity) in self.busy_queues()? {
+            let parameters = params![queue, after, until, first.to_look_at()];
+            first.merge(self.turns(&entity, statements::DUE_PLACES, parameters)?);
         }
-        self.at(first)
+        self.take(first)
     }
 
-    fn at(&self, first: First) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let mut found = Vec::with_capacity(first.turns.len());
-        for (_, _, id) in first.turns {
-            found.extend(self.first(statements::AT_PLACE, [id], rows::read_named)?);
+    fn turns(
+        &self,
+        entity: &EntityName,
+        sql: &str,
+        parameters: impl Params,
+    ) -> Result<Vec<Turn>, StorageError> {
+        self.all(sql, parameters, |row| {
+            let place = Place::from_id(self.number(row, 0)?);
+            let name = RecordRef::new(entity.clone(), rows::read_key(row, 1)?);
+            let due = row.get(2).map_err(|error| self.failures.note(error))?;
+            Ok(Turn { due, seq: place.seq(), place, name })
+        })
+    }
+
+    fn take(&mut self, first: First<'_>) -> Result<Vec<(RecordRef, Record)>, StorageError> {
+        let mut taken = Vec::with_capacity(first.turns.len());
+        for Turn { place, name, .. } in first.turns {
+            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, &name))?;
+            if let Some(record) = record {
+                self.remember(&name, Some(place), &record);
+                taken.push((name, record));
+            }
         }
-        Ok(found)
+        Ok(taken)
     }
 }

@@ -32,11 +32,19 @@ pub(super) fn read_named(row: &Row<'_>) -> Result<(RecordRef, Record), StorageEr
 /// The name of a record, from the first two columns.
 pub(super) fn read_name(row: &Row<'_>) -> Result<RecordRef, StorageError> {
     let corrupt = |reason: String| StorageError::Corrupt(reason.into());
-    let part = |index| text(row, index).and_then(|text| text.ok_or_else(|| "it is NULL".to_owned()));
-    let entity = part(column::ENTITY).map_err(|reason| corrupt(format!("the entity of a row: {reason}")))?;
-    let key = part(column::KEY).map_err(|reason| corrupt(format!("the key of a row: {reason}")))?;
-    let key = RecordKey::new(key).map_err(|error| corrupt(format!("the key of a row: {error}")))?;
-    Ok(RecordRef::new(EntityName::from_stored(entity.to_owned()), key))
+    let entity =
+        part(row, column::ENTITY).map_err(|reason| corrupt(format!("the entity of a row: {reason}")))?;
+    Ok(RecordRef::new(EntityName::from_stored(entity.to_owned()), read_key(row, column::KEY)?))
+}
+
+/// The key of a record.
+pub(super) fn read_key(row: &Row<'_>, index: usize) -> Result<RecordKey, StorageError> {
+    let corrupt = |reason: String| StorageError::Corrupt(format!("the key of a row: {reason}").into());
+    RecordKey::new(part(row, index).map_err(corrupt)?).map_err(|error| corrupt(error.to_string()))
+}
+
+fn part<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str, String> {
+    text(row, index)?.ok_or_else(|| "it is NULL".to_owned())
 }
 
 /// The record of a row whose name is known.

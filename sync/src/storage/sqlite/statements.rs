@@ -56,14 +56,14 @@ pub(super) const REFER: &str = "
 
 /// The places of a queue whose time lies in between, the earliest first.
 pub(super) const DUE_PLACES: &str = "
-    SELECT due, id FROM sync_outbox
+    SELECT id, key, due FROM sync_outbox
     WHERE queue = ?1 AND lane = 'waiting' AND due > ?2 AND due <= ?3 ORDER BY due, seq LIMIT ?4";
 
 pub(super) const NEXT_DUE: &str =
     "SELECT due FROM sync_outbox WHERE queue = ?1 AND lane = 'waiting' ORDER BY due LIMIT 1";
 
 pub(super) const LANE_PLACES: &str =
-    "SELECT id FROM sync_outbox WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+    "SELECT id, key, NULL FROM sync_outbox WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
 pub(super) const PARKED_BY_ID: &str =
     select_pending!("WHERE pending.parked_id = ?2 AND queue.principal = ?1");

@@ -1,6 +1,6 @@
 //! [`Transaction`] over a SQLite connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql, params};
@@ -9,6 +9,7 @@ use super::failure::Failures;
 use super::live::Live;
 use super::numbers::Numbers;
 use super::place::{LANE_STEP, LANES, Place, PlaceLane};
+use super::places::First;
 use super::rows::{self, Columns, moment, number, size};
 use super::statements;
 use super::thread::OwnWork;
@@ -22,11 +23,11 @@ use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 pub struct SqliteTransaction<'a> {
     connection: &'a Connection,
     principal: &'a Principal,
-    failures: &'a Failures,
+    pub(super) failures: &'a Failures,
     numbers: &'a Numbers,
     live: &'a Live,
-    /// The record that was read last: mostly it is the one that is written next.
-    found: Option<Found>,
+    /// The records that were read and not written since: mostly they are written next.
+    found: HashMap<RecordRef, Found>,
     /// In work that has the connection at hand: the records that were written, and the lanes in which they were before. Such work
     /// may undo a part of itself, so what is remembered besides the file is not relied on.
     touched: Option<BTreeMap<(i64, RecordKey), Option<PlaceLane>>>,
@@ -35,7 +36,6 @@ pub struct SqliteTransaction<'a> {
 /// Where a record was found.
 #[derive(Debug)]
 struct Found {
-    name: RecordRef,
     place: Option<Place>,
     has_base: bool,
 }
@@ -48,7 +48,7 @@ impl<'a> SqliteTransaction<'a> {
         numbers: &'a Numbers,
         live: &'a Live,
     ) -> Self {
-        Self { connection, principal, failures, numbers, live, found: None, touched: None }
+        Self { connection, principal, failures, numbers, live, found: HashMap::new(), touched: None }
     }
 
     /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so the counts are
@@ -152,11 +152,24 @@ impl<'a> SqliteTransaction<'a> {
         Ok(made)
     }
 
-    /// The numbers of the queues with something in them.
-    pub(super) fn busy_queues(&self) -> Result<Vec<i64>, StorageError> {
-        let mut queues = self.all(statements::QUEUES, [self.principal()], |row| self.number(row, 0))?;
-        queues.retain(|queue| self.is_busy(*queue));
+    /// The queues with something in them.
+    pub(super) fn busy_queues(&self) -> Result<Vec<(i64, EntityName)>, StorageError> {
+        let mut queues = self.queues()?;
+        queues.retain(|(queue, _)| self.is_busy(*queue));
         Ok(queues)
+    }
+
+    fn queues(&self) -> Result<Vec<(i64, EntityName)>, StorageError> {
+        self.all(statements::QUEUES, [self.principal()], |row| {
+            Ok((self.number(row, 0)?, EntityName::from_stored(self.text(row, 1)?)))
+        })
+    }
+
+    /// Spares the next `put` of this record the search.
+    pub(super) fn remember(&mut self, name: &RecordRef, place: Option<Place>, record: &Record) {
+        if !self.is_alone() {
+            self.found.insert(name.clone(), Found { place, has_base: record.base.is_some() });
+        }
     }
 
     fn is_alone(&self) -> bool {
@@ -257,7 +270,6 @@ impl<'a> SqliteTransaction<'a> {
 
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
-        self.found = None;
         let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
         let place = self.find_place(queue, &name.key)?;
         let record = if let Some(place) = place {
@@ -266,17 +278,16 @@ impl Transaction for SqliteTransaction<'_> {
             let parameters = params![queue, name.key.as_str()];
             self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?
         };
-        let has_base = record.as_ref().is_some_and(|record| record.base.is_some());
-        self.found = Some(Found { name: name.clone(), place, has_base });
+        self.remember(name, place, record.as_ref().unwrap_or(&Record::default()));
         Ok(record)
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
         let queue = self.queue(&name.entity)?;
-        let found = match self.found.take().filter(|found| found.name == *name && !self.is_alone()) {
+        let found = match self.found.remove(name) {
             Some(found) => found,
             // Of the base nothing is known, so it is looked for.
-            None => Found { name: name.clone(), place: self.find_place(queue, &name.key)?, has_base: true },
+            None => Found { place: self.find_place(queue, &name.key)?, has_base: true },
         };
         if found.has_base || record.base.is_some() {
             self.put_base(queue, name, record.base.as_ref())?;
@@ -289,22 +300,25 @@ impl Transaction for SqliteTransaction<'_> {
         now: DateTime<Utc>,
         horizon: TimeDelta,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let latest = now.checked_add_signed(horizon).unwrap_or(DateTime::<Utc>::MAX_UTC).max(now);
-        let mut found = self.due_between("", &moment(now), limit)?;
+        let mut found = self.due_between("", &moment(now), First::new(limit, except))?;
         if found.len() < limit {
             // `~` sorts after every digit.
-            found.extend(self.due_between(&moment(latest), "~", limit - found.len())?);
+            let first = First::new(limit - found.len(), except);
+            found.extend(self.due_between(&moment(latest), "~", first)?);
         }
         if found.len() < limit {
-            found.extend(self.in_lanes(&[PlaceLane::Ready], None, None, limit - found.len())?);
+            let first = First::new(limit - found.len(), except);
+            found.extend(self.in_lanes(&[PlaceLane::Ready], None, None, first)?);
         }
         Ok(found)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
         let mut earliest: Option<String> = None;
-        for queue in self.busy_queues()? {
+        for (queue, _) in self.busy_queues()? {
             let due = self.cell(statements::NEXT_DUE, [queue])?;
             earliest = earliest.into_iter().chain(due).min();
         }
@@ -321,7 +335,7 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lanes(&LANES, entity, after, limit)
+        self.in_lanes(&LANES, entity, after, First::new(limit, &HashSet::new()))
     }
 
     fn parked(
@@ -330,7 +344,7 @@ impl Transaction for SqliteTransaction<'_> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lanes(&[PlaceLane::Parked], entity, after, limit)
+        self.in_lanes(&[PlaceLane::Parked], entity, after, First::new(limit, &HashSet::new()))
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
@@ -341,7 +355,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {
         let Some(queue) = self.find_queue(&on.entity)? else { return Ok(0) };
         let freed = self.execute(statements::RELEASE, params![queue, on.key.as_str(), LANE_STEP])?;
-        self.found = None;
+        // They stand elsewhere now.
+        self.found.clear();
         Ok(u64::try_from(freed).unwrap_or(u64::MAX))
     }
 
@@ -352,12 +367,9 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {
-        let mut counts = self.all(statements::QUEUES, [self.principal()], |row| {
-            let entity = EntityName::from_stored(self.text(row, 1)?);
-            Ok((entity, self.live.count(self.number(row, 0)?)))
-        })?;
-        counts.retain(|(_, count)| *count != Counts::default());
-        Ok(counts)
+        let counted = |(queue, entity)| (entity, self.live.count(queue));
+        let counts = self.queues()?.into_iter().map(counted);
+        Ok(counts.filter(|(_, count)| *count != Counts::default()).collect())
     }
 
     fn last_seq(&mut self) -> Result<u64, StorageError> {

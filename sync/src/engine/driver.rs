@@ -1,15 +1,18 @@
 //! Runs one sync at a time: those that callers ask for, and those that are due.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::core::Core;
 use super::flush::flush;
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
+use super::listen::{listen, unknown};
 use super::pause::PauseReason;
 use super::pull::pull;
 use super::settings::AutoSync;
@@ -28,6 +31,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
     let _end = CloseAtEnd(&inbox);
     let mut timers = Timers::default();
+    // Dropped, and by that ended, with the driver.
+    let mut listeners: Option<JoinSet<()>> = None;
     loop {
         let news = inbox.look();
         if news.closed {
@@ -35,6 +40,15 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
         }
         let now = Instant::now();
         timers.adopt(news.auto, news.pushed, now);
+        if timers.listens() != listeners.is_some() {
+            listeners = core.upgrade().filter(|_| timers.listens()).map(|core| listen(&core, &inbox));
+        }
+        if timers.listens() && !news.hints.is_empty() {
+            let Some(core) = core.upgrade() else { return };
+            let hinted: BTreeSet<_> = news.hints.keys().copied().collect();
+            // Where the storage cannot tell what is known, everything is news.
+            timers.hinted(unknown(&core, news.hints).await.unwrap_or(hinted), now);
+        }
         // Only looked at: a change is still to be seen as an edge.
         let reachable = *online.borrow();
         let due = if reachable { timers.take_due(now) } else { None };
@@ -95,6 +109,9 @@ struct Timers {
     auto: Option<AutoSync>,
     flush_at: Option<Instant>,
     pull_at: Option<Instant>,
+    /// What the server told about and was not pulled yet, and when it is to be.
+    told: BTreeSet<&'static str>,
+    told_at: Option<Instant>,
     /// How many pulls in a row did not come to their end.
     pull_failures: u32,
     /// The device has just come online: the back-off of when it was not is not waited for.
@@ -114,6 +131,17 @@ impl Timers {
         }
     }
 
+    fn listens(&self) -> bool {
+        self.auto.is_some_and(|auto| auto.listen)
+    }
+
+    fn hinted(&mut self, entities: BTreeSet<&'static str>, now: Instant) {
+        if !entities.is_empty() {
+            self.told.extend(entities);
+            self.told_at.get_or_insert(now);
+        }
+    }
+
     fn flush_by(&mut self, at: Instant) {
         self.flush_at = Some(self.flush_at.map_or(at, |earlier| earlier.min(at)));
     }
@@ -128,7 +156,7 @@ impl Timers {
 
     fn earliest(&self) -> Option<Instant> {
         self.auto?;
-        [self.flush_at, self.pull_at].into_iter().flatten().min()
+        [self.flush_at, self.pull_at, self.told_at].into_iter().flatten().min()
     }
 
     /// What is due.
@@ -140,9 +168,14 @@ impl Timers {
             self.pull_at = auto.pull_every.map(|every| now + every);
         }
         let edge = std::mem::take(&mut self.edge);
-        let pull = if pull { Pulls::Everything } else { Pulls::Nothing };
-        let wanted = Wanted { flush: flush || pull == Pulls::Everything, pull, by_hand: edge };
-        wanted.flush.then_some(wanted)
+        let told = due(&mut self.told_at);
+        let pulls = match (pull, told) {
+            (true, _) => Pulls::Everything,
+            (false, true) => Pulls::These(self.told.clone()),
+            (false, false) => Pulls::Nothing,
+        };
+        let wanted = Wanted { flush: flush || pull, pull: pulls, by_hand: edge };
+        (wanted.flush || wanted.pull != Pulls::Nothing).then_some(wanted)
     }
 
     /// Sets the timers for what the sync left behind.
@@ -160,13 +193,19 @@ impl Timers {
         if wanted.pull == Pulls::Nothing {
             return;
         }
-        let failed =
-            answer.as_ref().map_or(true, |report| report.errors.iter().any(|error| stops_a_pull(error)));
+        let pause = core.holding_pause(wall).map(|pause| pause.until);
+        let failed = pause.is_some()
+            || answer.as_ref().map_or(true, |report| report.errors.iter().any(|error| stops_a_pull(error)));
         self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
         if failed {
-            let pause = core.holding_pause(wall).map(|pause| pause.until);
-            let again = pause.unwrap_or_else(|| core.retry_at(self.pull_failures));
-            self.pull_at = self.pull_at.map(|at| at.min(in_time(again)));
+            let again = in_time(pause.unwrap_or_else(|| core.retry_at(self.pull_failures)));
+            self.pull_at = self.pull_at.map(|at| at.min(again));
+            self.told_at = (!self.told.is_empty()).then_some(again);
+        } else {
+            self.told.retain(|entity| !wanted.pull.includes(entity));
+            if self.told.is_empty() {
+                self.told_at = None;
+            }
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::core::outside_of_handlers;
+use super::listen::Hints;
 use super::settings::AutoSync;
 use crate::error::Error;
+use crate::remote::Changed;
 use crate::report::SyncReport;
 
 /// What a sync is to do.
@@ -84,6 +86,8 @@ struct State {
     auto: Option<AutoSync>,
     /// Something was pushed since the driver last looked.
     pushed: bool,
+    /// What the server told since the driver last looked.
+    hints: Hints,
     closed: bool,
 }
 
@@ -93,6 +97,7 @@ pub(crate) struct News {
     pub(crate) request: Option<Request>,
     pub(crate) auto: Option<AutoSync>,
     pub(crate) pushed: bool,
+    pub(crate) hints: Hints,
     pub(crate) closed: bool,
 }
 
@@ -134,6 +139,12 @@ impl Inbox {
         }
     }
 
+    /// The server told of a change.
+    pub(crate) fn hint(&self, entity: &'static str, changed: Changed) {
+        self.state().hints.entry(entity).or_default().add(changed);
+        self.changed.notify_one();
+    }
+
     /// Nothing new is taken; the driver ends after what it is doing.
     pub(crate) fn close(&self) {
         let request = {
@@ -151,6 +162,7 @@ impl Inbox {
             request: state.request.take(),
             auto: state.auto,
             pushed: std::mem::take(&mut state.pushed),
+            hints: std::mem::take(&mut state.hints),
             closed: state.closed,
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod driver;
 pub(crate) mod flush;
 pub(crate) mod inbox;
 pub(crate) mod ledger;
+mod listen;
 pub(crate) mod outbox;
 pub(crate) mod page;
 pub(crate) mod pause;

@@ -52,11 +52,18 @@ pub struct AutoSync {
     pub flush_after: Duration,
     /// How often everything is pulled, the first time at once; `None` for never. Default: 5 minutes.
     pub pull_every: Option<Duration>,
+    /// Whether to listen for what the server tells ([`Remote::changes`](crate::Remote::changes)) and pull at once what it
+    /// speaks of. Default: yes.
+    pub listen: bool,
 }
 
 impl Default for AutoSync {
     fn default() -> Self {
-        Self { flush_after: Duration::from_millis(300), pull_every: Some(Duration::from_secs(300)) }
+        Self {
+            flush_after: Duration::from_millis(300),
+            pull_every: Some(Duration::from_secs(300)),
+            listen: true,
+        }
     }
 }
 

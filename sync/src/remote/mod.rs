@@ -3,6 +3,7 @@
 //! What an answer means is an enum ([`WriteAnswer`], [`Fetched`], [`Page`]); that no answer came, or one of no use, is a
 //! [`RemoteError`], one variant for each failure class of the design's section 6.
 
+mod changes;
 mod error;
 #[cfg(feature = "rest")]
 pub mod rest;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::RemoteError;
 use crate::entity::EntityInfo;
 use crate::record::{OperationId, RecordKey, Version, Write};
@@ -46,6 +48,16 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         entity: &'static EntityInfo,
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError>;
+
+    /// Listens for what the server tells on its own about changes of an entity. `None`, the default, when it tells nothing:
+    /// then changes are found by pulling from time to time.
+    ///
+    /// # Errors
+    /// When there was no answer, or one of no use; it is tried again later.
+    async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
+        let _ = request;
+        Ok(None)
+    }
 
     /// Finds out whether the server can be reached at all; any answer of it will do.
     ///

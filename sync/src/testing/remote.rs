@@ -6,14 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use futures::StreamExt;
+use tokio::sync::{broadcast, watch};
+use tokio_stream::wrappers::BroadcastStream;
 
 use super::server::{Effect, Server, Versions};
 use crate::entity::{EntityInfo, Syncable};
 use crate::record::{OperationId, Payload, Problem, RecordKey, Refusal, Version};
 use crate::remote::{
-    Fetched, Page, PageItem, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
+    Changed, Changes, Fetched, Heard, ListenRequest, Page, PageItem, PullRequest, Remote, RemoteError, Reply,
+    WriteAnswer, WriteRequest,
 };
+
+/// How many hints wait for a listener at most.
+const HINTS: usize = 1024;
 
 /// How many calls are remembered.
 const CALLS: usize = 100_000;
@@ -157,6 +163,24 @@ impl ScriptedRemote {
         let remote = Self::new();
         remote.state().server.versions = Versions::Unknown;
         remote
+    }
+
+    /// From now on the server tells those who listen of every change.
+    pub fn tell_changes(&self) {
+        self.state().server.told.get_or_insert_with(|| broadcast::channel(HINTS).0);
+    }
+
+    /// Cuts the connections of all who listen. They may connect again.
+    pub fn hang_up(&self) {
+        if let Some(told) = &mut self.state().server.told {
+            *told = broadcast::channel(HINTS).0;
+        }
+    }
+
+    /// How many listen now.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.state().server.told.as_ref().map_or(0, broadcast::Sender::receiver_count)
     }
 
     /// Lets the next request go wrong; called again, the one after that.
@@ -341,6 +365,23 @@ impl Remote for ScriptedRemote {
         let fault = self.arrive(Call::Fetch { entity: entity.name, key: key.to_string() });
         let url = format!("memory:{}/{key}", entity.endpoint);
         self.answer(&url, fault, |server| server.fetch(entity, key)).await
+    }
+
+    async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
+        let Some(told) = self.state().server.told.as_ref().map(broadcast::Sender::subscribe) else {
+            return Ok(None);
+        };
+        let entity = request.entity.name;
+        let hint = |changed| Some(Ok(Heard::Hint { event: None, changed }));
+        let changes = BroadcastStream::new(told).filter_map(move |told| {
+            std::future::ready(match told {
+                Ok((of, changed)) if of == entity => hint(changed),
+                Ok(_) => None,
+                // Whoever is too slow has to look for itself.
+                Err(_) => hint(Changed::Anything),
+            })
+        });
+        Ok(Some(changes.boxed()))
     }
 
     async fn probe(&self) -> Result<(), RemoteError> {

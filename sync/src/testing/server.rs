@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use tokio::sync::broadcast;
 
 use crate::entity::EntityInfo;
 use crate::record::{OperationId, Payload, RecordKey, Version, Write};
-use crate::remote::{Fetched, Page, PageItem, Position, WriteAnswer, WriteRequest};
+use crate::remote::{Changed, Fetched, Page, PageItem, Position, WriteAnswer, WriteRequest};
 use crate::storage::Cursor;
 
 /// A write that took effect on the server.
@@ -29,6 +30,8 @@ pub(super) struct Server {
     answers: HashMap<OperationId, WriteAnswer>,
     pub(super) effects: Vec<Effect>,
     pub(super) versions: Versions,
+    /// Where changes are told, when they are.
+    pub(super) told: Option<broadcast::Sender<(&'static str, Changed)>>,
 }
 
 /// Whether the server knows versions.
@@ -63,8 +66,13 @@ impl Server {
         self.changes += 1;
         let row = Row { version: self.changes, value: value.clone() };
         self.records.entry(entity).or_default().insert(key.to_owned(), row);
+        let version = self.version(self.changes);
+        if let Some(told) = &self.told {
+            // Nobody may be listening.
+            let _ = told.send((entity, changed(key, value.is_some(), version.clone())));
+        }
         self.effects.push(Effect { entity, key: key.to_owned(), operation, value });
-        self.version(self.changes)
+        version
     }
 
     fn version(&self, number: u64) -> Option<Version> {
@@ -142,6 +150,14 @@ impl Server {
             Some(value) => PageItem::Record { version: self.version(row.version), body: body(value) },
             None => PageItem::Tombstone { id: id_json(key) },
         }
+    }
+}
+
+fn changed(key: &str, exists: bool, version: Option<Version>) -> Changed {
+    match (RecordKey::new(key), version) {
+        (Ok(key), _) if !exists => Changed::Deleted { key },
+        (Ok(key), Some(version)) => Changed::Record { key, version },
+        _ => Changed::Anything,
     }
 }
 

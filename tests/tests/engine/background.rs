@@ -9,7 +9,8 @@ use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
 
-const NO_PULLS: AutoSync = AutoSync { flush_after: Duration::from_millis(300), pull_every: None };
+const NO_PULLS: AutoSync =
+    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
 
 #[tokio::test(start_paused = true)]
 async fn a_push_is_flushed_soon_after() {
@@ -238,7 +239,7 @@ async fn dropping_the_last_engine_stops_everything() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_on_many_threads_at_once() {
     let device = Device::new().await;
-    device.engine.start(AutoSync { flush_after: Duration::from_millis(1), pull_every: None });
+    device.engine.start(AutoSync { flush_after: Duration::from_millis(1), ..NO_PULLS });
     let tasks: Vec<_> = (0..8)
         .map(|writer| {
             let engine = device.engine.clone();

@@ -13,7 +13,8 @@ use sync_tests::entities::{Note, Task, note, task};
 use crate::device::Device;
 
 const SOON: Duration = Duration::from_secs(5);
-const NO_PULLS: AutoSync = AutoSync { flush_after: Duration::from_millis(300), pull_every: None };
+const NO_PULLS: AutoSync =
+    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
 
 /// A record whose `Deserialize` has a bug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]

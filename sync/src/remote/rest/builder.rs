@@ -58,6 +58,7 @@ pub struct RestRemoteBuilder {
     connect_timeout: Duration,
     timeout: Duration,
     max_response_bytes: usize,
+    silence: Duration,
     http2_prior_knowledge: bool,
     root_certificates: Vec<Vec<u8>>,
     dialect: Dialect,
@@ -80,6 +81,7 @@ impl RestRemoteBuilder {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             max_response_bytes: 16 * 1024 * 1024,
+            silence: Duration::from_secs(120),
             http2_prior_knowledge: false,
             root_certificates: Vec::new(),
             dialect: Dialect::default(),
@@ -131,6 +133,13 @@ impl RestRemoteBuilder {
         self
     }
 
+    /// How long a stream of live changes may be silent, comments of the server included, before it counts as lost and is
+    /// opened anew. Default: 2 minutes.
+    pub fn changes_timeout(mut self, timeout: Duration) -> Self {
+        self.silence = timeout;
+        self
+    }
+
     /// Speaks HTTP/2 from the first byte, without asking whether the server knows it: for servers that offer HTTP/2
     /// without TLS. With TLS it is negotiated anyway.
     pub fn http2_prior_knowledge(mut self) -> Self {
@@ -160,6 +169,7 @@ impl RestRemoteBuilder {
         for (setting, zero) in [
             ("connect_timeout", self.connect_timeout.is_zero()),
             ("timeout", self.timeout.is_zero()),
+            ("changes_timeout", self.silence.is_zero()),
             ("max_response_bytes", self.max_response_bytes == 0),
         ] {
             if zero {
@@ -193,8 +203,9 @@ impl RestRemoteBuilder {
             access,
             timeout: self.timeout,
             max_response_bytes: self.max_response_bytes,
+            silence: self.silence,
         };
-        Ok(RestRemote { base, exchange, dialect: self.dialect })
+        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect })
     }
 }
 

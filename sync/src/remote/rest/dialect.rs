@@ -1,5 +1,7 @@
 //! What servers call things: the knobs of the contract.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::RestError;
@@ -26,6 +28,8 @@ pub struct Dialect {
     pub record: RecordDialect,
     /// What a conflict looks like.
     pub conflict: ConflictDialect,
+    /// How changes are told while a device listens.
+    pub live: LiveDialect,
 }
 
 /// How a page of changes is asked for, and what its answer looks like.
@@ -97,10 +101,36 @@ impl Default for ConflictDialect {
     }
 }
 
+/// How a server tells of changes while a device listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum LiveDialect {
+    /// It does not: changes are found by the pulls of [`AutoSync::pull_every`](crate::AutoSync::pull_every).
+    Nothing,
+    /// Server-sent events at `{endpoint}/{path}`; a server that has none answers 404 or 405. The default, with the path
+    /// `changes`.
+    ServerSentEvents {
+        /// What follows the endpoint, without a slash in front.
+        path: String,
+    },
+    /// It is asked for a page from time to time.
+    Poll {
+        /// How often.
+        every: Duration,
+    },
+}
+
+impl Default for LiveDialect {
+    fn default() -> Self {
+        Self::ServerSentEvents { path: "changes".into() }
+    }
+}
+
 impl Dialect {
     /// Checks that no name is empty, and that no two things that stand side by side have the same name.
     pub(super) fn check(&self) -> Result<(), RestError> {
-        let Self { pull, record, conflict } = self;
+        let Self { pull, record, conflict, live } = self;
         let parameters = [
             ("pull.since_parameter", &pull.since_parameter),
             ("pull.limit_parameter", &pull.limit_parameter),
@@ -116,6 +146,17 @@ impl Dialect {
             ("conflict.current_member", &conflict.current_member),
         ];
         members.extend(record.version_member.as_ref().map(|name| ("record.version_member", name)));
+        match live {
+            LiveDialect::ServerSentEvents { path } if path.is_empty() || path.starts_with('/') => {
+                let reason =
+                    format!("`live.path` is `{path}`: expected what follows the endpoint, such as `changes`");
+                return Err(RestError::Dialect { reason });
+            }
+            LiveDialect::Poll { every } if every.is_zero() => {
+                return Err(RestError::Dialect { reason: "`live.every` is zero".into() });
+            }
+            _ => {}
+        }
         distinct(&parameters)?;
         distinct(&envelope)?;
         distinct(&members)

@@ -8,6 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::failure;
 use super::base_url::shown;
 use super::body::{self, BodyError};
 use super::credentials::{Access, CredentialsError, Pass};
@@ -30,6 +31,16 @@ pub(super) struct Exchange {
     /// For a request with its redirects and the answer's body.
     pub(super) timeout: Duration,
     pub(super) max_response_bytes: usize,
+    /// How long a stream of events may be silent.
+    pub(super) silence: Duration,
+}
+
+/// An answer whose body was not read yet.
+struct Opened {
+    /// What was asked, as errors show it.
+    url: String,
+    response: Response,
+    deadline: Instant,
 }
 
 /// What a server said.
@@ -51,31 +62,53 @@ impl Answer {
 impl Exchange {
     /// Sends a request with credentials, and with fresh ones if they are rejected.
     pub(super) async fn run(&self, request: Request) -> Result<Answer, RemoteError> {
-        let pass = self.access.pass().await.map_err(|error| no_credentials(&request, error))?;
-        let answer = self.attempt(&request, Some(&pass)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
-        let Some(fresh) = self.access.fresh(&pass).await else {
-            return Err(unauthorized(&answer));
-        };
-        let fresh = fresh.map_err(|error| no_credentials(&request, error))?;
-        let answer = self.attempt(&request, Some(&fresh)).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(unauthorized(&answer));
-        }
-        Ok(answer)
+        let opened = self.authorized(&request).await?;
+        Ok(self.read(opened).await)
+    }
+
+    /// The same for an answer whose body has no end.
+    pub(super) async fn open(&self, request: &Request) -> Result<Response, RemoteError> {
+        Ok(self.authorized(request).await?.response)
     }
 
     /// Sends a request without credentials.
     pub(super) async fn run_anonymously(&self, request: Request) -> Result<Answer, RemoteError> {
-        self.attempt(&request, None).await
+        let opened = self.attempt(&request, None).await?;
+        Ok(self.read(opened).await)
     }
 
-    async fn attempt(&self, request: &Request, pass: Option<&Pass>) -> Result<Answer, RemoteError> {
+    /// Why a request was not answered as it should have been.
+    pub(super) async fn refused(&self, url: String, response: Response) -> RemoteError {
+        failure(&self.read(Opened { url, response, deadline: Instant::now() + self.timeout }).await)
+    }
+
+    async fn authorized(&self, request: &Request) -> Result<Opened, RemoteError> {
+        let pass = self.access.pass().await.map_err(|error| no_credentials(request, error))?;
+        let opened = self.attempt(request, Some(&pass)).await?;
+        if opened.response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(opened);
+        }
+        // To its end, so that the connection can be used again.
+        let answer = self.read(opened).await;
+        let Some(fresh) = self.access.fresh(&pass).await else {
+            return Err(unauthorized(&answer));
+        };
+        let fresh = fresh.map_err(|error| no_credentials(request, error))?;
+        let opened = self.attempt(request, Some(&fresh)).await?;
+        if opened.response.status() == StatusCode::UNAUTHORIZED {
+            return Err(unauthorized(&self.read(opened).await));
+        }
+        Ok(opened)
+    }
+
+    async fn attempt(&self, request: &Request, pass: Option<&Pass>) -> Result<Opened, RemoteError> {
         let deadline = Instant::now() + self.timeout;
         let url = shown(&request.url);
         let response = self.follow(request, pass, deadline).await?;
+        Ok(Opened { url, response, deadline })
+    }
+
+    async fn read(&self, Opened { url, response, deadline }: Opened) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let limit = match status {
             status if status.is_success() => self.max_response_bytes,
@@ -83,7 +116,7 @@ impl Exchange {
             _ => self.max_response_bytes.min(REFUSAL_BYTES),
         };
         let body = body::read(response, limit, deadline).await;
-        Ok(Answer { url, status, headers, body })
+        Answer { url, status, headers, body }
     }
 
     /// Sends a request, and again where it is redirected to within the origin.

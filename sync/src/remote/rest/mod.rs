@@ -4,6 +4,7 @@
 //!
 //! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `version`.
 //! - `exchange`: credentials, redirects, time and size limits; `credentials`, `redirect`, `body`.
+//! - `live`: what a server tells on its own, as it comes.
 //! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
 //!
 //! What servers do differently is data ([`Dialect`]). Nothing in here knows of queues, strategies or typed records.
@@ -16,6 +17,7 @@ mod credentials;
 mod dialect;
 mod error;
 mod exchange;
+mod live;
 mod members;
 mod page;
 mod problem;
@@ -26,6 +28,7 @@ mod secret;
 mod version;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -33,11 +36,13 @@ use self::answer::{Reader, failure};
 use self::base_url::BaseUrl;
 pub use self::builder::RestRemoteBuilder;
 pub use self::credentials::{Authorization, Credentials, CredentialsError};
-pub use self::dialect::{ConflictDialect, Dialect, PullDialect, RecordDialect};
+pub use self::dialect::{ConflictDialect, Dialect, LiveDialect, PullDialect, RecordDialect};
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
 pub use self::secret::Secret;
-use super::{Fetched, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest};
+use super::{
+    Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
+};
 use crate::entity::EntityInfo;
 use crate::record::RecordKey;
 
@@ -57,7 +62,7 @@ use crate::record::RecordKey;
 /// One remote belongs to one account: after a log-out, build another one.
 pub struct RestRemote {
     base: BaseUrl,
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     dialect: Dialect,
 }
 
@@ -107,6 +112,10 @@ impl Remote for RestRemote {
     ) -> Result<Reply<Fetched>, RemoteError> {
         let answer = self.exchange.run(request::fetch(&self.base, entity, key)?).await?;
         self.reader().fetched(entity, answer)
+    }
+
+    async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
+        live::changes(&self.base, &self.exchange, &self.dialect.live, &request).await
     }
 
     /// Asks for the head of the base URL, without credentials. Every answer counts but 502, 503 and 504, which come from

@@ -80,6 +80,16 @@ pub(super) fn fetch(base: &BaseUrl, entity: &EntityInfo, key: &RecordKey) -> Res
     Ok(get(record(base, entity, key)?))
 }
 
+/// A stream of events.
+pub(super) fn listen(base: &BaseUrl, entity: &EntityInfo, path: &str) -> Result<Request, RemoteError> {
+    let mut url = collection(base, entity)?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path.split('/'));
+    }
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/event-stream"))]);
+    Ok(Request { method: Method::GET, url, headers, body: None })
+}
+
 /// A question that any server answers somehow.
 pub(super) fn probe(base: &BaseUrl) -> Request {
     Request { method: Method::HEAD, url: base.url().clone(), headers: HeaderMap::new(), body: None }

@@ -1,0 +1,195 @@
+//! Listens for what the server tells, so that a change on one device reaches another without waiting for the next pull.
+//!
+//! Hints go into the inbox, and the driver pulls what they speak of. A hint may get lost with a connection, so each new
+//! connection begins with a pull.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::core::Core;
+use super::inbox::Inbox;
+use super::settings::RetryPolicy;
+use crate::clock::Chance;
+use crate::entity::EntityInfo;
+use crate::record::{RecordKey, RecordRef};
+use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote};
+use crate::storage::StorageError;
+
+/// How many records of an entity are remembered one by one, until the driver looks at them.
+const REMEMBERED: usize = 256;
+
+/// What was hinted at since the driver last looked, by entity.
+pub(crate) type Hints = BTreeMap<&'static str, Hinted>;
+
+/// What was hinted at of one entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hinted {
+    /// Anything may have changed.
+    Anything,
+    /// These records changed, the newest hint of each.
+    Records(BTreeMap<RecordKey, Changed>),
+}
+
+impl Default for Hinted {
+    fn default() -> Self {
+        Self::Records(BTreeMap::new())
+    }
+}
+
+impl Hinted {
+    /// Takes one more hint in; too many are as good as one about everything.
+    pub(crate) fn add(&mut self, changed: Changed) {
+        let key = match &changed {
+            Changed::Anything => None,
+            Changed::Record { key, .. } | Changed::Deleted { key } => Some(key.clone()),
+        };
+        match (&mut *self, key) {
+            (Self::Records(records), Some(key))
+                if records.len() < REMEMBERED || records.contains_key(&key) =>
+            {
+                records.insert(key, changed);
+            }
+            _ => *self = Self::Anything,
+        }
+    }
+}
+
+/// The entities of which something was hinted at that this device does not have yet: its own writes come back, too.
+pub(crate) async fn unknown(core: &Core, hints: Hints) -> Result<BTreeSet<&'static str>, StorageError> {
+    let known: BTreeMap<_, _> =
+        core.ports.iter().map(|port| (port.info().name, port.info().entity_name())).collect();
+    core.transact(move |ledger| {
+        let mut unknown = BTreeSet::new();
+        for (entity, hinted) in hints {
+            let Some(name) = known.get(entity) else { continue };
+            let news = match hinted {
+                Hinted::Anything => true,
+                Hinted::Records(records) => {
+                    let mut news = false;
+                    for (key, changed) in records {
+                        let base = ledger.record(&RecordRef::new(name.clone(), key))?.base;
+                        news |= match changed {
+                            Changed::Anything => true,
+                            Changed::Record { version, .. } => {
+                                base.and_then(|base| base.version) != Some(version)
+                            }
+                            Changed::Deleted { .. } => base.is_some(),
+                        };
+                    }
+                    news
+                }
+            };
+            if news {
+                unknown.insert(entity);
+            }
+        }
+        Ok(unknown)
+    })
+    .await
+}
+
+/// Listens for every entity, until it is dropped. Holds the remote, and not the core: dropping the last engine frees the
+/// storage at once.
+pub(crate) fn listen(core: &Core, inbox: &Arc<Inbox>) -> JoinSet<()> {
+    let mut listeners = JoinSet::new();
+    for port in &core.ports {
+        let listener = Listener {
+            remote: Arc::clone(&core.remote),
+            entity: port.info(),
+            inbox: Arc::clone(inbox),
+            retry: core.settings.retry,
+            chance: Arc::clone(&core.chance),
+            online: core.online.clone(),
+        };
+        listeners.spawn(listener.run());
+    }
+    listeners
+}
+
+struct Listener {
+    remote: Arc<dyn Remote>,
+    entity: &'static EntityInfo,
+    inbox: Arc<Inbox>,
+    retry: RetryPolicy,
+    chance: Arc<Chance>,
+    online: watch::Receiver<bool>,
+}
+
+/// How a connection came to its end.
+#[derive(Debug, Default)]
+struct Ended {
+    /// The last event that was heard.
+    last: Option<EventId>,
+    /// Whether anything was heard at all: a server that hangs up at once is not asked again at once.
+    heard: bool,
+    /// What the server wants to be waited for.
+    wish: Duration,
+}
+
+impl Listener {
+    async fn run(mut self) {
+        let mut after = None;
+        let mut failures = 0;
+        loop {
+            // When the connectivity is gone, its last word stands.
+            if self.online.wait_for(|online| *online).await.is_err() && !*self.online.borrow() {
+                return;
+            }
+            let request = ListenRequest { entity: self.entity, after: after.clone() };
+            let mut wish = Duration::ZERO;
+            match self.remote.changes(request).await {
+                Ok(None) => {
+                    tracing::debug!(entity = self.entity.name, "the server tells no changes");
+                    return;
+                }
+                Ok(Some(changes)) => {
+                    self.inbox.hint(self.entity.name, Changed::Anything);
+                    let ended = self.hear(changes).await;
+                    after = ended.last.or(after);
+                    wish = ended.wish;
+                    if ended.heard {
+                        failures = 0;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(entity = self.entity.name, %error, "not listening");
+                    wish = error.retry_after().unwrap_or(wish);
+                }
+            }
+            let wait = self.retry.delay(failures, self.chance.fraction());
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(wait.max(wish.min(self.retry.cap))).await;
+        }
+    }
+
+    async fn hear(&mut self, mut changes: Changes) -> Ended {
+        let mut ended = Ended::default();
+        loop {
+            let heard = tokio::select! {
+                heard = changes.next() => heard,
+                // A connection of before is as good as lost: it may never say so.
+                Ok(_) = self.online.wait_for(|online| !*online) => None,
+            };
+            match heard {
+                Some(Ok(Heard::Hint { event, changed })) => {
+                    ended.heard = true;
+                    ended.last = event.or(ended.last);
+                    self.inbox.hint(self.entity.name, changed);
+                }
+                Some(Ok(Heard::Reconnect(wish))) => ended.wish = wish,
+                Some(Err(error)) => {
+                    tracing::debug!(entity = self.entity.name, %error, "the server is not heard any more");
+                    ended.wish = ended.wish.max(error.retry_after().unwrap_or_default());
+                    return ended;
+                }
+                None => return ended,
+            }
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Whether the device is online.
 
+#[cfg(feature = "network")]
+mod network;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +10,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+#[cfg(feature = "network")]
+pub use self::network::NetworkConnectivity;
 use crate::remote::Remote;
 
 /// Tells whether the device is online.

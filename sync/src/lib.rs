@@ -46,6 +46,7 @@
 //!
 //! - `sqlite` (default): `SqliteStorage`.
 //! - `rest` (default): `RestRemote`.
+//! - `network`: `NetworkConnectivity`, which hears from the system when the device is online.
 //! - `testing`: the module `testing`.
 
 extern crate self as sync;
@@ -70,6 +71,8 @@ mod telemetry;
 pub mod testing;
 
 pub use clock::{Clock, SystemClock};
+#[cfg(feature = "network")]
+pub use connectivity::NetworkConnectivity;
 pub use connectivity::{AlwaysOnline, Connectivity, ManualConnectivity, ServerProbe};
 pub use engine::receipt::{NotSynced, Receipt};
 pub use engine::settings::{AutoSync, RetryPolicy};

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::if_match::IfMatch;
 use super::intercept::{Faults, Intercept, Seen};
+use super::live::{self, Written};
 use super::problem::Problem;
 use super::store::{Change, Outcome, Row, Store, Verb};
 
@@ -29,6 +30,7 @@ const PAGE: usize = 1000;
 pub(super) struct Service {
     pub(super) store: Store,
     pub(super) faults: Faults,
+    pub(super) written: Written,
     /// From the path of a collection to the member that names its records.
     collections: BTreeMap<String, String>,
     token: Option<String>,
@@ -42,7 +44,16 @@ impl Service {
         token: Option<String>,
         latency: Duration,
     ) -> Self {
-        Self { store, faults: Faults::default(), collections, token, latency }
+        Self { store, faults: Faults::default(), written: Written::default(), collections, token, latency }
+    }
+
+    pub(super) fn has(&self, collection: &str) -> bool {
+        self.collections.contains_key(collection)
+    }
+
+    /// The member that names the records of a collection.
+    pub(super) fn id_member(&self, collection: &str) -> &str {
+        self.collections.get(collection).map_or("id", String::as_str)
     }
 
     /// Writes a record, or a tombstone, whatever is there.
@@ -52,8 +63,10 @@ impl Service {
         id: &str,
         record: Option<&Value>,
     ) -> rusqlite::Result<()> {
-        let id_member = self.collections.get(collection).map_or("id", String::as_str);
-        self.store.write(collection, id, record.and_then(|record| record.get(id_member)), record)
+        let id_json = record.and_then(|record| record.get(self.id_member(collection)));
+        self.store.write(collection, id, id_json, record)?;
+        self.written.announce();
+        Ok(())
     }
 }
 
@@ -129,6 +142,9 @@ async fn handle(service: Arc<Service>, request: Request) -> Result<Response, Pro
         {
             return Err(Problem::unauthorized());
         }
+    }
+    if let Some(collection) = live::collection_of(&service, &parts.method, parts.uri.path(), &parts.headers) {
+        return live::events(Arc::clone(&service), collection, &parts.headers);
     }
     let body = to_bytes(body, LARGEST).await.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a record has at most {LARGEST} bytes"))
@@ -248,7 +264,9 @@ fn write(
         _ => StatusCode::PRECONDITION_FAILED,
     };
     let change = Change { collection, id, id_json, verb, if_match: if_match.as_ref(), key };
-    match service.store.apply(change)? {
+    let outcome = service.store.apply(change)?;
+    service.written.announce();
+    match outcome {
         Outcome::Done { status, version, record } => Ok(with_record(status, version, record.as_ref())),
         Outcome::Conflict(row) => Err(Problem::conflict(status, row)),
         Outcome::Missing => Err(Problem::new(

@@ -1,12 +1,13 @@
 //! The reference server: the HTTP contract for any JSON records, with axum and a SQLite file.
 //!
 //! It is what a server for `sync` has to do, written to be read: `store` holds the data and the rules (versions,
-//! idempotency keys, tombstones, cursors), `http` the requests and answers, [`intercept`] the faults that tests and the
+//! idempotency keys, tombstones, cursors), `http` the requests and answers, `live` what it tells on its own, [`intercept`] the faults that tests and the
 //! quickstart switch on.
 
 mod http;
 mod if_match;
 pub mod intercept;
+mod live;
 mod problem;
 mod store;
 

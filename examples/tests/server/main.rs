@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod given;
 mod idempotency;
+mod live;
 mod pages;
 mod restart;
 mod writes;

@@ -16,6 +16,7 @@ mod failures;
 mod fetching;
 mod given;
 mod identifiers;
+mod live;
 mod pages;
 mod redirects;
 mod retry_after;

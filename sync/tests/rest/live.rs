@@ -1,0 +1,172 @@
+//! What a server tells on its own.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use sync::remote::rest::LiveDialect;
+use sync::remote::{Changed, EventId, Heard, ListenRequest, Remote};
+use sync::{Dialect, RemoteError, RestRemote};
+
+use super::given::{NOTES, key, remote, told, version};
+use super::server::{Answer, Server};
+
+const ANYTHING: ListenRequest = ListenRequest { entity: &NOTES, after: None };
+
+fn events(text: &str) -> Answer {
+    Answer::status(200).header("Content-Type", "text/event-stream; charset=utf-8").body(text)
+}
+
+/// Everything that is heard before the connection ends.
+async fn heard(answer: Answer) -> Vec<Result<Heard, RemoteError>> {
+    let server = Server::saying(answer).await;
+    remote(&server).changes(ANYTHING).await.unwrap().expect("it is a stream of events").collect().await
+}
+
+async fn hints(text: &str) -> Vec<Heard> {
+    heard(events(text)).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn hint(event: Option<&str>, changed: Changed) -> Heard {
+    Heard::Hint { event: event.map(EventId::new), changed }
+}
+
+fn record(id: &str, at: &str) -> Changed {
+    Changed::Record { key: key(id), version: version(at).unwrap() }
+}
+
+#[tokio::test]
+async fn listening_asks_for_server_sent_events_below_the_endpoint() {
+    let server = Server::saying(events("")).await;
+    let remote = RestRemote::builder(format!("{}/v1", server.url())).bearer("t").build().unwrap();
+    let after = Some(EventId::new("17"));
+    drop(remote.changes(ListenRequest { entity: &NOTES, after }).await.unwrap());
+    let seen = server.only();
+    assert_eq!((&*seen.method, &*seen.target), ("GET", "/v1/notes/changes"));
+    assert_eq!(seen.header("accept"), Some("text/event-stream"));
+    assert_eq!(seen.header("last-event-id"), Some("17"));
+    assert_eq!(seen.header("authorization"), Some("Bearer t"));
+}
+
+#[tokio::test]
+async fn an_event_names_the_record_and_its_version() {
+    assert_eq!(
+        hints("id: 4\ndata: {\"id\":\"a\",\"version\":\"3\"}\n\ndata: {\"id\":7,\"version\":8}\n\n").await,
+        [hint(Some("4"), record("a", "3")), hint(None, record("7", "8"))]
+    );
+    assert_eq!(
+        hints("data: {\"id\":\"a\",\"deleted\":true}\n\n").await,
+        [hint(None, Changed::Deleted { key: key("a") })]
+    );
+}
+
+#[tokio::test]
+async fn any_other_event_says_that_something_changed() {
+    for data in ["", "changed", "{}", "[1]", "{\"id\":\"a\"}", "{\"id\":\"\",\"version\":1}", "{\"id\":{}}"] {
+        assert_eq!(hints(&format!("data: {data}\n\n")).await, [hint(None, Changed::Anything)], "{data}");
+    }
+}
+
+#[tokio::test]
+async fn comments_say_nothing_and_the_servers_wish_for_a_pause_is_told() {
+    assert_eq!(
+        hints(": still here\n\nretry: 5000\n\n: and still\n\n").await,
+        [Heard::Reconnect(Duration::from_secs(5))]
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_such_a_stream_tells_nothing() {
+    let page = Answer::json(200, r#"{"items":[]}"#);
+    let statuses = [204, 404, 405, 406, 410, 501].map(Answer::status);
+    for answer in statuses.into_iter().chain([page]) {
+        let server = Server::saying(answer).await;
+        assert!(remote(&server).changes(ANYTHING).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn other_answers_are_errors_of_their_class() {
+    let class = async |answer: Answer| {
+        let server = Server::saying(answer).await;
+        remote(&server).changes(ANYTHING).await.err().unwrap()
+    };
+    assert!(matches!(class(Answer::status(401)).await, RemoteError::Unauthorized { .. }));
+    assert!(matches!(class(Answer::status(500)).await, RemoteError::Transient { .. }));
+    let throttled = class(Answer::status(503).header("Retry-After", "9")).await;
+    assert_eq!(throttled.retry_after(), Some(Duration::from_secs(9)));
+}
+
+#[tokio::test]
+async fn an_event_that_never_ends_is_given_up() {
+    let server = Server::saying(events("data: milk and butter, bread and eggs\n").endless()).await;
+    let mut changes = remote(&server).changes(ANYTHING).await.unwrap().unwrap();
+    let error = changes.next().await.unwrap().unwrap_err();
+    assert!(told(&error).contains("larger than 65536 bytes"), "{}", told(&error));
+    assert!(*server.written.borrow() < 8 << 20, "it hung up");
+}
+
+#[tokio::test]
+async fn small_events_may_go_on_for_ever() {
+    let server = Server::saying(events("data: x\n\n").endless()).await;
+    let changes = remote(&server).changes(ANYTHING).await.unwrap().unwrap();
+    let hints: Vec<_> = changes.take(50_000).collect().await;
+    assert!(hints.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_counts_as_lost() {
+    let server = Server::saying(events("data: x\n\n").stalling_short_of(1000)).await;
+    let remote =
+        RestRemote::builder(server.url()).changes_timeout(Duration::from_millis(20)).build().unwrap();
+    let mut changes = remote.changes(ANYTHING).await.unwrap().unwrap();
+    assert!(changes.next().await.unwrap().is_ok());
+    let error = changes.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    assert!(told(&error).contains("nothing was heard for 20ms"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_an_error_and_one_that_ends_is_none() {
+    let all = heard(events("data: x\n\n").cut_short_of(1000)).await;
+    assert_eq!(all[0].as_ref().unwrap(), &hint(None, Changed::Anything));
+    assert!(matches!(all[1], Err(RemoteError::Unreachable { .. })), "{all:?}");
+    assert_eq!(hints("data: x\n\n").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_tells_nothing_can_be_asked_from_time_to_time() {
+    tokio::time::pause();
+    let mut dialect = Dialect::default();
+    dialect.live = LiveDialect::Poll { every: Duration::from_secs(30) };
+    let remote = RestRemote::builder("http://127.0.0.1:9").dialect(dialect).build().unwrap();
+    let began = tokio::time::Instant::now();
+    let changes = remote.changes(ANYTHING).await.unwrap().unwrap();
+    let hints: Vec<_> = changes.take(3).map(Result::unwrap).collect().await;
+    assert_eq!(hints, [(); 3].map(|()| hint(None, Changed::Anything)));
+    assert_eq!(began.elapsed().as_secs(), 90);
+}
+
+#[tokio::test]
+async fn a_dialect_can_say_that_nothing_is_told() {
+    let server = Server::saying(events("data: x\n\n")).await;
+    let mut dialect = Dialect::default();
+    dialect.live = LiveDialect::Nothing;
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+    assert!(remote.changes(ANYTHING).await.unwrap().is_none());
+    assert_eq!(server.seen().len(), 0);
+}
+
+#[test]
+fn a_dialect_that_makes_no_sense_is_refused() {
+    let refused = [
+        LiveDialect::Poll { every: Duration::ZERO },
+        LiveDialect::ServerSentEvents { path: String::new() },
+        LiveDialect::ServerSentEvents { path: "/changes".to_owned() },
+    ];
+    for live in refused {
+        let mut dialect = Dialect::default();
+        dialect.live = live;
+        let error = RestRemote::builder("http://127.0.0.1:9").dialect(dialect).build().unwrap_err();
+        assert!(error.to_string().contains("live."), "{error}");
+    }
+}

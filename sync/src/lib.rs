@@ -83,6 +83,7 @@ pub use record::{OperationId, Principal};
 #[cfg(feature = "rest")]
 pub use remote::rest::{
     Authorization, Credentials, CredentialsError, Dialect, RestError, RestRemote, RestRemoteBuilder, Secret,
+    Signer, Unsigned,
 };
 pub use remote::{Remote, RemoteError};
 pub use report::SyncReport;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use sync::{Authorization, Credentials, CredentialsError, Remote, RemoteError, RestRemote};
+use sync::{
+    Authorization, BoxError, Credentials, CredentialsError, Remote, RemoteError, RestRemote, Signer, Unsigned,
+};
 use tokio::sync::watch;
 
 use super::given::{create, operation, page_of};
@@ -225,4 +227,65 @@ fn nothing_shows_a_secret() {
     assert!(!format!("{builder:?}").contains("hunter2"));
     let text = format!("{:?}", builder.build().unwrap());
     assert!(text.contains("https://x.example") && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_and_password_are_sent_as_basic_authentication() {
+    let server = Server::saying(Answer::status(201)).await;
+    let remote = RestRemote::builder(server.url()).basic("Aladdin", "open sesame").build().unwrap();
+    remote.send(operation(create())).await.unwrap();
+    // The example of RFC 7617, section 2.
+    assert_eq!(server.only().header("authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+}
+
+#[tokio::test]
+async fn an_api_key_has_a_header_of_its_own() {
+    let server = Server::saying(Answer::status(201)).await;
+    let key = Authorization::header("X-Api-Key", "k3y");
+    let remote = RestRemote::builder(server.url()).authorization(key).build().unwrap();
+    remote.send(operation(create())).await.unwrap();
+    assert_eq!(server.only().header("x-api-key"), Some("k3y"));
+    assert_eq!(server.only().header("authorization"), None);
+}
+
+/// Signs what it is shown, or says why it cannot.
+struct Signing(Result<&'static str, &'static str>);
+
+impl Signer for Signing {
+    fn sign(&self, request: &Unsigned<'_>) -> Result<Vec<Authorization>, BoxError> {
+        let name = self.0?;
+        assert!(!format!("{request:?}").contains("token"), "{request:?}");
+        let (method, url) = (request.method(), request.url().rsplit_once('/').unwrap().1);
+        let (token, body) = (request.header("authorization").unwrap_or("none"), request.body().len());
+        Ok(vec![Authorization::header(name, format!("{method} {url}; {token}; {body} bytes"))])
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_signed_with_all_that_it_is() {
+    let server = Server::saying(Answer::json(200, r#"{"items":[]}"#)).await;
+    let remote =
+        RestRemote::builder(server.url()).bearer("token").signer(Signing(Ok("X-Signature"))).build().unwrap();
+    remote.send(operation(create())).await.unwrap();
+    remote.pull(page_of(1)).await.unwrap();
+    remote.probe().await.unwrap();
+    let signatures: Vec<_> =
+        server.seen().iter().map(|seen| seen.header("x-signature").map(ToOwned::to_owned)).collect();
+    let expected = ["POST notes; Bearer token; 26 bytes", "GET notes?limit=1; Bearer token; 0 bytes"];
+    assert_eq!(signatures, [Some(expected[0].to_owned()), Some(expected[1].to_owned()), None]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_signed_is_not_sent() {
+    let server = Server::saying(Answer::status(201)).await;
+    for (signer, expected) in [
+        (Signing(Err("the key is locked")), "the key is locked"),
+        (Signing(Ok("not a header name")), "`not a header name` that cannot be sent"),
+    ] {
+        let remote = RestRemote::builder(server.url()).signer(signer).build().unwrap();
+        let error = remote.send(operation(create())).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert_eq!(server.seen().len(), 0);
 }

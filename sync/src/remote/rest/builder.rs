@@ -15,6 +15,7 @@ use super::dialect::Dialect;
 use super::error::RestError;
 use super::exchange::Exchange;
 use super::secret::Secret;
+use super::signer::Signer;
 
 /// Headers that the protocol sets itself, or that would break it.
 const RESERVED: [&str; 16] = [
@@ -53,6 +54,7 @@ const RESERVED: [&str; 16] = [
 pub struct RestRemoteBuilder {
     url: String,
     source: Source,
+    signer: Option<Arc<dyn Signer>>,
     headers: Vec<(String, Secret)>,
     user_agent: String,
     connect_timeout: Duration,
@@ -76,6 +78,7 @@ impl RestRemoteBuilder {
         Self {
             url,
             source: Source::None,
+            signer: None,
             headers: Vec::new(),
             user_agent: concat!("sync/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(10),
@@ -92,6 +95,24 @@ impl RestRemoteBuilder {
     /// `Unauthorized`. Takes the place of earlier credentials.
     pub fn bearer(mut self, token: impl Into<Secret>) -> Self {
         self.source = Source::Fixed(Authorization::bearer(token));
+        self
+    }
+
+    /// A user's name and password, sent as `Authorization: Basic …`. Takes the place of earlier credentials.
+    pub fn basic(mut self, user: &str, password: impl Into<Secret>) -> Self {
+        self.source = Source::Fixed(Authorization::basic(user, password));
+        self
+    }
+
+    /// A header that proves who is asking, such as that of an API key. Takes the place of earlier credentials.
+    pub fn authorization(mut self, authorization: Authorization) -> Self {
+        self.source = Source::Fixed(authorization);
+        self
+    }
+
+    /// Signs each request on its own, beside what other credentials there are.
+    pub fn signer(mut self, signer: impl Signer) -> Self {
+        self.signer = Some(Arc::new(signer));
         self
     }
 
@@ -201,6 +222,7 @@ impl RestRemoteBuilder {
             client,
             headers,
             access,
+            signer: self.signer,
             timeout: self.timeout,
             max_response_bytes: self.max_response_bytes,
             silence: self.silence,

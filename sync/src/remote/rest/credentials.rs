@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::secret::Secret;
@@ -60,6 +61,14 @@ impl Authorization {
         Self::header(AUTHORIZATION.as_str(), format!("Bearer {}", token.expose()))
     }
 
+    /// `Authorization: Basic …` (RFC 7617, section 2).
+    #[must_use]
+    pub fn basic(user: &str, password: impl Into<Secret>) -> Self {
+        let password: Secret = password.into();
+        let encoded = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+        Self::header(AUTHORIZATION.as_str(), format!("Basic {encoded}"))
+    }
+
     /// Another header, such as that of an API key.
     #[must_use]
     pub fn header(name: impl Into<String>, value: impl Into<Secret>) -> Self {
@@ -79,7 +88,7 @@ impl Authorization {
     }
 
     /// The header as it is sent; `None` when its name or value cannot be one's.
-    fn to_header(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(super) fn to_header(&self) -> Option<(HeaderName, HeaderValue)> {
         let name = HeaderName::from_bytes(self.header.as_bytes()).ok()?;
         let mut value = HeaderValue::from_str(self.value.expose()).ok()?;
         value.set_sensitive(true);

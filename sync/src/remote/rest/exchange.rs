@@ -16,6 +16,7 @@ use super::problem::problem;
 use super::redirect::{Redirect, redirect};
 use super::request::Request;
 use super::retry_after::retry_after;
+use super::signer::{Signer, sign};
 use crate::BoxError;
 use crate::remote::RemoteError;
 
@@ -28,6 +29,7 @@ pub(super) struct Exchange {
     /// Sent with each request.
     pub(super) headers: HeaderMap,
     pub(super) access: Access,
+    pub(super) signer: Option<Arc<dyn Signer>>,
     /// For a request with its redirects and the answer's body.
     pub(super) timeout: Duration,
     pub(super) max_response_bytes: usize,
@@ -148,16 +150,22 @@ impl Exchange {
         deadline: Instant,
     ) -> Result<Response, RemoteError> {
         let Request { method, url, headers, body } = request;
+        let shown = shown(url);
         let mut all = self.headers.clone();
         all.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         if let Some(pass) = pass {
             pass.apply(&mut all);
+            if let Some(signer) = &self.signer {
+                sign(&**signer, request, &mut all).map_err(|error| RemoteError::Unauthorized {
+                    url: shown.clone(),
+                    reason: Some(error.to_string()),
+                })?;
+            }
         }
         let mut builder = self.client.request(method.clone(), url.clone()).headers(all);
         if let Some(body) = body {
             builder = builder.body(body.clone());
         }
-        let shown = shown(url);
         let sent = timeout_at(deadline, builder.send()).await;
         let response = match sent {
             Ok(Ok(response)) => response,

@@ -3,7 +3,7 @@
 //! A request goes down this list, and its answer comes up again:
 //!
 //! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `version`.
-//! - `exchange`: credentials, redirects, time and size limits; `credentials`, `redirect`, `body`.
+//! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
 //! - `live`: what a server tells on its own, as it comes.
 //! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
 //!
@@ -25,6 +25,7 @@ mod redirect;
 mod request;
 mod retry_after;
 mod secret;
+mod signer;
 mod version;
 
 use std::fmt;
@@ -40,6 +41,7 @@ pub use self::dialect::{ConflictDialect, Dialect, LiveDialect, PullDialect, Reco
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
 pub use self::secret::Secret;
+pub use self::signer::{Signer, Unsigned};
 use super::{
     Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
 };

@@ -13,7 +13,10 @@ mod numbers;
 mod pace;
 mod place;
 mod places;
+mod put;
+mod queues;
 mod rows;
+mod running;
 mod schema;
 mod statements;
 #[cfg(test)]

@@ -3,41 +3,33 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql, params};
+use rusqlite::{Connection, params};
 
 use super::failure::Failures;
 use super::live::Live;
 use super::numbers::Numbers;
 use super::place::{LANE_STEP, LANES, Place, PlaceLane};
 use super::places::First;
-use super::rows::{self, Columns, moment, number, size};
+use super::put::Found;
+use super::rows::{self, moment, number, size};
 use super::statements;
 use super::thread::OwnWork;
-use crate::record::{
-    Base, EntityName, OperationId, Payload, Principal, Record, RecordKey, RecordRef, Version,
-};
+use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 
 /// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
 #[derive(Debug)]
 pub struct SqliteTransaction<'a> {
-    connection: &'a Connection,
-    principal: &'a Principal,
+    pub(super) connection: &'a Connection,
+    pub(super) principal: &'a Principal,
     pub(super) failures: &'a Failures,
-    numbers: &'a Numbers,
-    live: &'a Live,
+    pub(super) numbers: &'a Numbers,
+    pub(super) live: &'a Live,
     /// The records that were read and not written since: mostly they are written next.
-    found: HashMap<RecordRef, Found>,
+    pub(super) found: HashMap<RecordRef, Found>,
     /// In work that has the connection at hand: the records that were written, and the lanes in which they were before. Such work
     /// may undo a part of itself, so what is remembered besides the file is not relied on.
-    touched: Option<BTreeMap<(i64, RecordKey), Option<PlaceLane>>>,
-}
-
-/// Where a record was found.
-#[derive(Debug)]
-struct Found {
-    place: Option<Place>,
-    has_base: bool,
+    pub(super) touched: Option<BTreeMap<(i64, RecordKey), Option<PlaceLane>>>,
 }
 
 impl<'a> SqliteTransaction<'a> {
@@ -75,196 +67,8 @@ impl<'a> SqliteTransaction<'a> {
         self.connection
     }
 
-    fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StorageError> {
-        self.connection.prepare_cached(sql).map_err(|error| self.failures.note(error))
-    }
-
-    fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize, StorageError> {
-        self.statement(sql)?.execute(parameters).map_err(|error| self.failures.note(error))
-    }
-
-    pub(super) fn principal(&self) -> &str {
-        self.principal.as_str()
-    }
-
-    pub(super) fn text(&self, row: &Row<'_>, column: usize) -> Result<String, StorageError> {
-        row.get(column).map_err(|error| self.failures.note(error))
-    }
-
-    pub(super) fn number(&self, row: &Row<'_>, column: usize) -> Result<i64, StorageError> {
-        row.get(column).map_err(|error| self.failures.note(error))
-    }
-
-    pub(super) fn first<T>(
-        &self,
-        sql: &str,
-        parameters: impl Params,
-        read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
-        rows.next().map_err(|error| self.failures.note(error))?.map(read).transpose()
-    }
-
-    pub(super) fn all<T>(
-        &self,
-        sql: &str,
-        parameters: impl Params,
-        read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
-    ) -> Result<Vec<T>, StorageError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|error| self.failures.note(error))? {
-            found.push(read(row)?);
-        }
-        Ok(found)
-    }
-
-    fn cell(&self, sql: &str, parameters: impl Params) -> Result<Option<String>, StorageError> {
-        let cell = self.statement(sql)?.query_row(parameters, |row| row.get(0)).optional();
-        cell.map_err(|error| self.failures.note(error))
-    }
-
-    /// The number of an entity's queue; `None` when nothing was ever known of the entity.
-    pub(super) fn find_queue(&self, entity: &EntityName) -> Result<Option<i64>, StorageError> {
-        let known = if self.is_alone() { None } else { self.numbers.find(self.principal, entity) };
-        if known.is_some() {
-            return Ok(known);
-        }
-        let parameters = params![self.principal(), entity.as_str()];
-        let found = self.first(statements::FIND_QUEUE, parameters, |row| self.number(row, 0))?;
-        if let Some(found) = found {
-            self.numbers.remember(self.principal, entity, found);
-        }
-        Ok(found)
-    }
-
-    fn queue(&self, entity: &EntityName) -> Result<i64, StorageError> {
-        if let Some(found) = self.find_queue(entity)? {
-            return Ok(found);
-        }
-        let parameters = params![self.principal(), entity.as_str()];
-        let mut statement = self.statement(statements::MAKE_QUEUE)?;
-        let made = statement.query_row(parameters, |row| row.get(0));
-        let made = made.map_err(|error| self.failures.note(error))?;
-        self.numbers.remember(self.principal, entity, made);
-        Ok(made)
-    }
-
-    /// The queues with something in them.
-    pub(super) fn busy_queues(&self) -> Result<Vec<(i64, EntityName)>, StorageError> {
-        let mut queues = self.queues()?;
-        queues.retain(|(queue, _)| self.is_busy(*queue));
-        Ok(queues)
-    }
-
-    fn queues(&self) -> Result<Vec<(i64, EntityName)>, StorageError> {
-        self.all(statements::QUEUES, [self.principal()], |row| {
-            Ok((self.number(row, 0)?, EntityName::from_stored(self.text(row, 1)?)))
-        })
-    }
-
-    /// Spares the next `put` of this record the search.
-    pub(super) fn remember(&mut self, name: &RecordRef, place: Option<Place>, record: &Record) {
-        if !self.is_alone() {
-            self.found.insert(name.clone(), Found { place, has_base: record.base.is_some() });
-        }
-    }
-
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.touched.is_some()
-    }
-
-    /// Whether any record of the queue may have a pending edit.
-    fn is_busy(&self, queue: i64) -> bool {
-        self.is_alone() || self.live.count(queue) != Counts::default()
-    }
-
-    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls.
-    fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Place>, StorageError> {
-        if !self.is_busy(queue) {
-            return Ok(None);
-        }
-        let parameters = params![queue, key.as_str()];
-        self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))
-    }
-
-    fn put_base(&self, queue: i64, name: &RecordRef, base: Option<&Base>) -> Result<(), StorageError> {
-        let key = name.key.as_str();
-        match base {
-            Some(base) => {
-                let version = base.version.as_ref().map(Version::as_str);
-                let value = base.value.as_ref().map(Payload::as_str);
-                self.execute(statements::PUT_BASE, params![queue, key, version, value])?
-            }
-            None => self.execute(statements::FORGET_BASE, params![queue, key])?,
-        };
-        Ok(())
-    }
-
-    fn put_pending(
-        &mut self,
-        queue: i64,
-        name: &RecordRef,
-        before: Option<Place>,
-        record: &Record,
-    ) -> Result<(), StorageError> {
-        let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
-        let place = Place::of(queue, record.lane()).map_err(|error| unfit(error.to_string()))?;
-        match (before, place) {
-            (None, None) => return Ok(()),
-            (Some(before), None) => {
-                self.execute(statements::REMOVE_PENDING, [before.id()])?;
-            }
-            (before, Some(place)) => {
-                let columns = Columns::of(name, record)
-                    .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
-                let blocked_on = record.blocked_on.as_ref();
-                let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
-                let (before, key) = (before.map(Place::id), name.key.as_str());
-                let (sql, which): (_, &dyn ToSql) = match &before {
-                    Some(before) => (statements::CHANGE_PENDING, before),
-                    None => (statements::ADD_PENDING, &key),
-                };
-                self.execute(
-                    sql,
-                    params![
-                        which,
-                        place.id(),
-                        columns.revision,
-                        columns.due,
-                        columns.flight,
-                        columns.queued,
-                        columns.parked,
-                        columns.parked_id,
-                        blocked_queue,
-                        blocked_on.map(|on| on.key.as_str()),
-                        columns.has_references,
-                    ],
-                )?;
-                self.live.note_number(columns.revision);
-                if columns.has_references {
-                    self.refer(queue, name, record)?;
-                }
-            }
-        }
-        let (from, to) = (before.map(Place::lane), place.map(Place::lane));
-        self.live.moved(queue, from, to);
-        if let Some(touched) = &mut self.touched {
-            touched.entry((queue, name.key.clone())).or_insert(from);
-        }
-        Ok(())
-    }
-
-    fn refer(&self, queue: i64, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        for (parent, seq) in rows::foreign_references(name, record) {
-            let parent_queue = self.queue(&parent.entity)?;
-            let parameters =
-                params![parent_queue, parent.key.as_str(), number(seq), queue, name.key.as_str()];
-            self.execute(statements::REFER, parameters)?;
-        }
-        Ok(())
     }
 }
 
@@ -283,16 +87,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
-        let queue = self.queue(&name.entity)?;
-        let found = match self.found.remove(name) {
-            Some(found) => found,
-            // Of the base nothing is known, so it is looked for.
-            None => Found { place: self.find_place(queue, &name.key)?, has_base: true },
-        };
-        if found.has_base || record.base.is_some() {
-            self.put_base(queue, name, record.base.as_ref())?;
-        }
-        self.put_pending(queue, name, found.place, record)
+        self.write(name, record)
     }
 
     fn sendable(

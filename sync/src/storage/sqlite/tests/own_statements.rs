@@ -25,16 +25,16 @@ async fn records(fixture: &Fixture) -> usize {
 }
 
 fn insert(tx: &SqliteTransaction<'_>) {
-    tx.execute("INSERT INTO tasks VALUES ('buy milk')");
+    tx.run_sql("INSERT INTO tasks VALUES ('buy milk')");
 }
 
 /// Keeps the tests short.
 trait HasConnection {
-    fn execute(&self, sql: &str);
+    fn run_sql(&self, sql: &str);
 }
 
 impl HasConnection for SqliteTransaction<'_> {
-    fn execute(&self, sql: &str) {
+    fn run_sql(&self, sql: &str) {
         self.connection().execute_batch(sql).expect("the SQL is right");
     }
 }
@@ -78,7 +78,7 @@ async fn ending_the_transaction_is_an_error_and_disturbs_nobody() {
             fixture.run(|tx| tx.put(&note("before"), &queued(1))),
             fixture.with_connection(move |tx| {
                 tx.put(&note("culprit"), &queued(2))?;
-                tx.execute(ending);
+                tx.run_sql(ending);
                 Ok(())
             }),
             fixture.run(|tx| tx.put(&note("after"), &queued(3))),

@@ -40,6 +40,8 @@ pub enum RemoteError {
         url: String,
         /// What the server or the credentials hook said.
         reason: Option<String>,
+        /// How long everything to the server is to wait, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// 408, 425, 500 and other 5xx: this request failed, and may succeed later.
     #[error("{url} failed with status {status}")]
@@ -68,6 +70,8 @@ pub enum RemoteError {
         url: String,
         /// What was expected and what came.
         reason: String,
+        /// How long everything to the server is to wait, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
         /// What the parser said.
         #[source]
         source: Option<BoxError>,
@@ -94,9 +98,10 @@ impl RemoteError {
         match self {
             Self::Unreachable { retry_after, .. }
             | Self::Throttled { retry_after, .. }
+            | Self::Unauthorized { retry_after, .. }
             | Self::Transient { retry_after, .. }
-            | Self::Refused { retry_after, .. } => *retry_after,
-            Self::Unauthorized { .. } | Self::Protocol { .. } => None,
+            | Self::Refused { retry_after, .. }
+            | Self::Protocol { retry_after, .. } => *retry_after,
         }
     }
 }

@@ -300,12 +300,14 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
         Fault::Throttled(retry_after) => {
             RemoteError::Throttled { url, status: 429, retry_after: *retry_after }
         }
-        Fault::Unauthorized => RemoteError::Unauthorized { url, reason: None },
+        Fault::Unauthorized => RemoteError::Unauthorized { url, reason: None, retry_after: None },
         Fault::Refused(status, detail) => {
             let problem = Some(Box::new(Problem { detail: Some(detail.clone()), ..Problem::default() }));
             RemoteError::Refused { url, refusal: Refusal { status: *status, problem }, retry_after: None }
         }
-        Fault::Protocol(reason) => RemoteError::Protocol { url, reason: reason.clone(), source: None },
+        Fault::Protocol(reason) => {
+            RemoteError::Protocol { url, reason: reason.clone(), retry_after: None, source: None }
+        }
         _ => return None,
     })
 }

@@ -54,10 +54,17 @@ async fn what_is_no_pause_leaves_the_retry_to_its_own_back_off() {
 
 #[tokio::test]
 async fn it_is_heard_on_every_failure() {
-    for status in [408, 429, 500, 502, 503, 504, 403, 422] {
+    // 401 with the same token, 304 as an answer of no use.
+    for status in [408, 429, 500, 502, 503, 504, 403, 422, 401, 304] {
         let answer = Answer::status(status).header("Retry-After", "5");
         assert_eq!(pause(answer).await, Some(Duration::from_secs(5)), "{status}");
     }
+}
+
+#[tokio::test]
+async fn it_is_heard_on_a_success_of_no_use() {
+    let html = Answer::status(200).header("Content-Type", "text/html").body("<html>");
+    assert_eq!(pause(html.header("Retry-After", "5")).await, Some(Duration::from_secs(5)));
 }
 
 #[tokio::test]

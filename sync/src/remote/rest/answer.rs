@@ -97,7 +97,7 @@ impl Reader<'_> {
                 let Some(Copy { version, body, .. }) = record else {
                     let reason =
                         format!("expected a record, an object with the member `{}`", entity.id_member);
-                    return Err(RemoteError::Protocol { url: answer.url, reason, source: None });
+                    return Err(RemoteError::Protocol { url: answer.url, reason, retry_after, source: None });
                 };
                 Fetched::Present { version: from_etag(&answer.headers).or(version), body }
             }
@@ -121,9 +121,12 @@ impl Reader<'_> {
         let page = page::decode(&body, request, self.dialect, self.exchange.max_response_bytes);
         match page {
             Ok(page) => Ok(Reply { answer: page, retry_after }),
-            Err(page::NoPage { reason, source }) => {
-                Err(RemoteError::Protocol { reason: at(&answer, &reason), url: answer.url, source })
-            }
+            Err(page::NoPage { reason, source }) => Err(RemoteError::Protocol {
+                reason: at(&answer, &reason),
+                url: answer.url,
+                retry_after,
+                source,
+            }),
         }
     }
 
@@ -138,6 +141,7 @@ impl Reader<'_> {
             Err(error) => Err(RemoteError::Protocol {
                 reason: at(answer, "expected JSON or an empty body"),
                 url: answer.url.clone(),
+                retry_after: answer.retry_after(),
                 source: Some(error.into()),
             }),
         }
@@ -184,7 +188,7 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
             source: None,
         },
         429 => RemoteError::Throttled { url, status, retry_after },
-        401 => RemoteError::Unauthorized { url, reason: None },
+        401 => RemoteError::Unauthorized { url, reason: None, retry_after },
         408 | 425 | 500..=599 => RemoteError::Transient { url, status, retry_after },
         400..=499 => {
             let problem = answer.body.as_ref().ok().and_then(|body| problem(body)).map(Box::new);
@@ -193,6 +197,7 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
         _ => RemoteError::Protocol {
             url,
             reason: format!("status {status} is no answer to this request"),
+            retry_after,
             source: None,
         },
     }

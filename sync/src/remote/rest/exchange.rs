@@ -136,7 +136,12 @@ impl Exchange {
                 None => return Ok(response),
                 Some(Redirect::Follow(url)) => request.url = url,
                 Some(Redirect::Refuse(reason)) => {
-                    return Err(RemoteError::Protocol { url: shown(&request.url), reason, source: None });
+                    return Err(RemoteError::Protocol {
+                        url: shown(&request.url),
+                        reason,
+                        retry_after: retry_after(response.headers()),
+                        source: None,
+                    });
                 }
             }
             hops += 1;
@@ -159,6 +164,7 @@ impl Exchange {
                 sign(&**signer, request, &mut all).map_err(|error| RemoteError::Unauthorized {
                     url: shown.clone(),
                     reason: Some(error.to_string()),
+                    retry_after: None,
                 })?;
             }
         }
@@ -184,7 +190,7 @@ impl Exchange {
         } else if error.is_builder() {
             // The client could make nothing of the request, or of the address that it was redirected to.
             let reason = format!("the request cannot be sent: {}", root_cause(&error));
-            return RemoteError::Protocol { url, reason, source: Some(error.into()) };
+            return RemoteError::Protocol { url, reason, retry_after: None, source: Some(error.into()) };
         } else if error.is_connect() {
             format!("no connection: {}", root_cause(&error))
         } else {
@@ -217,11 +223,13 @@ impl Exchange {
                 reason: format!(
                     "the answer is larger than {limit} bytes and was not read; let the server send smaller pages, or raise `max_response_bytes`"
                 ),
+                retry_after: answer.retry_after(),
                 source: None,
             }),
             Err(BodyError::Undecodable(source)) => Err(RemoteError::Protocol {
                 url,
                 reason: "the answer is not encoded as its headers say".to_owned(),
+                retry_after: answer.retry_after(),
                 source: Some(source),
             }),
         }
@@ -232,7 +240,7 @@ fn no_credentials(request: &Request, error: Arc<CredentialsError>) -> RemoteErro
     let url = shown(&request.url);
     match &*error {
         CredentialsError::SignedOut { reason } => {
-            RemoteError::Unauthorized { url, reason: Some(reason.clone()) }
+            RemoteError::Unauthorized { url, reason: Some(reason.clone()), retry_after: None }
         }
         CredentialsError::Unavailable(cause) => RemoteError::Unreachable {
             url,
@@ -246,7 +254,7 @@ fn no_credentials(request: &Request, error: Arc<CredentialsError>) -> RemoteErro
 fn unauthorized(answer: &Answer) -> RemoteError {
     let problem = answer.body.as_ref().ok().and_then(|body| problem(body));
     let reason = problem.and_then(|problem| problem.detail.or(problem.title));
-    RemoteError::Unauthorized { url: answer.url.clone(), reason }
+    RemoteError::Unauthorized { url: answer.url.clone(), reason, retry_after: answer.retry_after() }
 }
 
 /// The innermost error: what the system or the TLS library said, without the names of the layers above it.

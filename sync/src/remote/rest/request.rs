@@ -47,6 +47,7 @@ pub(super) fn write(base: &BaseUrl, request: &WriteRequest) -> Result<Request, R
                 "the record's version {:?} cannot be sent back as `If-Match`: expected text without quotes and control characters",
                 version.as_str()
             ),
+            retry_after: None,
             source: None,
         })?;
         headers.insert(IF_MATCH, value);
@@ -123,5 +124,10 @@ fn record(base: &BaseUrl, entity: &EntityInfo, key: &RecordKey) -> Result<Url, R
 }
 
 fn outside(base: &BaseUrl, error: OutsideBase) -> RemoteError {
-    RemoteError::Protocol { url: base.to_string(), reason: error.to_string(), source: Some(error.into()) }
+    RemoteError::Protocol {
+        url: base.to_string(),
+        reason: error.to_string(),
+        retry_after: None,
+        source: Some(error.into()),
+    }
 }

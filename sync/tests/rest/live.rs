@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use sync::remote::rest::LiveDialect;
+use sync::remote::rest::{LiveDialect, LongPollDialect};
 use sync::remote::{Changed, EventId, Heard, ListenRequest, Remote};
 use sync::{Dialect, RemoteError, RestRemote};
 
@@ -146,6 +146,66 @@ async fn a_server_that_tells_nothing_can_be_asked_from_time_to_time() {
     assert_eq!(began.elapsed().as_secs(), 90);
 }
 
+fn long_polling(server: &Server) -> RestRemote {
+    let mut dialect = Dialect::default();
+    dialect.live = LiveDialect::LongPoll(Box::default());
+    RestRemote::builder(server.url()).dialect(dialect).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_long_poll_goes_on_where_the_one_before_ended() {
+    let server = Server::saying_in_turn(vec![
+        Answer::json(
+            200,
+            r#"{"results":[{"seq":3,"id":"a","changes":[{"rev":"1-x"}]},
+                           {"seq":4,"id":"b","changes":[{"rev":"2-y"}],"deleted":true}],"last_seq":4}"#,
+        ),
+        Answer::json(200, r#"{"results":[{"seq":"5-z"}],"last_seq":"5-z","pending":0}"#),
+        Answer::nothing(),
+    ])
+    .await;
+    let changes = long_polling(&server).changes(ANYTHING).await.unwrap().unwrap();
+    let hints: Vec<_> = changes.take(3).map(Result::unwrap).collect().await;
+    let deleted = Changed::Deleted { key: key("b") };
+    assert_eq!(
+        hints,
+        [hint(Some("4"), record("a", "1-x")), hint(Some("4"), deleted), hint(Some("5-z"), Changed::Anything)]
+    );
+    let targets: Vec<_> = server.seen().into_iter().take(2).map(|seen| seen.target).collect();
+    assert_eq!(
+        targets,
+        [
+            "/notes/_changes?feed=longpoll&timeout=30000&since=now",
+            "/notes/_changes?feed=longpoll&timeout=30000&since=4"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_long_poll_goes_on_after_a_lost_connection() {
+    let server = Server::saying(Answer::json(200, r#"{"results":[{}],"last_seq":8}"#)).await;
+    let after = Some(EventId::new("7"));
+    let changes = long_polling(&server).changes(ListenRequest { entity: &NOTES, after }).await;
+    drop(changes.unwrap().unwrap().next().await);
+    assert!(server.seen()[0].target.ends_with("since=7"), "{:?}", server.seen());
+}
+
+#[tokio::test]
+async fn a_long_poll_that_is_answered_with_something_else_ends_the_stream() {
+    for (answer, expected) in [
+        (Answer::json(200, "[]"), "the cursor `last_seq` and the list `results`"),
+        (Answer::json(200, r#"{"last_seq":1}"#), "the cursor `last_seq` and the list `results`"),
+        (Answer::status(404), "status 404"),
+    ] {
+        let server = Server::saying(answer).await;
+        let changes = long_polling(&server).changes(ANYTHING).await.unwrap().unwrap();
+        let all: Vec<_> = changes.collect().await;
+        assert_eq!(all.len(), 1);
+        let error = all[0].as_ref().unwrap_err();
+        assert!(told(error).contains(expected), "{}", told(error));
+    }
+}
+
 #[tokio::test]
 async fn a_dialect_can_say_that_nothing_is_told() {
     let server = Server::saying(events("data: x\n\n")).await;
@@ -160,6 +220,15 @@ async fn a_dialect_can_say_that_nothing_is_told() {
 fn a_dialect_that_makes_no_sense_is_refused() {
     let refused = [
         LiveDialect::Poll { every: Duration::ZERO },
+        LiveDialect::LongPoll(Box::new(LongPollDialect { path: "/x".into(), ..LongPollDialect::default() })),
+        LiveDialect::LongPoll(Box::new(LongPollDialect {
+            pause: Duration::ZERO,
+            ..LongPollDialect::default()
+        })),
+        LiveDialect::LongPoll(Box::new(LongPollDialect {
+            list_member: "last_seq".into(),
+            ..LongPollDialect::default()
+        })),
         LiveDialect::ServerSentEvents { path: String::new() },
         LiveDialect::ServerSentEvents { path: "/changes".to_owned() },
     ];

@@ -114,11 +114,58 @@ pub enum LiveDialect {
         /// What follows the endpoint, without a slash in front.
         path: String,
     },
+    /// A request that the server answers once something changed.
+    LongPoll(Box<LongPollDialect>),
     /// It is asked for a page from time to time.
     Poll {
         /// How often.
         every: Duration,
     },
+}
+
+/// A request that is answered once something changed. The default is `_changes?feed=longpoll` of `CouchDB`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LongPollDialect {
+    /// What follows the endpoint, without a slash in front. Default: `_changes`.
+    pub path: String,
+    /// Query parameters that are always the same. How long the server waits must be less than the remote's timeout. Default:
+    /// `feed=longpoll` and `timeout=30000`, in milliseconds.
+    pub parameters: Vec<(String, String)>,
+    /// The query parameter that says from where on. Default: `since`.
+    pub since_parameter: String,
+    /// From where on at first. Default: `now`.
+    pub first: String,
+    /// The member of the answer that says from where on to ask next. Default: `last_seq`.
+    pub cursor_member: String,
+    /// The member of the answer that holds the list of changes. Default: `results`.
+    pub list_member: String,
+    /// Where in an item the record's id is: members, and indexes of arrays. Default: `id`.
+    pub id_path: Vec<String>,
+    /// Where in an item the record's version is. Default: `changes`, `0`, `rev`.
+    pub version_path: Vec<String>,
+    /// Where in an item it says `true` when the record was deleted. Default: `deleted`.
+    pub deleted_path: Vec<String>,
+    /// How long to wait before the next request when the server answered at once and had nothing to say. Default: 5 s.
+    pub pause: Duration,
+}
+
+impl Default for LongPollDialect {
+    fn default() -> Self {
+        let path = |steps: &[&str]| steps.iter().map(|step| (*step).to_owned()).collect();
+        Self {
+            path: "_changes".into(),
+            parameters: vec![("feed".into(), "longpoll".into()), ("timeout".into(), "30000".into())],
+            since_parameter: "since".into(),
+            first: "now".into(),
+            cursor_member: "last_seq".into(),
+            list_member: "results".into(),
+            id_path: path(&["id"]),
+            version_path: path(&["changes", "0", "rev"]),
+            deleted_path: path(&["deleted"]),
+            pause: Duration::from_secs(5),
+        }
+    }
 }
 
 impl Default for LiveDialect {
@@ -155,11 +202,29 @@ impl Dialect {
             LiveDialect::Poll { every } if every.is_zero() => {
                 return Err(RestError::Dialect { reason: "`live.every` is zero".into() });
             }
+            LiveDialect::LongPoll(poll) => poll.check()?,
             _ => {}
         }
         distinct(&parameters)?;
         distinct(&envelope)?;
         distinct(&members)
+    }
+}
+
+impl LongPollDialect {
+    fn check(&self) -> Result<(), RestError> {
+        if self.pause.is_zero() {
+            return Err(RestError::Dialect { reason: "`live.pause` is zero".into() });
+        }
+        if self.path.is_empty() || self.path.starts_with('/') {
+            let reason = format!(
+                "`live.path` is `{}`: expected what follows the endpoint, such as `_changes`",
+                self.path
+            );
+            return Err(RestError::Dialect { reason });
+        }
+        distinct(&[("live.cursor_member", &self.cursor_member), ("live.list_member", &self.list_member)])?;
+        distinct(&[("live.since_parameter", &self.since_parameter)])
     }
 }
 

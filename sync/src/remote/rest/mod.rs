@@ -37,7 +37,7 @@ use self::answer::{Reader, failure};
 use self::base_url::BaseUrl;
 pub use self::builder::RestRemoteBuilder;
 pub use self::credentials::{Authorization, Credentials, CredentialsError};
-pub use self::dialect::{ConflictDialect, Dialect, LiveDialect, PullDialect, RecordDialect};
+pub use self::dialect::{ConflictDialect, Dialect, LiveDialect, LongPollDialect, PullDialect, RecordDialect};
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
 pub use self::secret::Secret;

@@ -2,6 +2,7 @@
 
 mod events;
 mod guard;
+mod long_poll;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(super) async fn changes(
     match dialect {
         LiveDialect::Nothing => Ok(None),
         LiveDialect::Poll { every } => Ok(Some(poll(*every))),
+        LiveDialect::LongPoll(dialect) => long_poll::listen(base, exchange, dialect, request).map(Some),
         LiveDialect::ServerSentEvents { path } => events::listen(base, exchange, path, request).await,
     }
 }

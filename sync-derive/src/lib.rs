@@ -4,6 +4,8 @@
 //! Tokens are parsed into a model, all mistakes collected on the way, and the model is expanded into tokens. The impls
 //! are emitted even when there were mistakes, so that one mistake gives one error.
 
+#![forbid(unsafe_code)]
+
 mod errors;
 mod expand;
 mod model;

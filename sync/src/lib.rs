@@ -49,6 +49,8 @@
 //! - `network`: `NetworkConnectivity`, which hears from the system when the device is online.
 //! - `testing`: the module `testing`.
 
+#![forbid(unsafe_code)]
+
 extern crate self as sync;
 
 pub mod clock;

@@ -21,12 +21,14 @@ pub(crate) async fn flush(
 ) -> Result<Option<PauseReason>, StorageError> {
     let mut run = Run::new(core);
     let sent = run.send_all(report).await;
-    // What is out is waited for even when the storage failed: its outcome is worth knowing. Nothing else goes out.
+    // What is out is waited for even when the storage failed, and each of it: its outcome is worth knowing, and one that
+    // the storage wrote down would not be counted. Nothing else goes out.
     run.gate.shut();
+    let mut result = sent;
     while let Some(finished) = run.attempts.join_next_with_id().await {
-        run.finish(finished, report).await?;
+        result = result.and(run.finish(finished, report).await);
     }
-    sent.map(|()| run.stopped)
+    result.map(|()| run.stopped)
 }
 
 /// How many times more operations than may be in flight are frozen at most.

@@ -21,3 +21,4 @@ pub(crate) mod pull;
 pub(crate) mod receipt;
 pub(crate) mod reconcile;
 pub(crate) mod settings;
+pub(crate) mod to_its_end;

@@ -18,6 +18,7 @@ use crate::engine::driver::drive;
 use crate::engine::inbox::{Inbox, Pulls, Wanted};
 use crate::engine::receipt::Receipt;
 use crate::engine::settings::AutoSync;
+use crate::engine::to_its_end::ToItsEnd;
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::{Error, HandlerError};
 use crate::handler::Resolution;
@@ -171,9 +172,13 @@ impl<S: Schema> Engine<S> {
     }
 
     async fn take(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
-        let receipts = self.core().push(edits).await?;
-        self.inner.inbox.pushed();
-        Ok(receipts)
+        let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
+        let taken = ToItsEnd::new(async move {
+            let receipts = core.push(edits).await?;
+            inbox.pushed();
+            Ok(receipts)
+        });
+        taken.await
     }
 
     // --- syncs ---

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
+mod abandoned;
 mod bad_input;
 mod live;
 mod network;

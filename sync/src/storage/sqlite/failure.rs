@@ -27,7 +27,10 @@ impl Cause {
         match self.0.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StorageError::Full(cause),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly(cause),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageError::Corrupt(cause),
+            // What this crate writes keeps to the rules of its tables, so the rows that are there do not.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
+                StorageError::Corrupt(cause)
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy(cause),
             Some(ErrorCode::CannotOpen) => StorageError::Open {
                 path: path.to_owned(),
@@ -119,6 +122,7 @@ mod tests {
         assert!(matches!(mapped(ffi::SQLITE_CORRUPT), StorageError::Corrupt(_)));
         assert!(matches!(mapped(ffi::SQLITE_CORRUPT_INDEX), StorageError::Corrupt(_)));
         assert!(matches!(mapped(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_UNIQUE), StorageError::Corrupt(_)));
         assert!(matches!(mapped(ffi::SQLITE_BUSY), StorageError::Busy(_)));
         assert!(matches!(mapped(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy(_)));
         assert!(matches!(mapped(ffi::SQLITE_CANTOPEN), StorageError::Open { .. }));

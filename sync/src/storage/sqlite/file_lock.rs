@@ -11,7 +11,7 @@ use crate::storage::StorageError;
 /// programs lock two files of the same name.
 #[derive(Debug)]
 pub(super) struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -24,11 +24,20 @@ impl FileLock {
             .open(path)
             .map_err(|error| io_error(storage, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => {
                 Err(StorageError::Locked { name: storage.display().to_string() })
             }
             Err(TryLockError::Error(error)) => Err(not_lockable(storage, error)),
+        }
+    }
+}
+
+impl Drop for FileLock {
+    /// Closing the file would do, but for a process that is just being started: it has a copy of everything that is open.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the lock is given back when the file is closed");
         }
     }
 }

@@ -58,6 +58,10 @@ impl Place {
         self.0
     }
 
+    pub(super) fn queue(self) -> i64 {
+        self.0 >> (SEQ_BITS + LANE_BITS)
+    }
+
     pub(super) fn seq(self) -> u64 {
         (self.0 & (SEQS - 1)).unsigned_abs()
     }

@@ -105,11 +105,14 @@ impl SqliteTransaction<'_> {
     fn take(&mut self, first: First<'_>) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let mut taken = Vec::with_capacity(first.turns.len());
         for Turn { place, name, .. } in first.turns {
-            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, &name))?;
-            if let Some(record) = record {
-                self.remember(&name, Some(place), &record);
-                taken.push((name, record));
+            // What is found here is asked for by its name later; if that leads elsewhere, it would be found for ever.
+            if self.find_place(place.queue(), &name.key)? != Some(place) {
+                return Err(rows::disagreement(&name));
             }
+            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, &name))?;
+            let record = record.ok_or_else(|| rows::disagreement(&name))?;
+            self.remember(&name, Some(place), &record);
+            taken.push((name, record));
         }
         Ok(taken)
     }

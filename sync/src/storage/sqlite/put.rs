@@ -72,7 +72,9 @@ impl SqliteTransaction<'_> {
         match (before, place) {
             (None, None) => return Ok(()),
             (Some(before), None) => {
-                self.execute(statements::REMOVE_PENDING, [before.id()])?;
+                if self.execute(statements::REMOVE_PENDING, [before.id()])? == 0 {
+                    return Err(rows::disagreement(name));
+                }
             }
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
@@ -84,7 +86,7 @@ impl SqliteTransaction<'_> {
                     Some(before) => (statements::CHANGE_PENDING, before),
                     None => (statements::ADD_PENDING, &key),
                 };
-                self.execute(
+                let written = self.execute(
                     sql,
                     params![
                         which,
@@ -100,6 +102,9 @@ impl SqliteTransaction<'_> {
                         columns.has_references,
                     ],
                 )?;
+                if written == 0 {
+                    return Err(rows::disagreement(name));
+                }
                 self.live.note_number(columns.revision);
                 if columns.has_references {
                     self.refer(queue, name, record)?;

@@ -29,6 +29,12 @@ pub(super) fn read_named(row: &Row<'_>) -> Result<(RecordRef, Record), StorageEr
     Ok((name, record))
 }
 
+/// What to say when a table and its index of names do not speak of the same rows. SQLite itself looks for that in an
+/// `integrity_check` only.
+pub(super) fn disagreement(name: &RecordRef) -> StorageError {
+    StorageError::Corrupt(format!("the outbox and its index disagree about {name}").into())
+}
+
 /// The name of a record, from the first two columns.
 pub(super) fn read_name(row: &Row<'_>) -> Result<RecordRef, StorageError> {
     let corrupt = |reason: String| StorageError::Corrupt(reason.into());

@@ -77,7 +77,8 @@ impl Transaction for SqliteTransaction<'_> {
         let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
         let place = self.find_place(queue, &name.key)?;
         let record = if let Some(place) = place {
-            self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, name))?
+            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, name))?;
+            Some(record.ok_or_else(|| rows::disagreement(name))?)
         } else {
             let parameters = params![queue, name.key.as_str()];
             self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?

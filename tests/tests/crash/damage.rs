@@ -1,0 +1,199 @@
+//! Files that were damaged: cut short, with flipped bits, or with an index that says something else than its table.
+
+use std::fs;
+use std::path::Path;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rusqlite::Connection;
+use sync::storage::SqliteStorage;
+use sync::testing::{Fault, ManualClock, ScriptedRemote};
+use sync::{Engine, Error, StorageError};
+use sync_tests::app::App;
+use sync_tests::device::Folder;
+use sync_tests::entities::{Note, note};
+
+use crate::power_cut::{check_integrity, folder};
+use crate::vfs::Disk;
+
+async fn engine(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error> {
+    let storage = SqliteStorage::open(path)?;
+    Engine::builder(App::default(), server.clone(), storage).clock(ManualClock::default()).build().await
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Storage(error) if matches!(**error, StorageError::Corrupt(_) | StorageError::Row { .. }))
+}
+
+/// Hides rows of the outbox from its index of names while `sql` runs, as a disk does that lost a page.
+fn without_index(path: &Path, sql: &str) {
+    let define = |with: &str, without: &str| {
+        let shell = Connection::open(path).unwrap();
+        shell.pragma_update(None, "writable_schema", true).unwrap();
+        let rewritten = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE name = 'sync_outbox_name'";
+        assert_eq!(shell.execute(rewritten, [with, without]).unwrap(), 1);
+    };
+    define("(queue, key)", "(queue, key) WHERE key IS NULL");
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    define(" WHERE key IS NULL", "");
+}
+
+#[tokio::test]
+async fn an_index_that_disagrees_with_its_table_ends_a_flush_and_nothing_is_sent_for_ever() {
+    let damages = [
+        ("a row that the index does not have", "UPDATE sync_outbox SET key = key || ' moved'"),
+        ("an entry that leads to no row", "UPDATE sync_outbox SET id = id + 1000"),
+        ("an entry that leads to another lane", "UPDATE sync_outbox SET id = id - (1 << 41)"),
+    ];
+    for (damage, sql) in damages {
+        let (folder, server) = (Folder::new(), ScriptedRemote::new());
+        let path = folder.file("app.db");
+        let device = engine(&path, &server).await.unwrap();
+        device.push(&note("a", "x", 0)).await.unwrap();
+        server.once(Fault::AnswerLost);
+        device.flush().await.unwrap();
+        drop(device);
+        without_index(&path, sql);
+        let mut requests = 0;
+        server.script(move |_| {
+            requests += 1;
+            if requests < 100 { Fault::None } else { Fault::Unauthorized }
+        });
+        let flushed = match engine(&path, &server).await {
+            Ok(device) => device.flush().await.map(drop),
+            Err(error) => Err(error),
+        };
+        assert!(matches!(&flushed, Err(error) if is_damage(error)), "{damage}: {flushed:?}");
+        assert!(server.calls().len() < 10, "{damage}: {} requests", server.calls().len());
+    }
+}
+
+/// A file with half of a queue, and the log of a process that died with the other half.
+struct Left {
+    file: Vec<u8>,
+    log: Vec<u8>,
+}
+
+impl Left {
+    async fn behind() -> Self {
+        let folder = folder();
+        let _disk = Disk::watch_without_log(folder.path());
+        let (path, server) = (folder.path().join("app.db"), ScriptedRemote::new());
+        let fill = async |first: usize, last: usize| {
+            let device = engine(&path, &server).await.unwrap();
+            for number in first..last {
+                device.push(&note(&format!("note {number:02}"), &"x".repeat(300), 0)).await.unwrap();
+            }
+            device
+        };
+        drop(fill(0, 30).await);
+        let _open = fill(30, 60).await;
+        Self { file: fs::read(&path).unwrap(), log: fs::read(beside(&path, "-wal")).unwrap() }
+    }
+
+    fn put(&self, path: &Path) {
+        drop(fs::remove_file(beside(path, "-shm")));
+        fs::write(path, &self.file).unwrap();
+        fs::write(beside(path, "-wal"), &self.log).unwrap();
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> String {
+    format!("{}{ending}", path.display())
+}
+
+/// Flips some bits, or cuts the end off.
+fn harm(content: &mut Vec<u8>, chance: &mut StdRng) {
+    if chance.random_bool(0.3) {
+        content.truncate(chance.random_range(0..content.len()));
+        return;
+    }
+    for _ in 0..chance.random_range(1..20) {
+        let place = chance.random_range(0..content.len());
+        content[place] ^= 1_u8 << chance.random_range(0..8);
+    }
+}
+
+/// Opens the file, pushes and flushes: a typed error or none, and no more requests than there are operations.
+async fn use_damaged(path: &Path) -> Result<(), Error> {
+    let server = ScriptedRemote::new();
+    let mut requests = 0;
+    server.script(move |_| {
+        requests += 1;
+        if requests < 200 { Fault::None } else { Fault::Unauthorized }
+    });
+    let device = engine(path, &server).await?;
+    let used = async {
+        device.push(&note("new", "x", 0)).await?;
+        device.push(&note("note 07", "again", 1)).await?;
+        device.full_sync().await?;
+        Ok(())
+    };
+    let used = used.await;
+    assert!(server.calls().len() < 200, "the same operation is sent for ever");
+    used
+}
+
+#[tokio::test]
+async fn a_damaged_file_gives_a_typed_error_and_its_backup_everything() {
+    let left = Left::behind().await;
+    let (mut damaged, mut unharmed) = (0, 0);
+    for seed in 0..300 {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let folder = folder();
+        let _disk = Disk::watch_without_log(folder.path());
+        let path = folder.path().join("app.db");
+        let mut file = left.file.clone();
+        harm(&mut file, &mut chance);
+        Left { file, log: left.log.clone() }.put(&path);
+        match use_damaged(&path).await {
+            Ok(()) => unharmed += 1,
+            Err(Error::Storage(error)) => match *error {
+                StorageError::Corrupt(_)
+                | StorageError::Row { .. }
+                | StorageError::Foreign { .. }
+                | StorageError::TooNew { .. }
+                | StorageError::Open { .. }
+                | StorageError::Io(_) => damaged += 1,
+                ref other => panic!("{seed}: {other:?}"),
+            },
+            Err(other) => panic!("{seed}: {other:?}"),
+        }
+        left.put(&path);
+        let server = ScriptedRemote::new();
+        let device = engine(&path, &server).await.unwrap();
+        assert!(device.flush().await.unwrap().is_clean(), "{seed}");
+        assert_eq!(server.records::<Note>().len(), 60, "{seed}");
+    }
+    assert!(damaged > 50 && unharmed > 10, "{damaged} damaged, {unharmed} unharmed");
+}
+
+#[tokio::test]
+async fn a_damaged_log_costs_the_edits_from_the_damage_on_and_never_the_file() {
+    let left = Left::behind().await;
+    let mut cost = 0;
+    for seed in 0..300 {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let folder = folder();
+        let _disk = Disk::watch_without_log(folder.path());
+        let path = folder.path().join("app.db");
+        let mut log = left.log.clone();
+        harm(&mut log, &mut chance);
+        Left { file: left.file.clone(), log }.put(&path);
+        let server = ScriptedRemote::new();
+        let device = engine(&path, &server).await.unwrap_or_else(|error| panic!("{seed}: {error:?}"));
+        let waiting = device.queue_len();
+        assert!(device.flush().await.unwrap().is_clean(), "{seed}");
+        drop(device);
+        check_integrity(&path).unwrap();
+        let there: Vec<_> = server.records::<Note>().into_keys().collect();
+        assert_eq!(
+            there,
+            (0..waiting).map(|number| format!("note {number:02}")).collect::<Vec<_>>(),
+            "{seed}"
+        );
+        assert!((30..=60).contains(&waiting), "{seed}: {waiting}");
+        cost += 60 - waiting;
+    }
+    assert!(cost > 0, "some of it was damaged");
+}

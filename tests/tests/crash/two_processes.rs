@@ -1,0 +1,103 @@
+//! Two engines, in one process or in two, on one file.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sync::testing::ScriptedRemote;
+use sync::{Engine, Error, SqliteStorage, StorageError};
+use sync_tests::app::App;
+use sync_tests::device::{Device, Folder, server};
+use sync_tests::entities::{Note, note};
+
+const FILE: &str = "SYNC_TESTS_OTHER_FILE";
+const URL: &str = "SYNC_TESTS_OTHER_URL";
+
+/// Not a story of its own: what the other process does.
+#[tokio::test]
+async fn other_process() {
+    let (Ok(file), Ok(url)) = (std::env::var(FILE), std::env::var(URL)) else { return };
+    let device = Device::open(file.as_ref(), &url).await;
+    device.engine.push(&note("sent", "theirs", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&note("kept", "theirs", 0)).await.unwrap();
+    println!("\nready");
+    std::io::stdin().lines().for_each(drop);
+    panic!("nobody closes this input before the process is killed");
+}
+
+fn start(file: &Path, url: &str) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "two_processes::other_process", "--nocapture"])
+        .env(FILE, file)
+        .env(URL, url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(output.any(|line| line.is_ok_and(|line| line == "ready")), "the other process has the file");
+    child
+}
+
+#[tokio::test]
+async fn an_engine_takes_over_from_a_process_that_was_killed() {
+    let (folder, server) = (Folder::new(), server());
+    let file = folder.file("app.db");
+    let mut child = start(&file, &server.base_url());
+    for _ in 0..3 {
+        let refused = SqliteStorage::open(&file);
+        assert!(matches!(refused, Err(StorageError::Locked { .. })), "{refused:?}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let device = Device::open(&file, &server.base_url()).await;
+    assert_eq!(device.engine.queue_len(), 1);
+    assert!(device.engine.is_pending::<Note>(&"kept".to_owned()).await.unwrap());
+    assert!(device.engine.flush().await.unwrap().is_clean());
+    assert_eq!(server.records("/notes").len(), 2);
+}
+
+#[tokio::test]
+async fn of_two_engines_in_one_process_the_second_is_refused_until_the_first_is_gone() {
+    let (folder, server) = (Folder::new(), ScriptedRemote::new());
+    let file = folder.file("app.db");
+    let storage = SqliteStorage::open(&file).unwrap();
+    let build = || Engine::builder(App::default(), server.clone(), storage.clone()).build();
+    let first = build().await.unwrap();
+    first.push(&note("a", "x", 0)).await.unwrap();
+
+    let second = build().await;
+    assert!(matches!(&second, Err(Error::Storage(error)) if matches!(**error, StorageError::Locked { .. })));
+    let another_handle = SqliteStorage::open(&file);
+    assert!(matches!(another_handle, Err(StorageError::Locked { .. })), "{another_handle:?}");
+
+    // Any clone keeps it.
+    let clone = first.clone();
+    drop(first);
+    assert!(build().await.is_err());
+    clone.shutdown().await;
+    drop(clone);
+    let second = build().await.unwrap();
+    assert!(second.flush().await.unwrap().is_clean());
+    assert_eq!(server.records::<Note>().len(), 1);
+}
+
+#[test]
+fn a_file_is_free_at_once_also_while_the_program_starts_other_ones() {
+    // A process that is just being started has everything open that its parent has.
+    let folder = Folder::new();
+    let file = folder.file("app.db");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let failed = (0..500).find_map(|_| SqliteStorage::open(&file).err());
+        over.store(true, Ordering::Relaxed);
+        assert!(failed.is_none(), "{failed:?}");
+    });
+}

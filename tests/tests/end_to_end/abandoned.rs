@@ -1,0 +1,31 @@
+//! Calls that nobody waits for any more.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use sync::AutoSync;
+use sync_tests::device::{Device, Folder, server};
+use sync_tests::entities::note;
+use tokio::time::timeout;
+
+/// Far longer than anything here takes: a watchdog.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_push_that_nobody_waits_for_is_counted_and_sent() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    let mut status = device.engine.watch_status();
+    // Looked at once, and dropped: as in a `select!`, or under a timeout.
+    let answer = device.engine.push(&note("a", "x", 0)).now_or_never();
+    assert!(answer.is_none(), "a disk takes longer than one look");
+    let counted = timeout(PATIENCE, status.wait_for(|status| status.queue_len == 1)).await;
+    counted.expect("it is counted").unwrap();
+
+    device.engine.start(AutoSync::default());
+    timeout(PATIENCE, status.wait_for(|status| status.queue_len == 0)).await.expect("it is sent").unwrap();
+    assert!(device.engine.push(&note("b", "x", 0)).now_or_never().is_none());
+    timeout(PATIENCE, status.wait_for(|status| status.queue_len == 1)).await.expect("it is counted").unwrap();
+    timeout(PATIENCE, status.wait_for(|status| status.queue_len == 0)).await.expect("it is sent").unwrap();
+    assert_eq!(server.records("/notes").len(), 2);
+}

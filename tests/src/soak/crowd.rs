@@ -39,12 +39,26 @@ pub struct Outcome {
     pub intended: BTreeMap<String, String>,
     /// What the server has.
     pub arrived: BTreeMap<String, String>,
-    /// What the application was shown.
+    /// What the application was shown. Deleted records may be among them: a deletion that takes back what was never sent is
+    /// the application's own, and no pull tells of it.
     pub shown: BTreeMap<String, String>,
     /// How many operations were left, parked ones included.
     pub left: u64,
     /// How many times a watcher saw the status change.
     pub looks: u64,
+}
+
+impl Outcome {
+    /// The records that are not on the server, or not shown, as they were left.
+    #[must_use]
+    pub fn lost(&self) -> Vec<&str> {
+        let ids = self.intended.keys().chain(self.arrived.keys());
+        let lost = ids.filter(|id| {
+            let intended = self.intended.get(*id);
+            self.arrived.get(*id) != intended || intended.is_some() && self.shown.get(*id) != intended
+        });
+        lost.map(String::as_str).collect()
+    }
 }
 
 /// Lets the crowd loose.

@@ -28,7 +28,7 @@ async fn a_body_that_drips_for_ever_is_given_up_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_without_end_is_read_up_to_the_limit_and_no_further() {
-    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 0x10000], b"\r\n"].concat();
     let story = Story::of(move |_| Act::Flood(CHUNKED.into(), chunk.clone())).await;
     for error in [story.flush_error().await, story.pull_error().await] {
         assert_protocol(&error, "larger than 1048576 bytes");
@@ -43,7 +43,7 @@ async fn a_body_without_end_is_read_up_to_the_limit_and_no_further() {
 async fn a_gzip_bomb_is_defused_at_the_limit_of_what_comes_out() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     for _ in 0..200 {
-        encoder.write_all(&[b' '; 1024 * 1024]).unwrap();
+        encoder.write_all(&vec![b' '; 1024 * 1024]).unwrap();
     }
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < LIMIT, "it looks harmless");
@@ -59,7 +59,7 @@ async fn a_gzip_bomb_is_defused_at_the_limit_of_what_comes_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_with_a_body_without_end_is_still_bounded() {
     let head = "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     let story = Story::of(move |_| Act::Flood(head.into(), chunk.clone())).await;
     let error = story.flush_error().await;
     assert!(

@@ -91,21 +91,12 @@ impl Story {
 
     /// Flushes, and gives the one thing that went wrong.
     pub async fn flush_error(&self) -> Arc<SyncError> {
-        self.only_error(&in_time(self.engine.flush()).await)
+        only_error(&in_time(self.engine.flush()).await)
     }
 
     /// Pulls notes, and gives the one thing that went wrong.
     pub async fn pull_error(&self) -> Arc<SyncError> {
-        self.only_error(&in_time(self.engine.pull_only::<Note>()).await)
-    }
-
-    fn only_error(&self, report: &SyncReport) -> Arc<SyncError> {
-        assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
-        let told = report.errors[0].to_string();
-        assert!(told.contains("Note"), "it does not say what it is about: {told}");
-        assert!(told.len() < 2000, "it is for people: {told}");
-        assert!(!told.chars().any(char::is_control), "it stays one line: {told:?}");
-        Arc::clone(&report.errors[0])
+        only_error(&in_time(self.engine.pull_only::<Note>()).await)
     }
 
     /// How much more memory was held at most than at the start, in bytes.
@@ -139,6 +130,15 @@ impl Story {
         assert!(log.contains("Note"), "something was logged");
         assert!(!log.contains(TOKEN), "the token was logged");
     }
+}
+
+fn only_error(report: &SyncReport) -> Arc<SyncError> {
+    assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
+    let told = report.errors[0].to_string();
+    assert!(told.contains("Note"), "it does not say what it is about: {told}");
+    assert!(told.len() < 2000, "it is for people: {told}");
+    assert!(!told.chars().any(char::is_control), "it stays one line: {told:?}");
+    Arc::clone(&report.errors[0])
 }
 
 /// A watchdog, for what would never end.

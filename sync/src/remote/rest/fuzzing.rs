@@ -1,5 +1,7 @@
 //! Any bytes as what a server says.
 
+#![allow(clippy::missing_panics_doc, reason = "to panic is what they are for")]
+
 use std::sync::OnceLock;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Any bytes as a row of `records`.
 
+#![allow(clippy::missing_panics_doc, reason = "to panic is what they are for")]
+
 use chrono::{DateTime, TimeDelta};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};

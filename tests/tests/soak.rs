@@ -1,5 +1,7 @@
 //! The soak in small; `cargo run --release --bin soak -- queue` and `-- crowd` are the long runs.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::path::Path;
 use std::time::Duration;
 

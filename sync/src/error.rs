@@ -204,8 +204,8 @@ pub enum SyncError {
         #[source]
         source: RemoteError,
     },
-    /// There is more, and the cursor does not move: the server gave the same one again, or it gave none and more records
-    /// share the newest `updated_at` than a page holds.
+    /// There is more, and the cursor does not move: the server gave one of this pull again, or it gave none and more
+    /// records share the newest `updated_at` than a page holds.
     #[error(
         "{entity}: there is more after the cursor `{cursor}`, and the server's answers do not move it on; the pull was stopped, so mend the server's cursor or ask for larger pages"
     )]
@@ -214,6 +214,18 @@ pub enum SyncError {
         entity: EntityName,
         /// The cursor.
         cursor: String,
+    },
+    /// There is more after as many pages as a pull takes
+    /// ([`EngineBuilder::page_limit`](crate::EngineBuilder::page_limit)). They went through; the next sync goes on after
+    /// them.
+    #[error(
+        "{entity}: there is more after {pages} pages, and the next sync goes on there; if the collection is not that large, the server's cursors have no end"
+    )]
+    PageLimit {
+        /// The entity.
+        entity: EntityName,
+        /// How many pages were pulled.
+        pages: u32,
     },
     /// A pulled item could not be read. It is kept aside ([`Engine::set_aside`](crate::Engine::set_aside)); the rest of
     /// its page went through.

@@ -60,6 +60,9 @@ mod connectivity;
 mod engine;
 pub mod entity;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handler;
 pub mod record;
 pub mod remote;

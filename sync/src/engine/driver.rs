@@ -215,6 +215,7 @@ fn stops_a_pull(error: &SyncError) -> bool {
     match error {
         SyncError::Pull { .. }
         | SyncError::StuckCursor { .. }
+        | SyncError::PageLimit { .. }
         | SyncError::Handler(_)
         | SyncError::Throttled { .. }
         | SyncError::Offline

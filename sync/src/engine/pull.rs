@@ -57,6 +57,7 @@ async fn run(
     let start = entity.clone();
     let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
     let before = report.pulled;
+    let mut trail = Trail::from(cursor.clone());
     let mut fetched = Some(fetch(core, port, cursor.clone()).await);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
@@ -65,14 +66,15 @@ async fn run(
         };
         core.end_pause().await?;
         let read = port.read_page(reply.answer.items);
-        let next = match follow(reply.answer.position, &read, cursor.as_ref()) {
+        let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
             Err(Stuck(cursor)) => {
                 let cursor = cursor.to_string();
                 return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
             }
         };
-        let goes_on = next.has_more && reply.retry_after.is_none() && !core.is_closing();
+        let at_limit = next.has_more && trail.pages >= core.settings.page_limit;
+        let goes_on = next.has_more && !at_limit && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
         let (applied, coming) =
             futures::join!(apply(core, port, &read, next.cursor.as_ref(), next.has_more, report), async {
@@ -99,6 +101,9 @@ async fn run(
                 let until = core.pause().map_or_else(|| core.now(), |pause| pause.until);
                 return Ok(Ended::Stopped(PauseReason::Throttled, SyncError::Throttled { until }));
             }
+        }
+        if at_limit {
+            return Ok(Ended::Failed(SyncError::PageLimit { entity, pages: trail.pages }));
         }
         cursor = next.cursor;
         fetched = coming;
@@ -140,8 +145,41 @@ struct Next {
     stuck: bool,
 }
 
-/// The server says that there is more, and gives the cursor that it was asked with.
+/// The server says that there is more, and gives a cursor that it was asked with already.
 struct Stuck(Cursor);
+
+/// The way of a pull, to notice when it leads round in a circle.
+///
+/// One cursor is remembered, and a later one in its place after 1, 2, 4, 8, … pages: a circle of any length is noticed
+/// within three rounds (R. Brent, "An improved Monte Carlo factorization algorithm", 1980).
+struct Trail {
+    pages: u32,
+    milestone: Option<Cursor>,
+}
+
+impl Trail {
+    fn from(start: Option<Cursor>) -> Self {
+        Self { pages: 0, milestone: start }
+    }
+
+    fn follow(
+        &mut self,
+        position: Position,
+        read: &ReadPage,
+        before: Option<&Cursor>,
+    ) -> Result<Next, Stuck> {
+        let next = follow(position, read, before)?;
+        if let Some(cursor) = next.cursor.as_ref().filter(|_| next.has_more && self.milestone == next.cursor)
+        {
+            return Err(Stuck(cursor.clone()));
+        }
+        self.pages = self.pages.saturating_add(1);
+        if self.pages.is_power_of_two() {
+            self.milestone.clone_from(&next.cursor);
+        }
+        Ok(next)
+    }
+}
 
 /// Finds the cursor after a page: the server's, or the newest `updated_at` that it sent.
 fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Result<Next, Stuck> {

@@ -71,13 +71,20 @@ impl Default for AutoSync {
 pub(crate) struct Settings {
     pub(crate) max_in_flight: usize,
     pub(crate) page_size: u32,
+    pub(crate) page_limit: u32,
     pub(crate) conflict_rounds: u32,
     pub(crate) retry: RetryPolicy,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_in_flight: 16, page_size: 500, conflict_rounds: 5, retry: RetryPolicy::default() }
+        Self {
+            max_in_flight: 16,
+            page_size: 500,
+            page_limit: 10_000,
+            conflict_rounds: 5,
+            retry: RetryPolicy::default(),
+        }
     }
 }
 

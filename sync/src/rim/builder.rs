@@ -71,6 +71,13 @@ impl<S: Schema> EngineBuilder<S> {
         self
     }
 
+    /// How many pages of an entity one pull takes, before the queue has its turn again. What comes after them is pulled by
+    /// the next sync. Default: 10 000; at least 1.
+    pub fn page_limit(mut self, pages: u32) -> Self {
+        self.settings.page_limit = pages.max(1);
+        self
+    }
+
     /// How often in a row a conflict of one record is decided and sent in one sync, before it waits. Default: 5; at
     /// least 1.
     pub fn conflict_rounds(mut self, rounds: u32) -> Self {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod device;
+mod script;
 mod server;
 
 use proptest::prelude::*;
@@ -123,5 +124,19 @@ proptest! {
         device.drain();
         prop_assert!(!device.record.is_pending());
         device.assert_nothing_lost();
+    }
+}
+
+/// Scripts that a fuzzer found worth keeping (`fuzz/`, target `events`).
+#[test]
+fn scripts_that_were_kept_hold() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/events");
+    let mut inputs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inputs.sort();
+    assert!(inputs.len() >= 10, "only {} inputs were kept", inputs.len());
+    for input in inputs {
+        // Told when it panics, and only then.
+        println!("{}", input.display());
+        script::play(&std::fs::read(&input).unwrap());
     }
 }

@@ -17,6 +17,8 @@ mod credentials;
 mod dialect;
 mod error;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod live;
 mod members;
 mod page;

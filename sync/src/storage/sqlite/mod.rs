@@ -7,6 +7,8 @@ mod builder;
 mod connection;
 mod failure;
 mod file_lock;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod live;
 mod location;
 mod numbers;

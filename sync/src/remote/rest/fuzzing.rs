@@ -1,0 +1,143 @@
+//! Any bytes as what a server says.
+
+#![allow(clippy::missing_panics_doc, reason = "to panic is what they are for")]
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use url::Url;
+
+use super::RestRemote;
+use super::exchange::Answer;
+use super::redirect::{Redirect, redirect};
+use super::retry_after::{LONGEST, retry_after};
+use super::version::{from_etag, if_match};
+use crate::entity::EntityInfo;
+use crate::record::{OperationId, Payload, RecordKey, Write};
+use crate::remote::{
+    Fetched, PageItem, Position, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest,
+};
+
+const NOTES: EntityInfo = EntityInfo {
+    name: "Note",
+    endpoint: "/notes",
+    id_member: "key",
+    updated_at_member: Some("updatedAt"),
+    references: &[],
+};
+
+fn remote() -> &'static RestRemote {
+    static REMOTE: OnceLock<RestRemote> = OnceLock::new();
+    REMOTE.get_or_init(|| RestRemote::new("http://localhost").expect("the URL is one"))
+}
+
+fn said(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Answer {
+    let url = "http://localhost/notes".to_owned();
+    Answer { url, status, headers, body: Ok(Bytes::copy_from_slice(body)) }
+}
+
+/// The body of a page: what is taken from it is JSON, and an item of the page.
+pub fn page(data: &[u8]) {
+    let request = PullRequest { entity: &NOTES, since: None, limit: 10 };
+    let page = match remote().reader().pulled(&request, said(StatusCode::OK, HeaderMap::new(), data)) {
+        Ok(Reply { answer, .. }) => answer,
+        Err(error) => {
+            assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+            return;
+        }
+    };
+    for item in &page.items {
+        match item {
+            PageItem::Record { body, .. } => assert_object(body),
+            PageItem::Tombstone { id } => {
+                let id: Value = serde_json::from_slice(id).unwrap_or_default();
+                assert!(id.is_string() || id.is_number(), "an id is a string or a number: {id}");
+            }
+            PageItem::Unreadable { reason, .. } => assert!(!reason.is_empty(), "it says why"),
+        }
+    }
+    if let Position::Cursor { cursor, .. } = &page.position {
+        assert!(cursor.as_str().len() <= 4096, "a cursor fits into a URL");
+    }
+}
+
+/// A status and a body as the answer to a write and to a read: what is taken for a record is one.
+pub fn answer(data: &[u8]) {
+    const STATUS: [u16; 12] = [200, 201, 204, 302, 404, 409, 410, 412, 422, 429, 500, 503];
+    const CONTENT: [&str; 3] = ["application/json", "application/problem+json", "text/html"];
+    let Some((&[first, second], body)) = data.split_first_chunk() else { return };
+    let status = STATUS[usize::from(first) % STATUS.len()];
+    let status = StatusCode::from_u16(status).expect("each of them is a status");
+    let content = CONTENT[usize::from(second) % CONTENT.len()];
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content))]);
+    let payload = Payload::from_json(r#"{"key":"n"}"#).expect("it is JSON");
+    let write = match second >> 4 & 3 {
+        0 => Write::Create(payload),
+        1 => Write::Update(payload),
+        2 => Write::Overwrite(payload),
+        _ => Write::Delete,
+    };
+    let key = RecordKey::new("n").expect("it is a key");
+    let id = OperationId::from_uuid(uuid::Uuid::from_u128(1));
+    let request = WriteRequest { entity: &NOTES, key, id, write, if_match: None, attempt: 0 };
+    match remote().reader().written(&request, said(status, headers.clone(), body)) {
+        Ok(Reply { answer, .. }) => match answer {
+            WriteAnswer::Accepted { body, .. } | WriteAnswer::Conflict { body, .. } => {
+                body.iter().for_each(assert_object);
+            }
+            WriteAnswer::Existing { body, .. } => assert_object(&body),
+            WriteAnswer::Missing => {}
+        },
+        Err(RemoteError::Refused { refusal, .. }) => {
+            let problem = refusal.problem.unwrap_or_default();
+            for text in [problem.kind, problem.title, problem.detail, problem.instance].iter().flatten() {
+                assert!(text.chars().count() <= 2048, "what is kept of it is short");
+            }
+        }
+        Err(_) => {}
+    }
+    if let Ok(Reply { answer: Fetched::Present { body, .. }, .. }) =
+        remote().reader().fetched(&NOTES, said(status, headers, body))
+    {
+        assert_object(&body);
+    }
+}
+
+/// Lines `name: value` as headers: pauses are bounded, versions come back as they were, redirects stay at home.
+pub fn headers(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n').take(20) {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let name = HeaderName::from_bytes(name);
+        let value = HeaderValue::from_bytes(value.strip_prefix(b": ").unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    if let Some(pause) = retry_after(&headers) {
+        assert!(!pause.is_zero() && pause <= LONGEST, "{pause:?}");
+    }
+    if let Some(version) = from_etag(&headers)
+        && let Some(value) = if_match(&version)
+    {
+        let back = from_etag(&HeaderMap::from_iter([(ETAG, value)]));
+        assert_eq!(back, Some(version), "a version goes back as it came");
+    }
+    let from = Url::parse("https://user.example:8443/v1/notes").expect("it is a URL");
+    for hops in [0, 5] {
+        if let Some(Redirect::Follow(to)) = redirect(StatusCode::TEMPORARY_REDIRECT, &headers, &from, hops) {
+            assert_eq!((to.origin(), hops), (from.origin(), 0), "{to}");
+            assert!(to.username().is_empty() && to.password().is_none(), "{to}");
+        }
+    }
+}
+
+fn assert_object(json: &Bytes) {
+    assert_eq!(json.first(), Some(&b'{'), "a record is an object");
+    assert!(serde_json::from_slice::<IgnoredAny>(json).is_ok(), "what is kept of it is JSON");
+}

@@ -1,0 +1,179 @@
+//! A device that meets a hostile server, and what has to hold whatever that server does.
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use peak_alloc::PeakAlloc;
+use sync::testing::ManualClock;
+use sync::{Engine, RestRemote, RestRemoteBuilder, RetryPolicy, SqliteStorage, SyncError, SyncReport};
+use sync_tests::app::App;
+use sync_tests::device::Folder;
+use sync_tests::entities::{Note, note};
+use tokio::sync::{Mutex as Turn, MutexGuard};
+
+use super::server::{Act, Seen, Server};
+
+/// Counts what the program holds: the client, and the little that the server needs.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// The stories of this program come one after the other, so that each one's memory is its own.
+static TURN: Turn<()> = Turn::const_new(());
+
+const TOKEN: &str = "hunter2-is-the-token";
+
+/// Long enough for an answer on a busy machine, and short enough to wait for.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What every body may have, in bytes.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// A device with one note to send, and its server.
+pub struct Story {
+    pub server: Server,
+    pub engine: Engine<App>,
+    pub app: App,
+    clock: ManualClock,
+    log: Log,
+    before: usize,
+    _folder: Folder,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Story {
+    /// With a server that does this to each request.
+    pub async fn of(script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
+        let turn = TURN.lock().await;
+        let server = Server::new(script).await;
+        let url = server.url();
+        Self::with(turn, server, &url, |remote| remote).await
+    }
+
+    /// With a server behind TLS, and a remote that has more settings.
+    pub async fn with_tls(
+        tls: tokio_rustls::TlsAcceptor,
+        host: &str,
+        more: impl FnOnce(RestRemoteBuilder) -> RestRemoteBuilder,
+    ) -> Self {
+        let turn = TURN.lock().await;
+        let server = Server::with_tls(tls).await;
+        let url = format!("https://{host}:{}", server.port());
+        Self::with(turn, server, &url, more).await
+    }
+
+    async fn with(
+        turn: MutexGuard<'static, ()>,
+        server: Server,
+        url: &str,
+        more: impl FnOnce(RestRemoteBuilder) -> RestRemoteBuilder,
+    ) -> Self {
+        let log = Log::of_this_program();
+        log.0.lock().unwrap().clear();
+        let remote = RestRemote::builder(url).bearer(TOKEN).timeout(TIMEOUT).max_response_bytes(LIMIT);
+        let folder = Folder::new();
+        let storage = SqliteStorage::open(folder.file("a.db")).unwrap();
+        let (app, clock) = (App::default(), ManualClock::default());
+        let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+        let engine = Engine::builder(app.clone(), more(remote).build().unwrap(), storage)
+            .retry(retry)
+            .clock(clock.clone())
+            .page_limit(20)
+            .build()
+            .await
+            .unwrap();
+        engine.push(&note("mine", "written offline", 0)).await.unwrap();
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        Self { server, engine, app, clock, log, before, _folder: folder, _turn: turn }
+    }
+
+    /// Flushes, and gives the one thing that went wrong.
+    pub async fn flush_error(&self) -> Arc<SyncError> {
+        only_error(&in_time(self.engine.flush()).await)
+    }
+
+    /// Pulls notes, and gives the one thing that went wrong.
+    pub async fn pull_error(&self) -> Arc<SyncError> {
+        only_error(&in_time(self.engine.pull_only::<Note>()).await)
+    }
+
+    /// How much more memory was held at most than at the start, in bytes.
+    pub fn memory(&self) -> usize {
+        MEMORY.peak_usage().saturating_sub(self.before)
+    }
+
+    /// Time passes.
+    pub fn later(&self, hours: i64) {
+        self.clock.advance(TimeDelta::hours(hours));
+    }
+
+    /// The server turns sane: what waited is sent, once, and nothing was told to anybody.
+    pub async fn ends_well(self) {
+        assert_eq!(self.engine.queue_len(), 1, "the operation is still there");
+        assert_eq!(self.engine.status().parked, 0);
+        let hostile = self.server.seen().len();
+        self.server.become_sane();
+        // Past the back-off of a single operation.
+        self.clock.advance(TimeDelta::seconds(1));
+        let report = self.engine.full_sync().await.unwrap();
+        assert!(report.is_clean(), "{:?}", report.errors);
+        assert_eq!(self.engine.queue_len(), 0);
+        let seen = self.server.seen();
+        let posts: Vec<_> = seen[hostile..].iter().filter(|seen| seen.method == "POST").collect();
+        assert_eq!(posts.len(), 1, "{posts:?}");
+        assert_eq!(posts[0].header("authorization"), Some(&*format!("Bearer {TOKEN}")));
+        let keys: Vec<_> = seen.iter().filter_map(|seen| seen.header("idempotency-key")).collect();
+        assert!(keys.iter().all(|key| key == &keys[0]), "every attempt has the same key: {keys:?}");
+        let log = String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned();
+        assert!(log.contains("Note"), "something was logged");
+        assert!(!log.contains(TOKEN), "the token was logged");
+    }
+}
+
+fn only_error(report: &SyncReport) -> Arc<SyncError> {
+    assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
+    let told = report.errors[0].to_string();
+    assert!(told.contains("Note"), "it does not say what it is about: {told}");
+    assert!(told.len() < 2000, "it is for people: {told}");
+    assert!(!told.chars().any(char::is_control), "it stays one line: {told:?}");
+    Arc::clone(&report.errors[0])
+}
+
+/// A watchdog, for what would never end.
+async fn in_time(sync: impl IntoFuture<Output = Result<SyncReport, sync::Error>>) -> SyncReport {
+    tokio::time::timeout(20 * TIMEOUT, sync.into_future()).await.expect("it ends").unwrap()
+}
+
+/// What this program logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn of_this_program() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let log = LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_writer(move || writer.clone())
+                .with_ansi(false)
+                .init();
+            log
+        });
+        log.clone()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

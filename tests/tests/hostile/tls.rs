@@ -1,0 +1,49 @@
+//! Certificates: nobody's, the right one, and the right one for another host.
+
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use sync::{RemoteError, SyncError};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+use super::story::Story;
+
+/// A certificate that vouches for itself: what a server needs, and what a client that trusts it needs, as PEM.
+fn vouching_for(host: &str) -> (TlsAcceptor, String) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![cert.der().clone()], key.into()).unwrap();
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+}
+
+async fn is_refused(story: &Story) {
+    let error = story.flush_error().await;
+    let SyncError::Push { source: RemoteError::Unreachable { reason, .. }, .. } = &*error else {
+        panic!("{error:?}")
+    };
+    assert!(reason.contains("certificate"), "{error}");
+    assert!(story.server.seen().is_empty(), "nothing was told to it");
+    assert_eq!(story.engine.queue_len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let (tls, _) = vouching_for("localhost");
+    is_refused(&Story::with_tls(tls, "localhost", |remote| remote).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trusted_certificate_of_another_host_is_refused() {
+    let (tls, pem) = vouching_for("other.example");
+    is_refused(&Story::with_tls(tls, "localhost", |remote| remote.root_certificate_pem(pem)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_trusted_is_taken() {
+    let (tls, pem) = vouching_for("localhost");
+    let story = Story::with_tls(tls, "localhost", |remote| remote.root_certificate_pem(pem)).await;
+    story.ends_well().await;
+}

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod device;
 pub mod entities;
+pub mod simulation;
 
 /// Puts entities into a schema with its handlers, and pushes a record of the first: what is wrong with an entity has to
 /// be reported where it was written, and nowhere in here.

@@ -245,7 +245,10 @@ async fn failed(
             (Outcome::Failed(counted), Course::GoOn)
         }
         RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), Course::GoOn),
-        RemoteError::Protocol { .. } => (postponed(patience()), Course::GoOn),
+        // A write has no cursor: what says so is no answer to it.
+        RemoteError::CursorGone { .. } | RemoteError::Protocol { .. } => {
+            (postponed(patience()), Course::GoOn)
+        }
     };
     if let Course::Stop(reason) = course {
         core.begin_pause(reason, wish).await?;

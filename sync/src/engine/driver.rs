@@ -91,6 +91,8 @@ async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<b
     let alarm = alarm.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
     let mut edge = false;
     tokio::select! {
+        // In one order, so that a simulation is repeatable.
+        biased;
         () = inbox.changed() => {}
         () = sleep_until(alarm), if !asleep => {}
         changed = online.changed(), if !timers.deaf => match changed {

@@ -57,10 +57,22 @@ async fn run(
     let start = entity.clone();
     let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
     let before = report.pulled;
+    let mut anew = false;
     let mut fetched = Some(fetch(core, port, cursor.clone()).await);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
             Ok(reply) => reply,
+            // Once only: a server that forgets what it has just said would be asked for ever.
+            Err(RemoteError::CursorGone { url }) if cursor.is_some() && !anew => {
+                tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");
+                core.end_pause().await?;
+                let entity = entity.clone();
+                core.transact::<_, StorageError, _>(move |ledger| ledger.tx.set_cursor(&entity, None))
+                    .await?;
+                (anew, cursor) = (true, None);
+                fetched = Some(fetch(core, port, None).await);
+                continue;
+            }
             Err(source) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
@@ -121,9 +133,10 @@ async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<
         RemoteError::Unreachable { .. } => Some(PauseReason::Offline),
         RemoteError::Throttled { .. } => Some(PauseReason::Throttled),
         RemoteError::Unauthorized { .. } => Some(PauseReason::Unauthorized),
-        RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::Protocol { .. } => {
-            wish.map(|_| PauseReason::Throttled)
-        }
+        RemoteError::Transient { .. }
+        | RemoteError::Refused { .. }
+        | RemoteError::CursorGone { .. }
+        | RemoteError::Protocol { .. } => wish.map(|_| PauseReason::Throttled),
     };
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };

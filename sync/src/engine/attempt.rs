@@ -102,6 +102,9 @@ async fn send(
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
+    if !still_wanted(core, claimed).await? {
+        return Ok(Course::GoOn);
+    }
     let (observed, wish) = match core.remote.send(request).await {
         Ok(reply) => {
             core.end_pause().await?;
@@ -128,6 +131,19 @@ async fn send(
     drop(permit);
     write_down(core, port, claimed, observed, report).await?;
     Ok(course)
+}
+
+/// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.
+async fn still_wanted(core: &Core, claimed: &Claimed) -> Result<bool, StorageError> {
+    if core.given_up.load(Ordering::Relaxed) == claimed.given_up {
+        return Ok(true);
+    }
+    let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    core.transact(move |ledger| {
+        let flight = ledger.record(&name)?.flight;
+        Ok(flight.is_some_and(|flight| flight.intention.id == operation))
+    })
+    .await
 }
 
 /// Why an answer could not be used.

@@ -1,6 +1,7 @@
 //! Which operations are sent next: freezes them on disk, and holds back what must wait for others.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,6 +17,8 @@ const WINDOWS: usize = 64;
 pub(crate) struct Claimed {
     pub(crate) name: RecordRef,
     pub(crate) flight: Flight,
+    /// How often edits had been given up by then.
+    pub(crate) given_up: u64,
 }
 
 /// What a claim came to.
@@ -32,9 +35,11 @@ pub(crate) fn claim(
     known: &HashSet<&'static str>,
     mut under_way: HashSet<RecordRef>,
     want: usize,
+    given_up: &AtomicU64,
     now: DateTime<Utc>,
     horizon: TimeDelta,
 ) -> Result<Claims, StorageError> {
+    let given_up = given_up.load(Ordering::Relaxed);
     let mut claims = Claims::default();
     for _ in 0..WINDOWS {
         let missing = want - claims.claimed.len();
@@ -55,7 +60,7 @@ pub(crate) fn claim(
             ledger.put(&name, &record, &after)?;
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
-                claims.claimed.push(Claimed { name, flight });
+                claims.claimed.push(Claimed { name, flight, given_up });
             }
         }
         if !moved {

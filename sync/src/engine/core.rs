@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) pause: Mutex<Option<Pause>>,
+    /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
+    pub(crate) given_up: Arc<AtomicU64>,
     /// True once the engine is shutting down: nothing new is begun.
     pub(crate) closing: watch::Sender<bool>,
     #[expect(dead_code, reason = "held for its Drop")]

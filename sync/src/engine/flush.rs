@@ -95,8 +95,11 @@ impl<'a> Run<'a> {
         }
         let (known, under_way) = (Arc::clone(&self.known), self.under_way.values().cloned().collect());
         let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
-        let mut claims =
-            self.core.transact(move |ledger| claim(ledger, &known, under_way, want, now, horizon)).await?;
+        let given_up = Arc::clone(&self.core.given_up);
+        let mut claims = self
+            .core
+            .transact(move |ledger| claim(ledger, &known, under_way, want, &given_up, now, horizon))
+            .await?;
         self.launched = true;
         for claimed in claims.claimed.drain(..) {
             let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));

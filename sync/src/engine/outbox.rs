@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
 use super::core::{Core, Stamper, outside_of_handlers};
 use super::ledger::Ledger;
+use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
 use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
 use crate::error::{Error, HandlerError};
 use crate::record::{
-    Decision, Dispute, Edit, Enqueued, EntityName, OperationId, ParkReason, Record, RecordRef, Rules,
+    Decision, Dispute, Edit, Enqueued, EntityName, GivenUp, OperationId, ParkReason, Record, RecordRef,
     ServerCopy, discard, enqueue, reinstate,
 };
 use crate::report::SyncReport;
@@ -22,30 +24,52 @@ use crate::telemetry::SyncEvent;
 /// How many rows one transaction takes on when everything of a kind is concerned.
 const BATCH: usize = 500;
 
+/// Edits that a transaction took in.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) receipts: Vec<Receipt>,
+    /// To be told once the transaction is durable.
+    pub(crate) withdrawn: Vec<Withdrawn>,
+}
+
+/// Edits that a deletion took back.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    record: RecordRef,
+    under_way: Option<u64>,
+    through: u64,
+}
+
+impl Withdrawn {
+    pub(crate) fn tell(self, receipts: &Receipts) {
+        receipts.take_back(&self.record, self.under_way, self.through);
+    }
+}
+
 /// Takes edits into the queue, inside a transaction that its caller makes durable.
 pub(crate) fn take(
     ledger: &mut Ledger<'_>,
     stamper: &Stamper,
     receipts: &Arc<Receipts>,
     edits: Vec<(RecordRef, Edit)>,
-) -> Result<Vec<Receipt>, StorageError> {
-    let mut issued = Vec::with_capacity(edits.len());
+) -> Result<Taken, StorageError> {
+    let mut taken = Taken::default();
     for (name, edit) in edits {
         let before = ledger.record(&name)?;
         let stamp = stamper.stamp();
         let (after, enqueued) = enqueue(before.clone(), edit, stamp);
         ledger.put(&name, &before, &after)?;
-        issued.push(match enqueued {
+        taken.receipts.push(match enqueued {
             Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
             Enqueued::Withdrawn => {
                 let under_way = after.flight.as_ref().map(|flight| flight.intention.revision);
-                receipts.take_back(&name, under_way, stamp.seq);
+                taken.withdrawn.push(Withdrawn { record: name.clone(), under_way, through: stamp.seq });
                 leaving(receipts, stamp.id, name, &after)
             }
             Enqueued::AlreadyLeaving => leaving(receipts, stamp.id, name, &after),
         });
     }
-    Ok(issued)
+    Ok(taken)
 }
 
 /// The receipt of a deletion that adds nothing to what is under way, if anything is.
@@ -63,7 +87,12 @@ impl Core {
             return Err(Error::ShutDown);
         }
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
-        self.transact(move |ledger| Ok(take(ledger, &stamper, &receipts, edits)?)).await
+        let taken =
+            self.transact::<_, Error, _>(move |ledger| Ok(take(ledger, &stamper, &receipts, edits)?)).await?;
+        for withdrawn in taken.withdrawn {
+            withdrawn.tell(&self.receipts);
+        }
+        Ok(taken.receipts)
     }
 
     /// When the next attempt to send something is to be made.
@@ -156,31 +185,52 @@ impl Core {
         }
     }
 
+    /// Gives a record's edits up, unless a newer one was made meanwhile. The app is told first; when what the server has
+    /// is not known, it is asked for at the next pull.
     async fn give_up(&self, name: RecordRef, expected: Record) -> Result<(), Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
-        let known = server_copy(&expected, &rules);
-        if let (Some(port), Some(copy)) = (port, &known) {
-            self.tell(port, &name, copy).await?;
-        }
-        let (record, id) = (name.clone(), expected.newest().map(|newest| newest.id));
-        let revision = self
-            .transact::<_, Error, _>(move |ledger| {
-                let before = ledger.record(&name)?;
-                // An edit that was made meanwhile is none of those that are given up.
-                if before.newest().map(|newest| newest.id) != id {
-                    return Ok(None);
+        let (_, known) = discard(expected.clone(), &rules);
+        let given_up = expected.newest().map(|newest| newest.id);
+        let mut shown = Shown::AsPulled;
+        loop {
+            if let (Some(port), GivenUp::Known(copy)) = (port, &known) {
+                self.tell(port, &name, copy, &shown).await?;
+            }
+            let (record, told, ask) = (name.clone(), shown.clone(), known == GivenUp::Unknown);
+            let suspicion = Arc::clone(&self.given_up);
+            let came_to = self
+                .transact::<_, Error, _>(move |ledger| {
+                    let before = ledger.record(&record)?;
+                    let newest = before.newest();
+                    if newest.map(|newest| newest.id) != given_up {
+                        // An edit that was made meanwhile is none of those that are given up: the app is to show it.
+                        let newer = newest.map(|newest| Shown::Local(newest.write.payload().cloned()));
+                        return Ok(match newer {
+                            Some(newer) if newer != told => CameTo::Newer(newer),
+                            _ => CameTo::Nothing,
+                        });
+                    }
+                    let revision = newest.map(|newest| newest.revision);
+                    suspicion.fetch_add(1, Ordering::Relaxed);
+                    let (after, _) = discard(before.clone(), &rules);
+                    ledger.put(&record, &before, &after)?;
+                    if ask {
+                        outdated::note(ledger, &record)?;
+                    }
+                    Ok(revision.map_or(CameTo::Nothing, CameTo::GivenUp))
+                })
+                .await?;
+            match came_to {
+                CameTo::GivenUp(revision) => self.receipts.tell(&name, revision, Fate::TakenBack),
+                CameTo::Newer(newer) if known != GivenUp::Unknown => {
+                    shown = newer;
+                    continue;
                 }
-                let revision = before.newest().map(|newest| newest.revision);
-                let (after, _) = discard(before.clone(), &rules);
-                ledger.put(&name, &before, &after)?;
-                Ok(revision)
-            })
-            .await?;
-        if let Some(revision) = revision {
-            self.receipts.tell(&record, revision, Fate::TakenBack);
+                CameTo::Newer(_) | CameTo::Nothing => {}
+            }
+            return Ok(());
         }
-        Ok(())
     }
 
     async fn tell(
@@ -188,10 +238,9 @@ impl Core {
         port: &Arc<dyn EntityPort>,
         name: &RecordRef,
         copy: &ServerCopy,
+        shown: &Shown,
     ) -> Result<(), Error> {
-        self.call(port.tell(&name.key, copy, &Shown::AsPulled))
-            .await
-            .map_err(|error| Error::Handler(Arc::new(error)))
+        self.call(port.tell(&name.key, copy, shown)).await.map_err(|error| Error::Handler(Arc::new(error)))
     }
 
     /// Answers a conflict that was deferred to the user.
@@ -247,11 +296,12 @@ pub(crate) fn dispute(record: &Record) -> Option<Dispute> {
     Some(record.dispute(&parked.intention, remote.clone()))
 }
 
-/// The server's state of a record whose local edits are given up, as far as it is known.
-fn server_copy(record: &Record, rules: &Rules) -> Option<ServerCopy> {
-    let (given_up, seen) = discard(record.clone(), rules);
-    seen.or_else(|| match given_up.base {
-        Some(base) => base.value.map(|value| ServerCopy::Present { version: base.version, value }),
-        None => Some(ServerCopy::Deleted),
-    })
+/// What became of edits that were to be given up.
+enum CameTo {
+    /// They are gone, up to this revision.
+    GivenUp(u64),
+    /// A newer edit was made meanwhile, and the app does not show it yet.
+    Newer(Shown),
+    /// There was nothing to give up any more.
+    Nothing,
 }

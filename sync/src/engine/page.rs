@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::core::{Core, Stamper};
 use super::ledger::Ledger;
+use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
@@ -58,12 +59,21 @@ impl Told {
     }
 }
 
-/// Hands a page over, and writes it down with its cursor.
+/// What is done with once a page is written.
+#[derive(Debug, Clone)]
+pub(crate) enum Covers {
+    /// Everything up to this cursor.
+    UpTo(Option<Cursor>),
+    /// The question after this one record.
+    Outdated(RecordRef),
+}
+
+/// Hands a page over, and writes it down with what it covers.
 pub(crate) async fn apply(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     read: &ReadPage,
-    cursor: Option<&Cursor>,
+    covers: Covers,
     has_more: bool,
     report: &mut SyncReport,
 ) -> Result<(), Trouble> {
@@ -75,7 +85,7 @@ pub(crate) async fn apply(
             entity: entity.clone(),
             page: Arc::clone(&read.page),
             told: told.clone(),
-            cursor: cursor.cloned(),
+            covers: covers.clone(),
             aside: aside.clone(),
             rules: port.rules(),
             stamper: core.stamper(),
@@ -182,7 +192,7 @@ struct Writing {
     entity: EntityName,
     page: Arc<dyn TypedPage>,
     told: Told,
-    cursor: Option<Cursor>,
+    covers: Covers,
     aside: Vec<SetAside>,
     rules: Rules,
     stamper: Stamper,
@@ -215,7 +225,10 @@ impl Writing {
         for item in &self.aside {
             ledger.tx.set_aside(item)?;
         }
-        ledger.tx.set_cursor(&self.entity, self.cursor.as_ref())?;
+        match &self.covers {
+            Covers::UpTo(cursor) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
+            Covers::Outdated(record) => outdated::forget(ledger, record)?,
+        }
         Ok(Written::Done(consequences))
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 
 use super::core::Core;
-use super::page::{Trouble, apply};
+use super::outdated;
+use super::page::{Covers, Trouble, apply};
 use super::pause::PauseReason;
 use super::port::{EntityPort, ReadPage};
 use crate::error::SyncError;
@@ -57,6 +58,12 @@ async fn run(
     let start = entity.clone();
     let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
     let before = report.pulled;
+    match outdated::ask(core, port, report).await {
+        Ok(()) => {}
+        Err(outdated::Trouble::Remote(source)) => return failed(core, entity, source).await,
+        Err(outdated::Trouble::Page(Trouble::Handler(error))) => return Ok(Ended::Failed(error.into())),
+        Err(outdated::Trouble::Page(Trouble::Storage(error))) => return Err(error),
+    }
     let mut anew = false;
     let mut fetched = Some(fetch(core, port, cursor.clone()).await);
     while let Some(reply) = fetched.take() {
@@ -86,10 +93,10 @@ async fn run(
         };
         let goes_on = next.has_more && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
-        let (applied, coming) =
-            futures::join!(apply(core, port, &read, next.cursor.as_ref(), next.has_more, report), async {
-                if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None }
-            });
+        let (applied, coming) = futures::join!(
+            apply(core, port, &read, Covers::UpTo(next.cursor.clone()), next.has_more, report),
+            async { if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None } }
+        );
         match applied {
             Ok(()) => {}
             Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),

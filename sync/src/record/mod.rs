@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::enqueue::{Edit, Enqueued, enqueue};
 pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, RecordRef, Version};
 pub use self::next::{Lane, Next, launch, next};
-pub use self::park::{discard, reinstate};
+pub use self::park::{GivenUp, discard, reinstate};
 pub use self::payload::Payload;
 pub use self::rebase::{Rebased, rebase};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};
@@ -160,6 +160,10 @@ pub struct Parked {
     pub reason: ParkReason,
     /// Since when, by this device's clock.
     pub since: DateTime<Utc>,
+    /// Somebody else's version was pulled while the outcome of an attempt was unknown: what the server has is neither
+    /// the base nor known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crossed: bool,
 }
 
 /// Why an operation is parked.

@@ -87,7 +87,7 @@ pub fn resolve(
         let if_match = record.base.as_ref().and_then(|base| base.version.clone());
         let reason = ParkReason::Deferred { remote: remote.clone() };
         let base = record.base.take();
-        let parked = Some(Parked { intention, if_match, reason, since: stamp.now });
+        let parked = Some(Parked { intention, if_match, reason, since: stamp.now, crossed: false });
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();

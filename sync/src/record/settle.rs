@@ -181,8 +181,8 @@ pub(super) fn retarget(
 fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) -> (Record, Settled) {
     record.blocked_on = None;
     let Some(queued) = record.queued.take() else {
-        record.parked =
-            Some(Parked { intention: flight.intention, if_match: flight.if_match, reason, since: stamp.now });
+        let Flight { intention, if_match, crossed, .. } = flight;
+        record.parked = Some(Parked { intention, if_match, reason, since: stamp.now, crossed });
         return (record, Settled::Parked);
     };
     let echo = queued.echo.clone().or_else(|| Record::echo_of_flight(&flight));

@@ -160,6 +160,7 @@ impl<S: Schema> EngineBuilder<S> {
             seq: Arc::new(AtomicU64::new(recovered.last_seq)),
             tally: Mutex::new(recovered.tally),
             pause: Mutex::new(recovered.pause),
+            given_up: Arc::default(),
             closing: watch::Sender::new(false),
             lock,
         };

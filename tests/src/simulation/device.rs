@@ -292,7 +292,7 @@ async fn answer_one(life: &Arc<Life>, engine: &Engine<App>, nth: u64, answer: An
     let tag = life.world.state().fresh_tag();
     let (resolution, merged) = resolution(&deferred.conflict, answer, tag);
     life.note(format_args!("answers {}: {answer:?}", deferred.conflict.id));
-    let intent = Intent::Answer(answer, merged);
+    let intent = Intent::Answer(merged);
     INTENT.scope(intent, engine.answer::<Task>(deferred.operation, resolution)).await
 }
 
@@ -304,7 +304,7 @@ impl Device {
         if engine.status().parked == 0 {
             return;
         }
-        let answer = Intent::Answer(Answer::KeepLocal, None);
+        let answer = Intent::Answer(None);
         INTENT.scope(answer, super::history::answer_all(engine)).await;
         for kind in Kind::ALL {
             for_kind!(kind, T => give_up_or_retry::<T>(engine).await);

@@ -6,10 +6,6 @@
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// Dice of their own for one purpose: throwing them more or less often leaves the others alone.
     pub(crate) fn for_purpose(seed: u64, purpose: &[u64]) -> Self {
         let mut dice = Self(seed);

@@ -1,7 +1,7 @@
 //! The model of what a device owes its user. It never coalesces: every edit is a fact of its own, known by its number,
 //! until it is known what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync::record::{Base, Intention, OperationId, ParkReason, Record, Version, Write};
 use sync::remote::WriteRequest;
@@ -24,7 +24,7 @@ pub(crate) enum Intent {
     /// Edits are given up.
     GiveUp,
     /// A conflict is answered, with this record if it is a merged one.
-    Answer(Answer, Option<String>),
+    Answer(Option<String>),
 }
 
 /// A rule was broken: which one, and how.
@@ -90,6 +90,8 @@ pub(crate) struct Book {
     told: BTreeMap<Name, Option<String>>,
     /// The newest edit of each record that took effect on the server, and when.
     arrived: BTreeMap<Name, (u64, u64)>,
+    /// Operations that the user gave up.
+    given_up: BTreeSet<OperationId>,
     /// The number of each edit, by the id that its receipt has.
     numbers: BTreeMap<OperationId, u64>,
     /// The texts of all edits of this device's user.
@@ -151,6 +153,7 @@ impl Book {
         name: &Name,
         before: &Record,
         after: &Record,
+        last: bool,
     ) -> Verdict {
         let known = self.rows.get(name).cloned().unwrap_or_default();
         let same = (&known.base, &known.flight, &known.queued, &known.parked)
@@ -187,15 +190,26 @@ impl Book {
                 }
                 Ok(())
             }
-            Intent::GiveUp => Ok(()),
-            Intent::Answer(..) => self.based(around, name, before, after),
+            Intent::GiveUp => {
+                let flight = before.flight.iter().map(|flight| &flight.intention);
+                let parked = before.parked.iter().map(|parked| &parked.intention);
+                self.given_up.extend(flight.chain(parked).chain(&before.queued).map(|given_up| given_up.id));
+                Ok(())
+            }
+            Intent::Answer(merged) => {
+                if merged.is_some() {
+                    self.edits.entry(name.clone()).or_default().push(merged.clone());
+                }
+                self.based(around, name, before, after)
+            }
             Intent::Engine => {
                 self.based(around, name, before, after)?;
                 self.launched(name, before, after)?;
+                self.after_its_parents(name, before, after)?;
                 self.explained(around, name, before, after)?;
                 self.set_aside(around, name, before, after)?;
                 self.acknowledged(around, name, before, after)?;
-                self.shown(around, name, before, after)
+                if last { self.shown(around, name, before, after) } else { Ok(()) }
             }
         }
     }
@@ -240,7 +254,7 @@ impl Book {
         }
         let Some(base) = &after.base else {
             ensure!(
-                around.server.was_ever_gone(around.account, name),
+                gone_since(around, name, before),
                 "8: the base is the server's",
                 "{name} never was gone on the server"
             );
@@ -277,6 +291,19 @@ impl Book {
         Ok(())
     }
 
+    /// What refers to a record that the server does not have yet is not about to be sent.
+    fn after_its_parents(&self, name: &Name, before: &Record, after: &Record) -> Verdict {
+        let Some(flight) = after.flight.as_ref().filter(|_| before.flight.is_none()) else { return Ok(()) };
+        for parent in &flight.intention.references {
+            let parent = super::server::name_of(parent.entity.as_str(), &parent.key);
+            let coming = self.rows.get(&parent).is_some_and(|row| {
+                row.base.is_none() && row.newest().is_some_and(|newest| newest.write != Write::Delete)
+            });
+            ensure!(!coming, "3: never before its parent", "{name} is sent before {parent}");
+        }
+        Ok(())
+    }
+
     /// The newest edit is still there, or there is a reason why it is not.
     fn explained(&self, around: &Around<'_>, name: &Name, before: &Record, after: &Record) -> Verdict {
         let Some(newest) = before.newest() else {
@@ -309,8 +336,13 @@ impl Book {
             None => {
                 let arrived =
                     self.arrived.get(name).is_some_and(|(_, revision)| *revision >= newest.revision);
+                let accepted = self
+                    .letters
+                    .get(&newest.id)
+                    .is_some_and(|letter| matches!(letter.last, Last::Accepted(_)));
+                let arrived = arrived || accepted;
                 let there = match &edit {
-                    None => around.server.was_ever_gone(around.account, name),
+                    None => gone_since(around, name, before),
                     Some(edit) => same_on_server(around, name, edit),
                 };
                 if arrived || there {
@@ -336,7 +368,8 @@ impl Book {
             place_of(around, name, base).map(|place| &history[place])
         });
         if let Some(moment) = moment {
-            let own = moment.device == Some(around.device) && around.server.era == 0;
+            let given_up = moment.operation.is_some_and(|operation| self.given_up.contains(&operation));
+            let own = moment.device == Some(around.device) && around.server.era == 0 && !given_up;
             ensure!(!own, "6: our own write is no conflict", "{name}: {edit:?} lost against {moment:?}");
         }
         let remote = moment.and_then(|moment| moment.value.as_ref());
@@ -389,7 +422,7 @@ impl Book {
             ParkReason::Deferred { remote } => {
                 let known = match remote.value() {
                     Some(value) => same_on_server(around, name, value.as_str()),
-                    None => around.server.was_ever_gone(around.account, name),
+                    None => gone_since(around, name, before),
                 };
                 known && self.decisions(name, &text(newest)).any(|(answer, _)| *answer == Answer::Defer)
             }
@@ -409,7 +442,7 @@ impl Book {
         let history = around.server.history(around.account, name);
         let place = |version: &Version| history.iter().position(|moment| moment.version == *version);
         let known = after.base.as_ref().and_then(|base| base.version.as_ref()).and_then(place);
-        let gone = after.base.is_none() && around.server.was_ever_gone(around.account, name);
+        let gone = after.base.is_none();
         ensure!(
             gone || around.server.era > 0 || known >= place(version),
             "2: on top of the version that the acknowledgement brought",
@@ -473,17 +506,6 @@ impl Book {
         let same = flight.intention.write == request.write && flight.if_match == request.if_match;
         ensure!(same, "6: every attempt is the same", "{name}: {request:?} is not {flight:?}");
         let revision = flight.intention.revision;
-        for parent in &flight.intention.references {
-            let parent = super::server::name_of(parent.entity.as_str(), &parent.key);
-            let coming = self.rows.get(&parent).is_some_and(|row| {
-                row.base.is_none() && row.newest().is_some_and(|newest| newest.write != Write::Delete)
-            });
-            ensure!(
-                !coming || parent == *name,
-                "3: never before its parent",
-                "{name} is sent before {parent}"
-            );
-        }
         for (id, letter) in self.letters.iter().filter(|(_, letter)| letter.name == *name) {
             let out = letter.out == Some(life);
             ensure!(!out, "3: at most one at a time", "{name}: {} is sent beside {id}", request.id);
@@ -554,6 +576,14 @@ impl Book {
         Ok(())
     }
 
+    /// A question after a record failed in a way that counts against its operation.
+    pub(crate) fn question_failed(&mut self, name: &Name) {
+        let flight = self.rows.get(name).and_then(|row| row.flight.as_ref());
+        if let Some(letter) = flight.and_then(|flight| self.letters.get_mut(&flight.intention.id)) {
+            letter.failed += 1;
+        }
+    }
+
     pub(crate) fn paged(&mut self, kind: Kind, cursor: &str, items: Vec<(Name, Option<String>)>) {
         self.pages.insert((kind, cursor.to_owned()), items);
     }
@@ -578,8 +608,14 @@ impl Book {
         let row = self.rows.get(name);
         let kept = row.and_then(|row| row.base.as_ref()).and_then(|base| base.value.as_ref());
         let kept = kept.map(|value| value.as_str());
+        // What has just been acknowledged is the base already, although the row does not say so yet.
+        let flight = row.and_then(|row| row.flight.as_ref()).filter(|flight| {
+            let letter = self.letters.get(&flight.intention.id);
+            letter.is_some_and(|letter| matches!(letter.last, Last::Accepted(_)))
+        });
+        let acknowledged = flight.and_then(|flight| text(&flight.intention));
         ensure!(
-            kept == base.as_deref(),
+            kept == base.as_deref() || acknowledged == *base,
             "9: conflicts come with the base",
             "{name}: {base:?} is not {kept:?}"
         );
@@ -592,7 +628,7 @@ impl Book {
         );
         let known = match remote {
             Some(remote) => same_on_server(around, name, remote),
-            None => around.server.was_ever_gone(around.account, name),
+            None => row.is_none_or(|row| gone_since(around, name, row)),
         };
         ensure!(known, "9: conflicts come with the server's side", "{name}: the server never had {remote:?}");
         Ok(())
@@ -611,6 +647,14 @@ impl Book {
 
 /// What the histories let a failing operation try at most.
 pub(crate) const MAX_ATTEMPTS: u32 = 4;
+
+/// Whether the server did not have the record at some time after what is known of it.
+fn gone_since(around: &Around<'_>, name: &Name, known: &Record) -> bool {
+    let Some(base) = &known.base else { return true };
+    let history = around.server.history(around.account, name);
+    let since = place_of(around, name, base).unwrap_or(0);
+    around.server.era > 0 || history[since..].iter().any(|moment| moment.value.is_none())
+}
 
 /// Where in the record's history the server had this.
 fn place_of(around: &Around<'_>, name: &Name, base: &Base) -> Option<usize> {

@@ -25,7 +25,8 @@ pub(crate) struct Server {
     pub(crate) era: u64,
     /// Everything that ever was, in order; no restoration takes anything away.
     history: BTreeMap<(usize, Name), Vec<Moment>>,
-    effects: BTreeMap<OperationId, Vec<Effect>>,
+    /// How often each operation took effect.
+    effects: BTreeMap<OperationId, usize>,
 }
 
 /// The data of one account.
@@ -53,13 +54,6 @@ pub(crate) struct Moment {
     /// The device that wrote it; `None` for somebody else.
     pub(crate) device: Option<usize>,
     pub(crate) operation: Option<OperationId>,
-}
-
-/// A write of a device that took effect.
-#[derive(Debug, Clone)]
-pub(crate) struct Effect {
-    pub(crate) era: u64,
-    pub(crate) version: Version,
 }
 
 /// What the server says to a write.
@@ -218,8 +212,7 @@ impl Server {
         let moment = Moment { version: version.clone(), value, device, operation };
         self.history.entry((account, name.clone())).or_default().push(moment);
         if let Some(operation) = operation {
-            let effect = Effect { era: self.era, version: version.clone() };
-            self.effects.entry(operation).or_default().push(effect);
+            *self.effects.entry(operation).or_default() += 1;
         }
         version
     }
@@ -274,19 +267,13 @@ impl Server {
         self.history.get(&(account, name.clone())).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn at(&self, account: usize, name: &Name, version: &Version) -> Option<&Moment> {
-        self.history(account, name).iter().find(|moment| moment.version == *version)
+    pub(crate) fn effects(&self, operation: OperationId) -> usize {
+        self.effects.get(&operation).copied().unwrap_or(0)
     }
 
-    pub(crate) fn effects(&self, operation: OperationId) -> &[Effect] {
-        self.effects.get(&operation).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether the record is gone, or ever was.
-    pub(crate) fn was_ever_gone(&self, account: usize, name: &Name) -> bool {
-        self.row(account, name).is_none()
-            || self.era > 0
-            || self.history(account, name).iter().any(|moment| moment.value.is_none())
+    /// Whether the server came back without any trace of a record.
+    pub(crate) fn lost(&self, account: usize, name: &Name) -> bool {
+        self.era > 0 && !self.accounts[account].rows.contains_key(name)
     }
 }
 

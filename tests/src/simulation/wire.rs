@@ -225,7 +225,11 @@ impl Remote for Wire {
         }
         let name = name_of(entity.name, key);
         let url = format!("sim:{}/{key}", entity.endpoint);
-        let fetched = self.exchange(&url, |state| state.server.fetch(life.account, &name)).await?;
+        let fetched = self.exchange(&url, |state| state.server.fetch(life.account, &name)).await;
+        if let Err(RemoteError::Transient { .. }) = &fetched {
+            life.world.state().books[life.device][life.account].question_failed(&name);
+        }
+        let fetched = fetched?;
         life.note(format_args!("fetched {name}: {}", matches!(fetched, Fetched::Present { .. })));
         Ok(fetched.into())
     }

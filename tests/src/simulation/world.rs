@@ -173,10 +173,10 @@ impl State {
     pub(crate) fn take_write(&mut self, device: usize, account: usize, request: &WriteRequest) -> Handled {
         let now = right_time(self.start);
         let known = self.server.knows(account, request.id);
-        let effects = self.server.effects(request.id).len();
+        let effects = self.server.effects(request.id);
         let handled = self.server.write(account, device, request, now);
         let name = name_of(request.entity.name, &request.key);
-        if self.server.effects(request.id).len() > effects {
+        if self.server.effects(request.id) > effects {
             let (era, verb) = (self.server.era, request.write.verb());
             self.note(Some(device), format_args!("  server: {verb} {name} takes effect ({})", request.id));
             self.check(device, account, |book, _| book.took_effect(era, request.id));
@@ -197,10 +197,13 @@ impl State {
 
     pub(crate) fn committed(&mut self, life: &Life, intent: &Intent, written: &Written) {
         let (device, account) = (life.device, life.account);
-        for (name, before, after) in &written.records {
+        for (place, (name, before, after)) in written.records.iter().enumerate() {
+            let last = written.records[place + 1..].iter().all(|(other, ..)| other != name);
             let name = name_of(name.entity.as_str(), &name.key);
             self.note(Some(device), format_args!("  row {name}: {}", Short(after)));
-            self.check(device, account, |book, around| book.wrote(around, intent, &name, before, after));
+            self.check(device, account, |book, around| {
+                book.wrote(around, intent, &name, before, after, last)
+            });
         }
         if let Intent::Edit(edits) = intent {
             for (name, value) in edits {
@@ -232,15 +235,9 @@ impl State {
 
     pub(crate) fn paged(&mut self, life: &Life, kind: Kind, page: &Page, names: &[Name]) {
         let Position::Cursor { cursor, .. } = &page.position else { return };
-        let records = self.server.records(life.account);
-        let broken = |name: &Name| {
-            let value = records.get(name);
-            value.is_some_and(|value| value.contains("broken"))
-        };
         let mut items = BTreeMap::new();
         // The names stand in the order of the items; a record that stands twice is there as it is now.
-        let mut values = page.items.iter();
-        for name in names.iter().filter(|name| !broken(name)) {
+        for name in names {
             let wanted = |item: &&PageItem| match item {
                 PageItem::Record { body, .. } => {
                     let text = String::from_utf8_lossy(body);
@@ -249,13 +246,14 @@ impl State {
                 PageItem::Tombstone { id } => String::from_utf8_lossy(id).trim_matches('"') == name.key,
                 PageItem::Unreadable { .. } => false,
             };
-            let value = values.clone().rfind(wanted).and_then(|item| match item {
+            let value = page.items.iter().rfind(wanted).and_then(|item| match item {
                 PageItem::Record { body, .. } => Some(String::from_utf8_lossy(body).into_owned()),
                 _ => None,
             });
-            items.insert(name.clone(), value);
+            if !value.as_ref().is_some_and(|value| value.contains("broken")) {
+                items.insert(name.clone(), value);
+            }
         }
-        values.by_ref().for_each(drop);
         let items = items.into_iter().collect();
         self.books[life.device][life.account].paged(kind, cursor.as_str(), items);
     }

@@ -49,6 +49,7 @@ fn full() -> Record {
                 seen: Some(seen),
             },
             since: at(4),
+            crossed: true,
         }),
         blocked_on: Some(note("parent")),
     }

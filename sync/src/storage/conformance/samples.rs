@@ -74,7 +74,7 @@ pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
 pub(super) fn parked(seq: u64) -> Record {
     let refusal = Refusal { status: 422, problem: None };
     let reason = ParkReason::Refused { refusal, seen: None };
-    let parked = Parked { intention: intention(seq), if_match: None, reason, since: at(0) };
+    let parked = Parked { intention: intention(seq), if_match: None, reason, since: at(0), crossed: false };
     Record { parked: Some(parked), ..Record::default() }
 }
 

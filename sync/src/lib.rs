@@ -53,6 +53,21 @@
 
 extern crate self as sync;
 
+/// Whether a test has planted this mistake here. Without the feature `planted-faults` it is `false`, and the line compiles
+/// to nothing.
+#[cfg(not(feature = "planted-faults"))]
+macro_rules! planted {
+    ($mistake:ident) => {
+        false
+    };
+}
+#[cfg(feature = "planted-faults")]
+macro_rules! planted {
+    ($mistake:ident) => {
+        crate::planted::is(crate::planted::Mistake::$mistake)
+    };
+}
+
 pub mod clock;
 #[doc(hidden)]
 pub mod codegen_support;
@@ -61,6 +76,9 @@ mod engine;
 pub mod entity;
 mod error;
 pub mod handler;
+#[cfg(feature = "planted-faults")]
+#[doc(hidden)]
+pub mod planted;
 pub mod record;
 pub mod remote;
 mod report;

@@ -135,7 +135,7 @@ async fn send(
 
 /// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.
 async fn still_wanted(core: &Core, claimed: &Claimed) -> Result<bool, StorageError> {
-    if core.given_up.load(Ordering::Relaxed) == claimed.given_up {
+    if core.given_up.load(Ordering::Relaxed) == claimed.given_up || planted!(GivenUpIsSent) {
         return Ok(true);
     }
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
@@ -192,7 +192,7 @@ async fn read_answer(
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     let fetched = match &outcome {
-        Outcome::Accepted { .. } if flight.crossed => match fetch(core, port, claimed).await {
+        Outcome::Accepted { .. } if flight.intention.crossed => match fetch(core, port, claimed).await {
             Ok(copy) => Some(copy),
             // The server took the operation, and only the question after that is refused.
             Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
@@ -251,6 +251,14 @@ async fn failed(
     };
     let wish = source.retry_after();
     let (outcome, course) = match &source {
+        RemoteError::Unreachable { .. } if planted!(LostAnswerIsASuccess) => {
+            (Outcome::Accepted { version: None, copy: None }, Course::GoOn)
+        }
+        RemoteError::Unreachable { .. } if planted!(OfflineCostsAnAttempt) => {
+            let limit = core.settings.retry.max_attempts;
+            let counted = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
+            (Outcome::Failed(counted), Course::Stop(PauseReason::Offline))
+        }
         RemoteError::Unreachable { .. } => (postponed(now), Course::Stop(PauseReason::Offline)),
         RemoteError::Throttled { .. } => (postponed(now), Course::Stop(PauseReason::Throttled)),
         RemoteError::Unauthorized { .. } => (postponed(now), Course::Stop(PauseReason::Unauthorized)),
@@ -271,7 +279,7 @@ async fn failed(
     }
     // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
     let fetched = match &outcome {
-        Outcome::Refused(_) if flight.crossed => fetch(core, port, claimed).await.ok(),
+        Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed).await.ok(),
         _ => None,
     };
     core.fail(report, SyncError::Push { record, operation, source });

@@ -41,6 +41,9 @@ pub(crate) fn claim(
 ) -> Result<Claims, StorageError> {
     let given_up = given_up.load(Ordering::Relaxed);
     let mut claims = Claims::default();
+    if planted!(SentTwiceAtOnce) {
+        under_way.clear();
+    }
     for _ in 0..WINDOWS {
         let missing = want - claims.claimed.len();
         if missing == 0 {
@@ -57,7 +60,9 @@ pub(crate) fn claim(
                 Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
                 None => launch(record.clone(), now),
             };
-            ledger.put(&name, &record, &after)?;
+            if !planted!(NotFrozenBeforeSending) {
+                ledger.put(&name, &record, &after)?;
+            }
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
                 claims.claimed.push(Claimed { name, flight, given_up });
@@ -87,6 +92,9 @@ fn hold(
         return Ok(unlisted(&name.entity));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };
+    if planted!(ChildBeforeItsParent) {
+        return Ok(None);
+    }
     for parent in intention.references.iter().filter(|parent| *parent != name) {
         if !ledger.record(parent)?.admits_children() && !leads_back(ledger.tx, parent, name)? {
             return Ok(Some(parent.clone()));

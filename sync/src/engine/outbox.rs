@@ -63,6 +63,9 @@ pub(crate) fn take(
             Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
             Enqueued::Withdrawn => {
                 let under_way = after.flight.as_ref().map(|flight| flight.intention.revision);
+                if planted!(ReceiptBeforeTheCommit) {
+                    receipts.take_back(&name, under_way, stamp.seq);
+                }
                 taken.withdrawn.push(Withdrawn { record: name.clone(), under_way, through: stamp.seq });
                 leaving(receipts, stamp.id, name, &after)
             }
@@ -215,7 +218,7 @@ impl Core {
                     suspicion.fetch_add(1, Ordering::Relaxed);
                     let (after, _) = discard(before.clone(), &rules);
                     ledger.put(&record, &before, &after)?;
-                    if ask {
+                    if ask && !planted!(DiscardedIsNotAskedFor) {
                         outdated::note(ledger, &record)?;
                     }
                     Ok(revision.map_or(CameTo::Nothing, CameTo::GivenUp))

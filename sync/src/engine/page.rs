@@ -78,6 +78,9 @@ pub(crate) async fn apply(
     report: &mut SyncReport,
 ) -> Result<(), Trouble> {
     let entity = port.info().entity_name();
+    if planted!(OneBadItemStopsThePage) && !read.unreadable.is_empty() {
+        return Err(StorageError::Aborted.into());
+    }
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
     loop {
@@ -100,7 +103,10 @@ pub(crate) async fn apply(
             }
             Written::TellEverything => {
                 let everything: Vec<_> = (0..read.page.len()).map(|index| (index, Shown::AsPulled)).collect();
-                deliver(core, read, &everything, has_more).await?;
+                let delivered = deliver(core, read, &everything, has_more).await;
+                if !planted!(CursorMovesOnAnError) {
+                    delivered?;
+                }
                 told.everything = Some(Shown::AsPulled);
             }
             Written::Missing(steps) => supply(core, port, read, has_more, steps, &mut told).await?,
@@ -200,6 +206,9 @@ struct Writing {
 
 impl Writing {
     fn run(&self, ledger: &mut Ledger<'_>) -> Result<Written, Trouble> {
+        if let (Covers::UpTo(cursor), true) = (&self.covers, planted!(CursorBeforeTheHandler)) {
+            ledger.tx.set_cursor(&self.entity, cursor.as_ref())?;
+        }
         let nothing_waits = ledger.tx.pending(Some(&self.entity), None, 1)?.is_empty();
         let consequences = if nothing_waits && self.told.except.is_empty() {
             if self.told.everything.is_none() && self.page.len() > 0 {

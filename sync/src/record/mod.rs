@@ -130,6 +130,10 @@ pub struct Intention {
     /// finding that there is no conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub echo: Option<Payload>,
+    /// Somebody else's version was pulled that is neither the base nor kept, because the outcome of an attempt was
+    /// unknown or the operation was parked: the record is read anew once the server took this or the user gave it up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crossed: bool,
 }
 
 /// An operation that was sent at least once and whose outcome is not known.
@@ -143,10 +147,6 @@ pub struct Flight {
     pub attempts: u32,
     /// When it is to be sent again.
     pub due: DateTime<Utc>,
-    /// Somebody else's version was pulled while the outcome was unknown, so the record is read anew once the
-    /// outcome is known.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub crossed: bool,
 }
 
 /// An operation in nobody's way: it waits for the user.
@@ -160,10 +160,6 @@ pub struct Parked {
     pub reason: ParkReason,
     /// Since when, by this device's clock.
     pub since: DateTime<Utc>,
-    /// Somebody else's version was pulled while the outcome of an attempt was unknown: what the server has is neither
-    /// the base nor known.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub crossed: bool,
 }
 
 /// Why an operation is parked.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Base, Flight, ParkReason, Record, Rules, ServerCopy};
+use super::{Base, Flight, Intention, ParkReason, Record, Rules, ServerCopy};
 
 impl ParkReason {
     /// Notes a newer state of the server.
@@ -18,9 +18,9 @@ impl ParkReason {
 #[must_use]
 pub fn reinstate(mut record: Record, now: DateTime<Utc>) -> Record {
     if let Some(parked) = record.parked.take() {
-        let crossed = parked.crossed || parked.reason.seen().is_some();
-        let (intention, if_match) = (parked.intention, parked.if_match);
-        record.flight = Some(Flight { intention, if_match, attempts: 0, due: now, crossed });
+        let crossed = parked.intention.crossed || parked.reason.seen().is_some();
+        let intention = Intention { crossed, ..parked.intention };
+        record.flight = Some(Flight { intention, if_match: parked.if_match, attempts: 0, due: now });
     }
     record
 }
@@ -37,8 +37,9 @@ pub enum GivenUp {
 /// Gives the record's local edits up, and says what is left to show.
 #[must_use]
 pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
-    let crossed = record.flight.as_ref().is_some_and(|flight| flight.crossed)
-        || record.parked.as_ref().is_some_and(|parked| parked.crossed);
+    let flight = record.flight.as_ref().map(|flight| &flight.intention);
+    let parked = record.parked.as_ref().map(|parked| &parked.intention);
+    let crossed = [flight, parked, record.queued.as_ref()].into_iter().flatten().any(|one| one.crossed);
     let seen = record.parked.and_then(|parked| parked.reason.seen().cloned());
     let base = match &seen {
         Some(seen) => seen.to_base(rules),

@@ -20,7 +20,11 @@ impl Record {
     /// The conflict between one of the record's intentions and what the server has.
     pub(crate) fn dispute(&self, intention: &Intention, remote: ServerCopy) -> Dispute {
         Dispute {
-            base: self.base.as_ref().and_then(|base| base.value.clone()),
+            base: self
+                .base
+                .as_ref()
+                .and_then(|base| base.value.clone())
+                .filter(|_| !planted!(ConflictWithoutBase)),
             local: intention.write.payload().cloned(),
             remote,
             revision: intention.revision,
@@ -76,7 +80,7 @@ pub fn resolve(
     let Some(newest) = record.newest() else {
         return (record, Resolved::Nothing);
     };
-    if newest.revision != dispute.revision {
+    if newest.revision != dispute.revision && !planted!(DecisionOnAnOldEdit) {
         let dispute =
             Dispute { local: newest.write.payload().cloned(), revision: newest.revision, ..dispute.clone() };
         return (record, Resolved::Stale(Box::new(dispute)));
@@ -87,7 +91,7 @@ pub fn resolve(
         let if_match = record.base.as_ref().and_then(|base| base.version.clone());
         let reason = ParkReason::Deferred { remote: remote.clone() };
         let base = record.base.take();
-        let parked = Some(Parked { intention, if_match, reason, since: stamp.now, crossed: false });
+        let parked = Some(Parked { intention, if_match, reason, since: stamp.now });
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();

@@ -1,6 +1,7 @@
 //! A device's disk: transactions as [`MemoryStorage`] runs them, an engine that can die between any two, and a look at
 //! everything that was committed.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -96,8 +97,9 @@ impl Transaction for Spy<'_> {
         now: DateTime<Utc>,
         horizon: TimeDelta,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.transaction.sendable(now, horizon, limit)
+        self.transaction.sendable(now, horizon, limit, except)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {

@@ -9,6 +9,7 @@
 #![allow(missing_debug_implementations, reason = "nobody prints them")]
 
 mod app;
+mod campaign;
 mod device;
 mod dice;
 mod disk;
@@ -19,12 +20,15 @@ mod life;
 mod model;
 mod plan;
 mod server;
+mod shrink;
 mod trace;
 mod wire;
 mod world;
 
+pub use self::campaign::Campaign;
 pub use self::faults::{Fault, Tally};
 pub use self::history::{Outcome, play};
 pub use self::model::Defect;
 pub use self::plan::Plan;
+pub use self::shrink::shrink;
 pub use self::trace::Keep;

@@ -158,6 +158,21 @@ impl Plan {
         plan
     }
 
+    /// What happens, one line for each step.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let Self { devices, accounts, habits, rates, steps, .. } = self;
+        let mut script = format!("{} devices, {accounts} accounts, {habits:?}\n", devices.len());
+        for device in devices {
+            script += &format!("  {device:?}\n");
+        }
+        script += &format!("  faults of a thousand: {:?}\n", rates.of);
+        for (number, Step { after, device, action }) in steps.iter().enumerate() {
+            script += &format!("{number:>4}: after {after} ms, device {device}: {action:?}\n");
+        }
+        script
+    }
+
     fn step(&self, dice: &mut Dice) -> Step {
         let after = match dice.below(10) {
             0..=3 => 0,

@@ -310,7 +310,7 @@ impl fmt::Display for Short<'_> {
         if let Some(flight) = &record.flight {
             let (write, id) = (&flight.intention.write, flight.intention.id);
             write!(f, "flight {} #{} {id} ", write.verb(), flight.intention.revision)?;
-            if flight.crossed {
+            if flight.intention.crossed {
                 f.write_str("crossed ")?;
             }
         }

@@ -30,6 +30,7 @@ fn full() -> Record {
         not_before: Some(at(2)),
         rounds: 2,
         echo: Some(payload("echo")),
+        crossed: true,
     };
     Record {
         base: Some(Base { version: Some(Version::new("W/\"1\"")), value: Some(payload("base")) }),
@@ -38,7 +39,6 @@ fn full() -> Record {
             if_match: Some(Version::new("")),
             attempts: 4,
             due: at(3),
-            crossed: true,
         }),
         queued: Some(intention.clone()),
         parked: Some(Parked {
@@ -49,7 +49,6 @@ fn full() -> Record {
                 seen: Some(seen),
             },
             since: at(4),
-            crossed: true,
         }),
         blocked_on: Some(note("parent")),
     }
@@ -285,7 +284,6 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         if_match: None,
         attempts: 0,
         due: at(0),
-        crossed: false,
     };
     put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
 }

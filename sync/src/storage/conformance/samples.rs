@@ -50,6 +50,7 @@ pub(super) fn intention(seq: u64) -> Intention {
         not_before: None,
         rounds: 0,
         echo: None,
+        crossed: false,
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn ready(seq: u64) -> Record {
 
 /// A record that was sent and is to be sent again.
 pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due, crossed: false };
+    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due };
     Record { flight: Some(flight), ..Record::default() }
 }
 
@@ -74,7 +75,7 @@ pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
 pub(super) fn parked(seq: u64) -> Record {
     let refusal = Refusal { status: 422, problem: None };
     let reason = ParkReason::Refused { refusal, seen: None };
-    let parked = Parked { intention: intention(seq), if_match: None, reason, since: at(0), crossed: false };
+    let parked = Parked { intention: intention(seq), if_match: None, reason, since: at(0) };
     Record { parked: Some(parked), ..Record::default() }
 }
 

@@ -83,6 +83,7 @@ fn queued(seq: u64) -> Record {
         not_before: None,
         rounds: 0,
         echo: None,
+        crossed: false,
     };
     Record { queued: Some(intention), ..Record::default() }
 }

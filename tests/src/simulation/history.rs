@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use sync::{Engine, Resolution};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::app::{App, PLANNED};
 use super::device::{Device, mend};
@@ -34,6 +34,9 @@ pub struct Outcome {
 /// How often everything may be given time before it has to be settled.
 const ROUNDS: usize = 60;
 
+/// Longer than any history takes, on its own clock.
+const FOREVER: Duration = Duration::from_secs(10 * 86_400);
+
 /// Plays a history on a runtime of its own, on this thread.
 ///
 /// # Panics
@@ -49,9 +52,15 @@ pub fn play(plan: &Plan, keep: Keep) -> Outcome {
     runtime.block_on(async {
         let world = World::new(plan.clone(), keep);
         let mut devices: Vec<_> = (0..plan.devices.len()).map(|number| Device::new(&world, number)).collect();
-        steps(&world, &mut devices).await;
-        if world.state().defect.is_none() {
-            settle(&world, &mut devices).await;
+        let whole = async {
+            steps(&world, &mut devices).await;
+            if world.state().defect.is_none() {
+                settle(&world, &mut devices).await;
+            }
+        };
+        if timeout(FOREVER, whole).await.is_err() {
+            let verdict = Err(("7: liveness", "a call never returns".to_owned()));
+            world.state().judge(None, verdict);
         }
         for device in &mut devices {
             device.bury();

@@ -73,6 +73,9 @@ impl Life {
 
     /// A place where the process can die. The dead never go on.
     pub(crate) async fn place(&self, place: &str) {
+        if !self.is_dead() && self.world.state().is_exhausted() {
+            self.end();
+        }
         if !self.is_dead() {
             let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut *places {

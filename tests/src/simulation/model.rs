@@ -299,7 +299,9 @@ impl Book {
         for parent in &flight.intention.references {
             let parent = super::server::name_of(parent.entity.as_str(), &parent.key);
             let coming = self.rows.get(&parent).is_some_and(|row| {
-                row.base.is_none() && row.newest().is_some_and(|newest| newest.write != Write::Delete)
+                let seen = row.parked.as_ref().and_then(|parked| parked.reason.seen()?.value());
+                let saved = row.newest().is_some_and(|newest| newest.write != Write::Delete);
+                row.base.is_none() && seen.is_none() && saved
             });
             ensure!(!coming, "3: never before its parent", "{name} is sent before {parent}");
         }

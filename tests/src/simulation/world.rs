@@ -21,6 +21,9 @@ use super::plan::{Answer, Plan};
 use super::server::{Handled, Server, name_of};
 use super::trace::{Keep, Trace};
 
+/// How many commits, requests and calls of handlers are more than any history needs.
+const MOST_PLACES: u64 = 100_000;
+
 /// One history under way.
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -40,6 +43,8 @@ pub(crate) struct State {
     pub(crate) quiet: bool,
     /// Which step of the history is being played.
     pub(crate) step: usize,
+    /// How many places a process has come by at which it could have died.
+    places: u64,
     down_until: Option<Instant>,
     tags: u64,
     start: Instant,
@@ -78,6 +83,7 @@ impl World {
             defect: None,
             quiet: false,
             step: 0,
+            places: 0,
             down_until: None,
             tags: 0,
             start,
@@ -123,6 +129,16 @@ impl State {
             self.note(device, format_args!("BROKEN {rule}: {text}"));
             self.defect = Some(Defect { rule, text, step: self.step });
         }
+    }
+
+    /// Counts a place, and says whether something runs in a circle.
+    pub(crate) fn is_exhausted(&mut self) -> bool {
+        self.places += 1;
+        let exhausted = self.places > MOST_PLACES;
+        if exhausted {
+            self.judge(None, Err(("7: liveness", "something runs in a circle".to_owned())));
+        }
+        exhausted
     }
 
     pub(crate) fn fresh_tag(&mut self) -> u64 {

@@ -77,11 +77,21 @@ pub enum Mistake {
     NobodyIsTold,
     /// After a discard, nobody asks what the server has instead.
     DiscardedIsNotAskedFor,
+    /// An item that cannot be read is not kept aside.
+    BadItemIsDropped,
+    /// More requests are out than were allowed.
+    TooManyAtOnce,
+    /// A handler is called while another one runs.
+    HandlersAtOnce,
+    /// Nobody tells the receipts that an edit is on the server.
+    ReceiptsAreNotTold,
+    /// A record that fails holds the others back.
+    OneFailureStopsTheFlush,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 40] = [
         Self::CreateAndDeleteAlwaysVanish,
         Self::EditReplacesTheFlight,
         Self::EchoIsForgotten,
@@ -117,6 +127,11 @@ impl Mistake {
         Self::StorageErrorCutsAttemptsShort,
         Self::NobodyIsTold,
         Self::DiscardedIsNotAskedFor,
+        Self::BadItemIsDropped,
+        Self::TooManyAtOnce,
+        Self::HandlersAtOnce,
+        Self::ReceiptsAreNotTold,
+        Self::OneFailureStopsTheFlush,
     ];
 }
 

@@ -47,12 +47,18 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(width: usize) -> Self {
+        let width = if planted!(TooManyAtOnce) { 2 * width } else { width };
         Self { width, permits: Semaphore::new(width), shut: AtomicBool::new(false) }
     }
 
     /// Whether no request is out.
     pub(crate) fn is_idle(&self) -> bool {
         self.permits.available_permits() == self.width
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
     }
 
     pub(crate) fn shut(&self) {
@@ -62,7 +68,7 @@ impl Gate {
     /// The right to send one request, until the permit is dropped; `None` when nothing more is to be sent.
     async fn pass(&self) -> Option<SemaphorePermit<'_>> {
         let permit = self.permits.acquire().await.ok()?;
-        (!self.shut.load(Ordering::Relaxed)).then_some(permit)
+        (!self.is_shut()).then_some(permit)
     }
 }
 
@@ -262,6 +268,9 @@ async fn failed(
         RemoteError::Unreachable { .. } => (postponed(now), Course::Stop(PauseReason::Offline)),
         RemoteError::Throttled { .. } => (postponed(now), Course::Stop(PauseReason::Throttled)),
         RemoteError::Unauthorized { .. } => (postponed(now), Course::Stop(PauseReason::Unauthorized)),
+        RemoteError::Transient { .. } if planted!(OneFailureStopsTheFlush) => {
+            (postponed(core.retry_at(flight.attempts)), Course::Stop(PauseReason::Offline))
+        }
         RemoteError::Transient { status, .. } => {
             let until = core.retry_at(flight.attempts);
             let limit = core.settings.retry.max_attempts;

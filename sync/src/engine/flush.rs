@@ -70,7 +70,8 @@ impl<'a> Run<'a> {
     }
 
     async fn send_all(&mut self, report: &mut SyncReport) -> Result<(), StorageError> {
-        while self.stopped.is_none() && !self.core.is_closing() {
+        // A gate that is shut lets nothing through: claiming more would go round in a circle until it is known why.
+        while self.stopped.is_none() && !self.gate.is_shut() && !self.core.is_closing() {
             let claims = self.claim_and_launch().await?;
             let Some(finished) = self.attempts.join_next_with_id().await else {
                 if claims.more {

@@ -63,7 +63,7 @@ pub(crate) async fn ask(
     report: &mut SyncReport,
 ) -> Result<(), Trouble> {
     let entity = port.info().entity_name();
-    let names = core.transact::<_, StorageError, _>(|ledger| read(ledger)).await?;
+    let names = core.transact::<_, StorageError, _>(read).await?;
     for key in names.get(&entity).into_iter().flatten() {
         let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
         core.end_pause().await?;

@@ -232,7 +232,9 @@ impl Writing {
             }
         }
         for item in &self.aside {
-            ledger.tx.set_aside(item)?;
+            if !planted!(BadItemIsDropped) {
+                ledger.tx.set_aside(item)?;
+            }
         }
         match &self.covers {
             Covers::UpTo(cursor) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,

@@ -1,6 +1,7 @@
 //! The application on a device: a table of records that it keeps as it is told, and handlers that go wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sync::{BoxError, Change, Conflict, OnConflict, OnPull, Pulled, Resolution, Schema, Syncable};
 
@@ -16,6 +17,24 @@ pub(crate) const PLANNED: &str = "planned by the simulation";
 #[derive(Schema)]
 #[sync(entities(Folder, Note, Task, Doc, Setting))]
 pub(crate) struct App(pub(crate) Arc<Life>);
+
+/// While it is there, no other handler of the process may run.
+struct Alone(Arc<Life>);
+
+impl Alone {
+    fn begin(life: &Arc<Life>) -> Self {
+        let first = !life.in_handler.swap(true, Ordering::Relaxed);
+        let verdict = if first { Ok(()) } else { Err(("10: one handler at a time", "two run".to_owned())) };
+        life.world.state().judge(Some(life.device), verdict);
+        Self(Arc::clone(life))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.in_handler.store(false, Ordering::Relaxed);
+    }
+}
 
 /// A change in text.
 pub(crate) struct Told {
@@ -46,6 +65,7 @@ impl App {
     async fn receive<T: Sample>(&self, pulled: Pulled<T>) -> Result<(), BoxError> {
         let life = &self.0;
         life.place("before a handler").await;
+        let _alone = Alone::begin(life);
         if life.strikes(Fault::HandlerPanics) {
             panic!("{PLANNED}");
         }
@@ -79,6 +99,7 @@ impl OnConflict<Task> for App {
     async fn on_conflict(&self, conflict: Conflict<Task>) -> Result<Resolution<Task>, BoxError> {
         let life = &self.0;
         life.place("before a conflict is decided").await;
+        let _alone = Alone::begin(life);
         let name = name_of::<Task>(&conflict.id);
         let sides = [&conflict.base, &conflict.local, &conflict.remote].map(|side| side.as_ref().map(json));
         life.world.state().asked(life, &name, &sides);

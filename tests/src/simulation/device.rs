@@ -1,12 +1,13 @@
 //! A device: its disk, the life of its process, and what its user does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use sync::{
     AutoSync, Clock, Engine, EntityOf, Error, ManualConnectivity, MemoryStorage, Operation, Receipt,
-    RetryPolicy,
+    RemoteError, RetryPolicy, State, SyncError,
 };
 use tokio::task::JoinHandle;
 
@@ -16,7 +17,7 @@ use super::disk::SimStorage;
 use super::entities::{Doc, Draft, Folder, Kind, Name, Note, Sample, Setting, Task, for_kind};
 use super::life::{INTENT, Life, SimClock};
 use super::model::{Intent, MAX_ATTEMPTS};
-use super::plan::{Action, Answer, How};
+use super::plan::{Action, Answer, Background, How};
 use super::wire::Wire;
 use super::world::{World, principal};
 
@@ -102,10 +103,33 @@ impl Device {
             Err(("12: ready means loaded", text))
         };
         self.world.state().judge(Some(self.number), verdict);
-        if plan.auto {
-            engine.start(AUTO);
+        match plan.background {
+            Background::Nothing => {}
+            Background::Flushes => engine.start(AutoSync { pull_every: None, ..AUTO }),
+            Background::Everything => engine.start(AUTO),
         }
         self.running = Some((life, engine));
+    }
+
+    /// The first engine has the disk, so that a second one must not get it.
+    async fn build_a_second(&self, first: &Arc<Life>) {
+        let life = Life::new(Arc::clone(&self.world), self.number, self.account, u32::MAX);
+        let storage = SimStorage::new(self.disk.clone(), Arc::clone(&life));
+        let (app, wire) = (App(Arc::clone(&life)), Wire(Arc::clone(&life)));
+        let built = Engine::builder(app, wire, storage).build().await;
+        life.end();
+        if built.is_ok() && !first.is_dead() {
+            let text = "a second engine was built on the same disk".to_owned();
+            self.world.state().judge(Some(self.number), Err(("12: one engine owns the storage", text)));
+        }
+    }
+
+    /// Everything is settled, so that every call has returned and every receipt was told.
+    pub(crate) fn nothing_is_open(&self) {
+        if self.tasks.iter().any(|task| !task.is_finished()) {
+            let text = "a call has not returned, or a receipt was not told".to_owned();
+            self.world.state().judge(Some(self.number), Err(("7: liveness", text)));
+        }
     }
 
     /// Takes what is left of a dead process away.
@@ -123,6 +147,7 @@ impl Device {
     pub(crate) async fn shut_down(&mut self) {
         if let Some((life, engine)) = self.running.take() {
             life.note(format_args!("shuts down"));
+            life.closing.store(true, Ordering::Relaxed);
             let (shutdown, died) = (std::pin::pin!(engine.shutdown()), std::pin::pin!(life.died()));
             select(died, shutdown).await;
             life.end();
@@ -159,6 +184,7 @@ impl Device {
         let Some((life, engine)) = self.running().await else { return };
         match action {
             Action::Kill { places } => life.doom(places),
+            Action::SecondEngine => self.build_a_second(&life).await,
             Action::Offline(millis) => {
                 let connectivity = self.connectivity.clone();
                 connectivity.set_online(false);
@@ -185,7 +211,7 @@ async fn perform(life: &Arc<Life>, engine: &Engine<App>, action: Action) {
             for_kind!(kind, T => save::<T>(life, engine, key, bad, how).await)
         }
         Action::Delete { kind, key } => for_kind!(kind, T => delete::<T>(life, engine, key).await),
-        Action::Flush => engine.flush().await.map(drop),
+        Action::Flush => flush(life, engine).await,
         Action::Pull => engine.pull().await.map(drop),
         Action::PullOnly(kind) => for_kind!(kind, T => engine.pull_only::<T>().await.map(drop)),
         Action::FullSync => engine.full_sync().await.map(drop),
@@ -229,6 +255,26 @@ async fn save<T: Sample + EntityOf<App>>(
         }
     };
     watch(life, name, receipt).await;
+    Ok(())
+}
+
+/// Sends what waits, and looks whether anything was held back by another record's failure.
+async fn flush(life: &Arc<Life>, engine: &Engine<App>) -> Result<(), Error> {
+    let ready = life.world.state().books[life.device][life.account].ready();
+    let report = engine.flush().await?;
+    let stopped = report.errors.iter().any(|error| match &**error {
+        SyncError::Push { source, .. } => !matches!(
+            source,
+            RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::Protocol { .. }
+        ),
+        _ => true,
+    });
+    let left_alone = matches!(engine.status().state, State::Offline | State::Paused | State::Unauthorized);
+    if !stopped && !left_alone && !life.closing.load(Ordering::Relaxed) {
+        let state = &mut *life.world.state();
+        let verdict = state.books[life.device][life.account].all_were_sent(&ready);
+        state.judge(Some(life.device), verdict);
+    }
     Ok(())
 }
 
@@ -314,10 +360,12 @@ impl Device {
     /// Those that do not work by themselves sync when they are told to.
     pub(crate) async fn sync_by_hand(&self) {
         let Some((life, engine)) = &self.running else { return };
-        if self.world.plan.devices[self.number].auto {
-            return;
-        }
-        if let Ok(report) = engine.full_sync().await {
+        let report = match self.world.plan.devices[self.number].background {
+            Background::Everything => return,
+            Background::Flushes => engine.pull().await,
+            Background::Nothing => engine.full_sync().await,
+        };
+        if let Ok(report) = report {
             for error in &report.errors {
                 life.note(format_args!("  reports {error}"));
             }
@@ -343,11 +391,12 @@ pub(crate) fn foreign(name: &Name, tag: u64, now: chrono::DateTime<chrono::Utc>)
 }
 
 /// Whoever wrote records that nobody can read corrects them.
-pub(crate) fn mend(world: &Arc<World>, account: usize) {
+pub(crate) fn mend(world: &Arc<World>, account: usize) -> bool {
     let now = world.now();
     let state = &mut *world.state();
     let records = state.server.records(account);
-    for (name, _) in records.iter().filter(|(_, value)| value.contains("broken")) {
+    let broken: Vec<_> = records.iter().filter(|(_, value)| value.contains("broken")).collect();
+    for (name, _) in &broken {
         let tag = state.fresh_tag();
         let key = name.key.replace("broken", "mended");
         let value = foreign(&Name { kind: name.kind, key }, tag, now);
@@ -357,4 +406,5 @@ pub(crate) fn mend(world: &Arc<World>, account: usize) {
             state.server.store(account, name, None, None, now);
         }
     }
+    !broken.is_empty()
 }

@@ -19,6 +19,8 @@ use super::life::Life;
 pub(crate) struct Written {
     pub(crate) records: Vec<(RecordRef, Record, Record)>,
     pub(crate) cursors: Vec<(EntityName, Option<Cursor>)>,
+    /// The ids of the items that were kept aside.
+    pub(crate) aside: Vec<String>,
 }
 
 /// The disk, in the hands of one life of the device's process.
@@ -163,7 +165,9 @@ impl Transaction for Spy<'_> {
     }
 
     fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError> {
-        self.transaction.set_aside(item)
+        self.transaction.set_aside(item)?;
+        self.written.aside.push(item.identity().to_owned());
+        Ok(())
     }
 
     fn items_aside(&mut self, entity: &EntityName, limit: usize) -> Result<Vec<SetAside>, StorageError> {

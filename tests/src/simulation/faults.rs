@@ -22,6 +22,7 @@ pub enum Fault {
     Status500,
     Status500AfterTheWrite,
     RetryAfterDate,
+    RetryAfterOnSuccess,
     Unauthorized,
     Refused422,
     ConflictWithoutBody,
@@ -53,6 +54,7 @@ impl fmt::Display for Fault {
             Self::Status503 => "503",
             Self::Status500 => "500",
             Self::Status500AfterTheWrite => "500 after the server committed",
+            Self::RetryAfterOnSuccess => "`Retry-After` on a success",
             Self::RetryAfterDate => "`Retry-After` as a date",
             Self::Unauthorized => "401 until a fresh token",
             Self::Refused422 => "422 for good",
@@ -88,7 +90,7 @@ pub(crate) struct Rates {
 }
 
 /// Those that are drawn for each request, page, commit or call of a handler, with the highest rate that they get.
-const DRAWN: [(Fault, u64); 20] = [
+const DRAWN: [(Fault, u64); 21] = [
     (Fault::RequestLost, 200),
     (Fault::ResponseLost, 200),
     (Fault::Delayed, 100),
@@ -102,6 +104,7 @@ const DRAWN: [(Fault, u64); 20] = [
     (Fault::Status500, 150),
     (Fault::Status500AfterTheWrite, 60),
     (Fault::RetryAfterDate, 300),
+    (Fault::RetryAfterOnSuccess, 40),
     (Fault::ConflictWithoutBody, 500),
     (Fault::PageCutInHalf, 60),
     (Fault::RepeatedItem, 300),
@@ -118,6 +121,8 @@ impl Rates {
         let mut of = BTreeMap::new();
         for (fault, highest) in DRAWN {
             if !calm && dice.per_mille(350) {
+                // Now and then, hardly anything goes well.
+                let highest = if dice.per_mille(60) { 800 } else { highest };
                 of.insert(fault, u32::try_from(dice.between(1, highest)).unwrap_or(0));
             }
         }

@@ -159,7 +159,6 @@ async fn settle(world: &Arc<World>, devices: &mut [Device]) {
         state.note(None, format_args!("quiet"));
     }
     for account in 0..world.plan.accounts {
-        mend(world, account);
         for device in devices.iter_mut() {
             device.set_online(true);
             device.log_in(account).await;
@@ -169,8 +168,15 @@ async fn settle(world: &Arc<World>, devices: &mut [Device]) {
                 return;
             }
         }
+        // First with the records that nobody can read, which are in nobody's way, and then without.
         if !agree(world, devices, account).await {
             return;
+        }
+        if mend(world, account) && !agree(world, devices, account).await {
+            return;
+        }
+        for device in devices.iter() {
+            device.nothing_is_open();
         }
     }
 }
@@ -227,6 +233,9 @@ fn differences(world: &Arc<World>, account: usize) -> Option<String> {
         let around = state.around(device, account);
         for name in records.keys().chain(view.keys()) {
             let (there, here) = (records.get(name), view.get(name));
+            if there.is_some_and(|there| there.contains("broken")) {
+                continue;
+            }
             // What a restored backup does not have leaves no tombstone: nobody can be told that it is gone.
             if there.is_none() && state.server.lost(account, name) {
                 continue;

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,6 +30,9 @@ pub(crate) struct Life {
     pub(crate) device: usize,
     pub(crate) account: usize,
     pub(crate) number: u32,
+    pub(crate) in_handler: AtomicBool,
+    /// It is coming to an orderly end, and begins nothing new.
+    pub(crate) closing: AtomicBool,
     dead: watch::Sender<bool>,
     dice: Mutex<Dice>,
     /// How many more places it lives to see.
@@ -43,6 +47,8 @@ impl Life {
             device,
             account,
             number,
+            in_handler: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             dead: watch::Sender::new(false),
             dice: Mutex::new(dice),
             places: Mutex::new(None),

@@ -104,6 +104,8 @@ pub(crate) struct Around<'a> {
     pub(crate) device: usize,
     pub(crate) account: usize,
     pub(crate) versions: bool,
+    /// The server remembers idempotency keys.
+    pub(crate) keys: bool,
     pub(crate) repeats: bool,
     /// Nothing in this history makes the application's table run ahead of the engine's.
     pub(crate) strict_view: bool,
@@ -479,12 +481,16 @@ impl Book {
         Ok(())
     }
 
-    pub(crate) fn moved(&self, kind: Kind, cursor: Option<&str>) -> Verdict {
+    pub(crate) fn moved(&self, kind: Kind, cursor: Option<&str>, aside: &[String]) -> Verdict {
         let Some(cursor) = cursor else { return Ok(()) };
         let Some(page) = self.pages.get(&(kind, cursor.to_owned())) else {
             return Err(("8: cursors come from the server", format!("{}: {cursor}", kind.name())));
         };
         for (name, value) in page {
+            if value.as_ref().is_some_and(|value| value.contains("broken")) {
+                ensure!(aside.contains(&name.key), "11: a bad record is kept aside", "{name} is lost");
+                continue;
+            }
             let told = self.told.get(name);
             ensure!(
                 told == Some(value),
@@ -495,9 +501,40 @@ impl Book {
         Ok(())
     }
 
+    /// What could be sent at once: nothing of it was ever sent, and it waits for nothing.
+    pub(crate) fn ready(&self) -> Vec<(Name, OperationId)> {
+        let ready = self.rows.iter().filter_map(|(name, row)| {
+            let queued = row.queued.as_ref()?;
+            let free = row.flight.is_none() && row.blocked_on.is_none() && queued.not_before.is_none();
+            (free && queued.references.is_empty()).then(|| (name.clone(), queued.id))
+        });
+        ready.collect()
+    }
+
+    /// A flush that nothing stopped has sent all that was ready before.
+    pub(crate) fn all_were_sent(&self, ready: &[(Name, OperationId)]) -> Verdict {
+        for (name, id) in ready {
+            let waits = self.rows.get(name).is_some_and(|row| {
+                let same = row.queued.as_ref().is_some_and(|queued| queued.id == *id);
+                same && row.blocked_on.is_none() && row.flight.is_none()
+            });
+            ensure!(!waits, "4: a record holds back itself alone", "{name} was not sent");
+        }
+        Ok(())
+    }
+
     // --- requests ---
 
-    pub(crate) fn sending(&mut self, life: u32, name: &Name, request: &WriteRequest) -> Verdict {
+    pub(crate) fn sending(
+        &mut self,
+        around: &Around<'_>,
+        life: u32,
+        most: usize,
+        name: &Name,
+        request: &WriteRequest,
+    ) -> Verdict {
+        let out = self.letters.values().filter(|letter| letter.out == Some(life)).count();
+        ensure!(out < most, "14: bounded", "{out} requests are out, of {most} at most");
         let row = self.rows.get(name);
         let flight =
             row.and_then(|row| row.flight.as_ref()).filter(|flight| flight.intention.id == request.id);
@@ -513,7 +550,8 @@ impl Book {
         for (id, letter) in self.letters.iter().filter(|(_, letter)| letter.name == *name) {
             let out = letter.out == Some(life);
             ensure!(!out, "3: at most one at a time", "{name}: {} is sent beside {id}", request.id);
-            let settled = matches!(letter.last, Last::Conflict);
+            // Without a memory of keys, the server itself says that it has what was sent.
+            let settled = matches!(letter.last, Last::Conflict) || !around.keys;
             let twin = letter.revision == revision && *id != request.id;
             ensure!(
                 !twin || settled,
@@ -539,15 +577,19 @@ impl Book {
     }
 
     /// The write of a device took effect on the server, for the first time in this era.
-    pub(crate) fn took_effect(&mut self, era: u64, id: OperationId) -> Verdict {
+    pub(crate) fn took_effect(&mut self, around: &Around<'_>, era: u64, id: OperationId) -> Verdict {
         let Some(letter) = self.letters.get(&id) else { return Ok(()) };
         let (name, revision) = (letter.name.clone(), letter.revision);
         let earlier = self.arrived.insert(name.clone(), (era, revision));
         if let Some((then, earlier)) = earlier
             && then == era
         {
-            ensure!(earlier != revision, "6: one effect", "{name}: edit {revision} took effect twice");
-            ensure!(earlier < revision, "3: in order", "{name}: edit {revision} came after {earlier}");
+            ensure!(
+                earlier != revision || !around.keys,
+                "6: one effect",
+                "{name}: edit {revision} took effect twice"
+            );
+            ensure!(earlier <= revision, "3: in order", "{name}: edit {revision} came after {earlier}");
         }
         Ok(())
     }

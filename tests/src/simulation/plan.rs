@@ -20,12 +20,22 @@ pub struct Plan {
 
 #[derive(Debug, Clone)]
 pub(crate) struct DevicePlan {
-    /// Works by itself in the background, rather than when it is told to.
-    pub(crate) auto: bool,
+    pub(crate) background: Background,
     pub(crate) page_size: u32,
     pub(crate) max_in_flight: usize,
     /// By how much its clock is wrong at first, in seconds.
     pub(crate) skew: i64,
+}
+
+/// How much a device does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Background {
+    /// Nothing: it syncs when it is told to.
+    Nothing,
+    /// It sends, and pulls when it is told to.
+    Flushes,
+    /// It sends and pulls.
+    Everything,
 }
 
 /// What the server does that others do not.
@@ -33,6 +43,8 @@ pub(crate) struct DevicePlan {
 pub(crate) struct Habits {
     /// It tells and checks versions.
     pub(crate) versions: bool,
+    /// It remembers idempotency keys.
+    pub(crate) keys: bool,
     /// It answers an accepted write with the record.
     pub(crate) echoes: bool,
     /// It sets `updated_at` itself.
@@ -77,6 +89,8 @@ pub(crate) enum Action {
     },
     /// Ends the program in an orderly way and starts it again.
     Restart,
+    /// A second engine is built on the device's disk.
+    SecondEngine,
     /// The process dies at the so-manieth place from now at which it can.
     Kill {
         places: u64,
@@ -145,6 +159,7 @@ impl Plan {
         let accounts = if dice.per_mille(250) { 2 } else { 1 };
         let habits = Habits {
             versions: dice.per_mille(800),
+            keys: dice.per_mille(850),
             echoes: dice.per_mille(400),
             stamps: dice.per_mille(200),
             repeats: dice.per_mille(150),
@@ -202,7 +217,8 @@ impl Plan {
             730..=759 => Action::Answer(dice.below(8), *dice.one_of(&Answer::ALL)),
             760..=764 => Action::ClearQueue,
             765..=784 if self.accounts > 1 => Action::LogIn { account },
-            785..=804 => Action::Restart,
+            785..=797 => Action::Restart,
+            798..=799 => Action::SecondEngine,
             805..=844 if rates.kills => Action::Kill { places: dice.below(24) },
             845..=864 if rates.clocks => Action::Clock(wrong_by(dice)),
             865..=879 => Action::Offline(dice.between(10, 60_000)),
@@ -234,7 +250,12 @@ fn some_kinds(dice: &mut Dice) -> Vec<Kind> {
 
 fn device(dice: &mut Dice) -> DevicePlan {
     DevicePlan {
-        auto: dice.per_mille(500),
+        background: *dice.one_of(&[
+            Background::Nothing,
+            Background::Nothing,
+            Background::Flushes,
+            Background::Everything,
+        ]),
         page_size: *dice.one_of(&[1, 2, 3, 500]),
         max_in_flight: *dice.one_of(&[1, 2, 16]),
         skew: if dice.per_mille(250) { wrong_by(dice) } else { 0 },

@@ -121,7 +121,9 @@ impl Server {
                 };
             }
         }
-        self.accounts[account].answers.insert(request.id, answer.clone());
+        if self.habits.keys {
+            self.accounts[account].answers.insert(request.id, answer.clone());
+        }
         Handled::Answer(answer)
     }
 

@@ -1,7 +1,7 @@
 //! Makes a short history of a long one that breaks a rule.
 
 use super::history::{Outcome, play};
-use super::plan::Plan;
+use super::plan::{Background, Plan};
 use super::trace::Keep;
 
 /// How many histories may be played to find a shorter one.
@@ -82,7 +82,7 @@ impl Search {
             |plan| plan.habits.stamps = false,
             |plan| plan.habits.repeats = false,
             |plan| plan.devices.iter_mut().for_each(|device| device.skew = 0),
-            |plan| plan.devices.iter_mut().for_each(|device| device.auto = false),
+            |plan| plan.devices.iter_mut().for_each(|device| device.background = Background::Nothing),
             |plan| plan.devices.iter_mut().for_each(|device| device.page_size = 500),
             |plan| plan.devices.iter_mut().for_each(|device| device.max_in_flight = 16),
         ];

@@ -169,7 +169,9 @@ impl Remote for Wire {
                     WriteAnswer::Accepted { version, .. } => Last::Accepted(version.clone()),
                     _ => Last::Conflict,
                 };
-                (last, Ok(answer.into()))
+                let waits = life.strikes(Fault::RetryAfterOnSuccess);
+                let retry_after = if waits { self.retry_after() } else { None };
+                (last, Ok(Reply { answer, retry_after }))
             }
             Err(error @ RemoteError::Transient { .. }) => (Last::Failed, Err(error)),
             Err(error) => (Last::Unknown, Err(error)),

@@ -49,6 +49,7 @@ pub(crate) struct State {
     tags: u64,
     start: Instant,
     versions: bool,
+    keys: bool,
     repeats: bool,
     stamps: bool,
     strict_view: bool,
@@ -88,6 +89,7 @@ impl World {
             tags: 0,
             start,
             versions: plan.habits.versions,
+            keys: plan.habits.keys,
             repeats: plan.habits.repeats,
             stamps: plan.habits.stamps,
             strict_view: !plan.rates.kills && calm.iter().all(|fault| plan.rates.of(*fault) == 0),
@@ -152,6 +154,7 @@ impl State {
             device,
             account,
             versions: self.versions,
+            keys: self.keys,
             repeats: self.repeats,
             strict_view: self.strict_view,
             stamps: self.stamps,
@@ -195,7 +198,7 @@ impl State {
         if self.server.effects(request.id) > effects {
             let (era, verb) = (self.server.era, request.write.verb());
             self.note(Some(device), format_args!("  server: {verb} {name} takes effect ({})", request.id));
-            self.check(device, account, |book, _| book.took_effect(era, request.id));
+            self.check(device, account, |book, around| book.took_effect(around, era, request.id));
         } else {
             let again = if known { "again" } else { "in vain" };
             self.note(Some(device), format_args!("  server: {} {name} {again}", request.write.verb()));
@@ -230,7 +233,7 @@ impl State {
             let kind = Kind::named(entity.as_str());
             self.note(Some(device), format_args!("  cursor of {entity}: {cursor:?}"));
             let cursor = cursor.as_ref().map(Cursor::as_str).filter(|cursor| *cursor != "idle");
-            self.check(device, account, |book, _| book.moved(kind, cursor));
+            self.check(device, account, |book, _| book.moved(kind, cursor, &written.aside));
         }
     }
 
@@ -241,8 +244,10 @@ impl State {
             Some(life.device),
             format_args!("sends {verb} {name} on {if_match:?} ({}, attempt {})", request.id, request.attempt),
         );
-        let number = life.number;
-        self.check(life.device, life.account, |book, _| book.sending(number, &name, request));
+        let (number, most) = (life.number, life.world.plan.devices[life.device].max_in_flight);
+        self.check(life.device, life.account, |book, around| {
+            book.sending(around, number, most, &name, request)
+        });
     }
 
     pub(crate) fn answered(&mut self, life: &Life, request: &WriteRequest, last: Last) {
@@ -266,9 +271,7 @@ impl State {
                 PageItem::Record { body, .. } => Some(String::from_utf8_lossy(body).into_owned()),
                 _ => None,
             });
-            if !value.as_ref().is_some_and(|value| value.contains("broken")) {
-                items.insert(name.clone(), value);
-            }
+            items.insert(name.clone(), value);
         }
         let items = items.into_iter().collect();
         self.books[life.device][life.account].paged(kind, cursor.as_str(), items);

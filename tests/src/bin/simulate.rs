@@ -15,6 +15,7 @@ use sync_tests::simulation::{Campaign, Defect, Keep, Plan, play, shrink};
 
 /// Plays histories, and says whether a rule was broken.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 struct Options {
     /// How many histories.
     #[arg(long, default_value_t = 1)]

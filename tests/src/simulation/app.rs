@@ -36,6 +36,10 @@ impl Drop for Alone {
     }
 }
 
+fn panic_if_struck(life: &Life) {
+    assert!(!life.strikes(Fault::HandlerPanics), "{PLANNED}");
+}
+
 /// A change in text.
 pub(crate) struct Told {
     pub(crate) name: Name,
@@ -66,9 +70,7 @@ impl App {
         let life = &self.0;
         life.place("before a handler").await;
         let _alone = Alone::begin(life);
-        if life.strikes(Fault::HandlerPanics) {
-            panic!("{PLANNED}");
-        }
+        panic_if_struck(life);
         if life.strikes(Fault::SlowCommit) {
             life.pass(1, 40).await;
         }
@@ -103,9 +105,7 @@ impl OnConflict<Task> for App {
         let name = name_of::<Task>(&conflict.id);
         let sides = [&conflict.base, &conflict.local, &conflict.remote].map(|side| side.as_ref().map(json));
         life.world.state().asked(life, &name, &sides);
-        if life.strikes(Fault::HandlerPanics) {
-            panic!("{PLANNED}");
-        }
+        panic_if_struck(life);
         if life.strikes(Fault::SlowCommit) {
             life.pass(1, 40).await;
         }

@@ -1,6 +1,6 @@
 //! The only source of chance.
 
-/// Random numbers out of a seed (SplitMix64; S. Vigna, public domain). Written out here, because a seed that is kept as a
+/// Random numbers out of a seed (`SplitMix64`; S. Vigna, public domain). Written out here, because a seed that is kept as a
 /// test has to mean the same history for ever, whatever a crate does to its generators.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);

@@ -63,7 +63,7 @@ impl Storage for SimStorage {
         });
         self.disk.transact(principal, work).await?;
         let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
-        life.committed(written);
+        life.committed(&written);
         life.place("after a commit").await;
         if life.strikes(Fault::SlowCommit) {
             life.pass(1, 40).await;

@@ -76,6 +76,7 @@ impl fmt::Display for Fault {
 
 /// How often what goes wrong in one history: of a thousand, or whether at all.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each kind of trouble happens or does not")]
 pub(crate) struct Rates {
     pub(crate) of: BTreeMap<Fault, u32>,
     /// Records that the server refuses for good.

@@ -124,9 +124,9 @@ impl Life {
     }
 
     /// A transaction was committed: the moment of truth for everything that is checked.
-    pub(crate) fn committed(&self, written: Written) {
+    pub(crate) fn committed(&self, written: &Written) {
         let intent = INTENT.try_with(Clone::clone).unwrap_or(Intent::Engine);
-        self.world.state().committed(self, &intent, &written);
+        self.world.state().committed(self, &intent, written);
     }
 
     pub(crate) fn take_possession(self: &Arc<Self>) -> Result<StorageLock, StorageError> {

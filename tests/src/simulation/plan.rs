@@ -1,5 +1,7 @@
 //! What happens in a history: everything that is decided before it begins.
 
+use std::fmt::Write as _;
+
 use super::dice::Dice;
 use super::entities::Kind;
 use super::faults::Rates;
@@ -40,6 +42,7 @@ pub(crate) enum Background {
 
 /// What the server does that others do not.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a server has each habit or does not")]
 pub(crate) struct Habits {
     /// It tells and checks versions.
     pub(crate) versions: bool,
@@ -179,11 +182,11 @@ impl Plan {
         let Self { devices, accounts, habits, rates, steps, .. } = self;
         let mut script = format!("{} devices, {accounts} accounts, {habits:?}\n", devices.len());
         for device in devices {
-            script += &format!("  {device:?}\n");
+            let _ = writeln!(script, "  {device:?}");
         }
-        script += &format!("  faults of a thousand: {:?}\n", rates.of);
+        let _ = writeln!(script, "  faults of a thousand: {:?}", rates.of);
         for (number, Step { after, device, action }) in steps.iter().enumerate() {
-            script += &format!("{number:>4}: after {after} ms, device {device}: {action:?}\n");
+            let _ = writeln!(script, "{number:>4}: after {after} ms, device {device}: {action:?}");
         }
         script
     }

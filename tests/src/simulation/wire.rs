@@ -190,7 +190,7 @@ impl Remote for Wire {
         let since = request.since.as_ref();
         if !life.world.plan.kinds.contains(&kind) {
             // Nothing ever happens to it: no time is spent on it.
-            return Ok(life.world.state().idle_page(since).into());
+            return Ok(State::idle_page(since).into());
         }
         let url = format!("sim:{}", request.entity.endpoint);
         let repeat = life.strikes(Fault::RepeatedItem);

@@ -17,7 +17,7 @@ use super::entities::{Kind, Name};
 use super::faults::{Fault, Tally};
 use super::life::Life;
 use super::model::{Around, Book, Defect, Intent, Last, Verdict};
-use super::plan::{Answer, Plan};
+use super::plan::{Answer, Habits, Plan};
 use super::server::{Handled, Server, name_of};
 use super::trace::{Keep, Trace};
 
@@ -48,10 +48,7 @@ pub(crate) struct State {
     down_until: Option<Instant>,
     tags: u64,
     start: Instant,
-    versions: bool,
-    keys: bool,
-    repeats: bool,
-    stamps: bool,
+    habits: Habits,
     strict_view: bool,
 }
 
@@ -88,10 +85,7 @@ impl World {
             down_until: None,
             tags: 0,
             start,
-            versions: plan.habits.versions,
-            keys: plan.habits.keys,
-            repeats: plan.habits.repeats,
-            stamps: plan.habits.stamps,
+            habits: plan.habits,
             strict_view: !plan.rates.kills && calm.iter().all(|fault| plan.rates.of(*fault) == 0),
         };
         Arc::new(Self { plan, start, state: Mutex::new(state) })
@@ -149,16 +143,7 @@ impl State {
     }
 
     pub(crate) fn around(&self, device: usize, account: usize) -> Around<'_> {
-        Around {
-            server: &self.server,
-            device,
-            account,
-            versions: self.versions,
-            keys: self.keys,
-            repeats: self.repeats,
-            strict_view: self.strict_view,
-            stamps: self.stamps,
-        }
+        Around { server: &self.server, device, account, habits: self.habits, strict_view: self.strict_view }
     }
 
     /// Runs a check of a book with what is around it.
@@ -207,7 +192,7 @@ impl State {
     }
 
     /// A page of an entity to which nothing ever happens.
-    pub(crate) fn idle_page(&self, since: Option<&Cursor>) -> Page {
+    pub(crate) fn idle_page(since: Option<&Cursor>) -> Page {
         let cursor = since.cloned().unwrap_or_else(|| Cursor::new("idle"));
         Page { items: Vec::new(), position: Position::Cursor { cursor, has_more: false } }
     }

@@ -186,10 +186,6 @@ async fn only_200_is_a_page() {
         let error = remote(&server).pull(page_of(10)).await.unwrap_err();
         assert!(matches!(error, RemoteError::Protocol { .. }), "{status}: {error:?}");
     }
-    // For instance: the cursor is older than the server remembers.
-    let server = Server::saying(Answer::status(410)).await;
-    let error = remote(&server).pull(page_after("old")).await.unwrap_err();
-    assert!(matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == 410), "{error:?}");
 }
 
 #[tokio::test]

@@ -141,15 +141,21 @@ async fn send(
 
 /// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.
 async fn still_wanted(core: &Core, claimed: &Claimed) -> Result<bool, StorageError> {
-    if core.given_up.load(Ordering::Relaxed) == claimed.given_up || planted!(GivenUpIsSent) {
-        return Ok(true);
+    let mut looked_at = claimed.given_up;
+    loop {
+        let given_up = core.given_up.load(Ordering::Relaxed);
+        if given_up == looked_at || planted!(GivenUpIsSent) {
+            return Ok(true);
+        }
+        let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+        let flight =
+            core.transact::<_, StorageError, _>(move |ledger| Ok(ledger.record(&name)?.flight)).await?;
+        if flight.is_none_or(|flight| flight.intention.id != operation) {
+            return Ok(false);
+        }
+        // More may have been given up while it was looked at.
+        looked_at = given_up;
     }
-    let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
-    core.transact(move |ledger| {
-        let flight = ledger.record(&name)?.flight;
-        Ok(flight.is_some_and(|flight| flight.intention.id == operation))
-    })
-    .await
 }
 
 /// Why an answer could not be used.

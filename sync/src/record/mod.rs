@@ -126,14 +126,29 @@ pub struct Intention {
     /// How many conflicts in a row this edit went through.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rounds: u32,
-    /// What an earlier operation of this device, whose outcome never became known, may have left on the server:
-    /// finding that there is no conflict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub echo: Option<Payload>,
+    /// What earlier operations of this device, whose outcome never became known, may have left on the server; `None` for
+    /// nothing, after a deletion. Finding that there is no conflict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echoes: Vec<Option<Payload>>,
     /// Somebody else's version was pulled that is neither the base nor kept, because the outcome of an attempt was
     /// unknown or the operation was parked: the record is read anew once the server took this or the user gave it up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crossed: bool,
+}
+
+/// How many echoes are kept: after that many operations without an answer, the oldest is forgotten.
+const MOST_ECHOES: usize = 8;
+
+impl Intention {
+    /// What this operation, and those before it, may have left on the server if it was sent.
+    fn may_have_left(self) -> Vec<Option<Payload>> {
+        let mut echoes = self.echoes;
+        echoes.push(self.write.payload().cloned());
+        if echoes.len() > MOST_ECHOES {
+            echoes.remove(0);
+        }
+        echoes
+    }
 }
 
 /// An operation that was sent at least once and whose outcome is not known.
@@ -301,10 +316,11 @@ impl ServerCopy {
     }
 
     fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {
-        match (self, &intention.echo) {
+        intention.echoes.iter().any(|echo| match (self, echo) {
             (Self::Present { value, .. }, Some(echo)) => value.same_content(echo, rules),
+            (Self::Deleted, None) => true,
             _ => false,
-        }
+        })
     }
 }
 
@@ -382,10 +398,6 @@ impl Record {
             // A deletion of a record that was never seen does not announce that it will come to exist.
             (None, true) => self.newest().is_some_and(|newest| newest.write == Write::Delete),
         }
-    }
-
-    fn echo_of_flight(flight: &Flight) -> Option<Payload> {
-        flight.intention.write.payload().cloned().or_else(|| flight.intention.echo.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a pulled version does to a record.
 
 use super::settle::accept;
-use super::{Dispute, Flight, Intention, Payload, Record, Rules, ServerCopy};
+use super::{Dispute, Flight, Intention, Payload, Record, Rules, ServerCopy, Write};
 
 /// What a pulled version came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,9 +78,15 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
     }
     let known = remote.is_base(record.base.as_ref(), rules);
     if known || remote.is_echo(&queued, rules) {
-        if remote != ServerCopy::Deleted {
-            record.base = remote.to_base(rules);
-        }
+        let write = match queued.write {
+            // It is gone by this device's own doing.
+            Write::Update(payload) | Write::Overwrite(payload) if !known && remote == ServerCopy::Deleted => {
+                Write::Create(payload)
+            }
+            write => write,
+        };
+        let queued = Intention { write, ..queued };
+        record.base = remote.to_base(rules);
         if planted!(RebaseForgetsTheBase) {
             record.base = record.base.map(|base| super::Base { value: None, ..base });
         }

@@ -135,6 +135,6 @@ fn send(
     stamp: Stamp,
 ) -> (Record, Resolved) {
     let local = intention.write.payload().cloned();
-    let intention = Intention { echo: None, ..intention };
+    let intention = Intention { echoes: Vec::new(), ..intention };
     (retarget(record, intention, remote, rules, stamp), Resolved::Sending { local })
 }

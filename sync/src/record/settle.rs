@@ -142,11 +142,11 @@ fn conflict(
         let version = remote.version().cloned();
         return accept(record, flight, version, remote.value().cloned(), rules);
     }
-    let unchanged = remote.is_echo(&flight.intention, rules) || remote.is_base(record.base.as_ref(), rules);
-    if unchanged && matches!(remote, ServerCopy::Present { .. }) {
+    let there = matches!(remote, ServerCopy::Present { .. });
+    if remote.is_echo(&flight.intention, rules) || (there && remote.is_base(record.base.as_ref(), rules)) {
         let decision = match record.queued.take() {
             // What is queued holds the newer edit; the flight did not get through and is covered by it.
-            Some(queued) => Intention { echo: remote.value().cloned(), ..queued },
+            Some(queued) => Intention { echoes: vec![remote.value().cloned()], ..queued },
             None => flight.intention,
         };
         return (retarget(record, decision, &remote, rules, stamp), Settled::Retargeted);
@@ -196,10 +196,10 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
         record.parked = Some(Parked { intention, if_match, reason, since: stamp.now });
         return (record, Settled::Parked);
     };
-    let echo = queued.echo.clone().or_else(|| Record::echo_of_flight(&flight));
     let crossed = queued.crossed || flight.intention.crossed;
+    let echoes = flight.intention.may_have_left();
     let write = standing_alone(queued.write, record.base.is_some());
-    record.queued = Some(Intention { write, echo, crossed, ..queued });
+    record.queued = Some(Intention { write, echoes, crossed, ..queued });
     (record, Settled::Superseded)
 }
 

@@ -22,8 +22,11 @@ use super::wire::Wire;
 use super::world::{World, principal};
 
 /// How a device works in the background.
-const AUTO: AutoSync =
-    AutoSync { flush_after: Duration::from_millis(300), pull_every: Some(Duration::from_secs(300)) };
+const AUTO: AutoSync = AutoSync {
+    flush_after: Duration::from_millis(300),
+    pull_every: Some(Duration::from_secs(300)),
+    listen: false,
+};
 
 /// A device, whether its process runs or not.
 pub(crate) struct Device {
@@ -103,10 +106,11 @@ impl Device {
             Err(("12: ready means loaded", text))
         };
         self.world.state().judge(Some(self.number), verdict);
+        let auto = AutoSync { listen: plan.listens, ..AUTO };
         match plan.background {
             Background::Nothing => {}
-            Background::Flushes => engine.start(AutoSync { pull_every: None, ..AUTO }),
-            Background::Everything => engine.start(AUTO),
+            Background::Flushes => engine.start(AutoSync { pull_every: None, ..auto }),
+            Background::Everything => engine.start(auto),
         }
         self.running = Some((life, engine));
     }
@@ -401,9 +405,9 @@ pub(crate) fn mend(world: &Arc<World>, account: usize) -> bool {
         let key = name.key.replace("broken", "mended");
         let value = foreign(&Name { kind: name.kind, key }, tag, now);
         if name.kind == Kind::Task {
-            state.server.store(account, name, Some(value), None, now);
+            state.change(account, name, Some(value));
         } else {
-            state.server.store(account, name, None, None, now);
+            state.change(account, name, None);
         }
     }
     !broken.is_empty()

@@ -29,6 +29,8 @@ pub enum Fault {
     PageCutInHalf,
     BrokenItem,
     RepeatedItem,
+    HintLost,
+    ConnectionLost,
     HandlerFails,
     HandlerPanics,
     StorageFails,
@@ -62,6 +64,8 @@ impl fmt::Display for Fault {
             Self::PageCutInHalf => "page cut in half",
             Self::BrokenItem => "item that does not decode",
             Self::RepeatedItem => "record twice in a page",
+            Self::HintLost => "live hint lost",
+            Self::ConnectionLost => "live connection lost",
             Self::HandlerFails => "handler fails",
             Self::HandlerPanics => "handler panics",
             Self::StorageFails => "storage fails",
@@ -91,7 +95,7 @@ pub(crate) struct Rates {
 }
 
 /// Those that are drawn for each request, page, commit or call of a handler, with the highest rate that they get.
-const DRAWN: [(Fault, u64); 21] = [
+const DRAWN: [(Fault, u64); 23] = [
     (Fault::RequestLost, 200),
     (Fault::ResponseLost, 200),
     (Fault::Delayed, 100),
@@ -109,6 +113,8 @@ const DRAWN: [(Fault, u64); 21] = [
     (Fault::ConflictWithoutBody, 500),
     (Fault::PageCutInHalf, 60),
     (Fault::RepeatedItem, 300),
+    (Fault::HintLost, 300),
+    (Fault::ConnectionLost, 200),
     (Fault::HandlerFails, 100),
     (Fault::HandlerPanics, 40),
     (Fault::StorageFails, 30),

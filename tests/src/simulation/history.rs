@@ -119,12 +119,12 @@ fn on_the_server(world: &Arc<World>, device: usize, action: &Action) -> bool {
             let tag = state.fresh_tag();
             let name = Name { kind, key: key.to_string() };
             let value = super::device::foreign(&name, tag, now);
-            state.server.store(account, &name, Some(value), None, now);
+            state.change(account, &name, Some(value));
         }
         Action::ForeignDelete { kind, key, account } => {
             let name = Name { kind, key: key.to_string() };
             if state.server.records(account).contains_key(&name) {
-                state.server.store(account, &name, None, None, now);
+                state.change(account, &name, None);
             }
         }
         Action::Broken { kind, account } => {

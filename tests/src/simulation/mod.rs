@@ -17,6 +17,7 @@ mod entities;
 mod faults;
 mod history;
 mod life;
+mod live;
 mod model;
 mod plan;
 mod server;

@@ -23,6 +23,8 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct DevicePlan {
     pub(crate) background: Background,
+    /// It hears what the server tells, if the server tells anything.
+    pub(crate) listens: bool,
     pub(crate) page_size: u32,
     pub(crate) max_in_flight: usize,
     /// By how much its clock is wrong at first, in seconds.
@@ -52,6 +54,8 @@ pub(crate) struct Habits {
     pub(crate) echoes: bool,
     /// It sets `updated_at` itself.
     pub(crate) stamps: bool,
+    /// It tells changes while they happen.
+    pub(crate) live: bool,
     /// A page tells a record that changed twice once for each change that is new.
     pub(crate) repeats: bool,
 }
@@ -165,6 +169,7 @@ impl Plan {
             keys: dice.per_mille(850),
             echoes: dice.per_mille(400),
             stamps: dice.per_mille(200),
+            live: dice.per_mille(300),
             repeats: dice.per_mille(150),
         };
         let rates = Rates::draw(&mut dice);
@@ -259,6 +264,7 @@ fn device(dice: &mut Dice) -> DevicePlan {
             Background::Flushes,
             Background::Everything,
         ]),
+        listens: dice.per_mille(500),
         page_size: *dice.one_of(&[1, 2, 3, 500]),
         max_in_flight: *dice.one_of(&[1, 2, 16]),
         skew: if dice.per_mille(250) { wrong_by(dice) } else { 0 },

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sync::entity::EntityInfo;
 use sync::record::{RecordKey, Refusal};
-use sync::remote::{Fetched, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest};
+use sync::remote::{
+    Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
+};
 use tokio::time::sleep;
 
 use super::entities::Kind;
@@ -234,6 +236,21 @@ impl Remote for Wire {
         let fetched = fetched?;
         life.note(format_args!("fetched {name}: {}", matches!(fetched, Fetched::Present { .. })));
         Ok(fetched.into())
+    }
+
+    async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
+        let life = &self.0;
+        if life.is_dead() {
+            pending::<()>().await;
+        }
+        let kind = Kind::named(request.entity.name);
+        if !life.world.plan.habits.live || !life.world.plan.kinds.contains(&kind) {
+            return Ok(None);
+        }
+        let url = format!("sim:{}/changes", request.entity.endpoint);
+        self.exchange(&url, |_| ()).await?;
+        life.note(format_args!("listens to {}", request.entity.name));
+        Ok(Some(Box::pin(life.world.state().live.listen(life, kind))))
     }
 
     async fn probe(&self) -> Result<(), RemoteError> {

@@ -16,6 +16,7 @@ use super::disk::Written;
 use super::entities::{Kind, Name};
 use super::faults::{Fault, Tally};
 use super::life::Life;
+use super::live::Live;
 use super::model::{Around, Book, Defect, Intent, Last, Verdict};
 use super::plan::{Answer, Habits, Plan};
 use super::server::{Handled, Server, name_of};
@@ -33,6 +34,7 @@ pub(crate) struct World {
 
 pub(crate) struct State {
     pub(crate) server: Server,
+    pub(crate) live: Live,
     /// By device and account.
     pub(crate) books: Vec<Vec<Book>>,
     pub(crate) bodies: Vec<Body>,
@@ -74,6 +76,7 @@ impl World {
         let calm = [Fault::HandlerFails, Fault::HandlerPanics, Fault::StorageFails, Fault::SlowCommit];
         let state = State {
             server: Server::new(plan.accounts, plan.habits),
+            live: Live::new(plan.seed, plan.rates.clone()),
             books: (0..plan.devices.len()).map(book).collect(),
             bodies: plan.devices.iter().map(|device| Body { skew: device.skew, ..Body::default() }).collect(),
             trace: Trace::new(keep),
@@ -183,12 +186,26 @@ impl State {
         if self.server.effects(request.id) > effects {
             let (era, verb) = (self.server.era, request.write.verb());
             self.note(Some(device), format_args!("  server: {verb} {name} takes effect ({})", request.id));
+            self.tell(account, &name);
             self.check(device, account, |book, around| book.took_effect(around, era, request.id));
         } else {
             let again = if known { "again" } else { "in vain" };
             self.note(Some(device), format_args!("  server: {} {name} {again}", request.write.verb()));
         }
         handled
+    }
+
+    /// Somebody without a device of ours changes a record.
+    pub(crate) fn change(&mut self, account: usize, name: &Name, value: Option<String>) {
+        self.server.store(account, name, value, None, right_time(self.start));
+        self.tell(account, name);
+    }
+
+    fn tell(&mut self, account: usize, name: &Name) {
+        if self.habits.live {
+            let version = self.server.version(account, name);
+            self.live.tell(account, name, version, &mut self.tally);
+        }
     }
 
     /// A page of an entity to which nothing ever happens.

@@ -29,7 +29,7 @@ fn full() -> Record {
         references: vec![note("parent"), task("other")],
         not_before: Some(at(2)),
         rounds: 2,
-        echo: Some(payload("echo")),
+        echoes: vec![Some(payload("echo")), None],
         crossed: true,
     };
     Record {

@@ -49,7 +49,7 @@ pub(super) fn intention(seq: u64) -> Intention {
         references: Vec::new(),
         not_before: None,
         rounds: 0,
-        echo: None,
+        echoes: Vec::new(),
         crossed: false,
     }
 }

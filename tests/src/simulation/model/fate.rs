@@ -83,6 +83,17 @@ impl Book {
             let own = moment.device == Some(around.device) && around.server.era == 0 && !given_up;
             ensure!(!own, "6: our own write is no conflict", "{name}: {edit:?} lost against {moment:?}");
         }
+        if let (Some(_), None) = (&before.base, &after.base)
+            && let Some(last) = around.server.history(around.account, name).last()
+        {
+            let given_up = last.operation.is_some_and(|operation| self.given_up.contains(&operation));
+            let own = last.value.is_none() && last.device == Some(around.device) && !given_up;
+            ensure!(
+                !own || around.server.era > 0,
+                "6: our own write is no conflict",
+                "{name}: {edit:?} lost against our own deletion"
+            );
+        }
         let remote = moment.and_then(|moment| moment.value.as_ref());
         let allowed = match (name.kind, edit, remote) {
             (Kind::Folder, ..) | (Kind::Doc | Kind::Note, None, _) => true,

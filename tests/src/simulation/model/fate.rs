@@ -32,7 +32,8 @@ impl Book {
                         _ => false,
                     })
                 };
-                let merged = || name.kind == Kind::Doc && merge_of(around, before, after, &edit) == now;
+                let merged =
+                    || name.kind == Kind::Doc && merges_of(around, before, after, &edit).contains(&now);
                 ensure!(
                     now == edit || merged() || by_hand(),
                     "2: no lost edit",
@@ -102,7 +103,7 @@ impl Book {
                 time(local) <= time(remote)
             }
             (Kind::Doc, Some(_), Some(remote)) => {
-                merge_of(around, before, after, edit).as_ref() == Some(remote)
+                merges_of(around, before, after, edit).contains(&Some(remote.clone()))
             }
             (Kind::Task, ..) => self.decisions(name, edit).any(|(answer, merged)| match answer {
                 Answer::TakeRemote => true,
@@ -156,13 +157,22 @@ impl Book {
     }
 }
 
-/// What the merge of a document has to come to.
-fn merge_of(around: &Around<'_>, before: &Record, after: &Record, edit: &Content) -> Option<String> {
+/// What the merge of a document may come to: the ancestor is the base, or what has just been acknowledged and is the base
+/// already, although the row did not say so yet.
+fn merges_of(around: &Around<'_>, before: &Record, after: &Record, edit: &Content) -> Vec<Content> {
+    let base = before.base.as_ref().and_then(|base| Some(base.value.as_ref()?.as_str()));
+    let flight = before.flight.as_ref().and_then(|flight| Some(flight.intention.write.payload()?.as_str()));
+    let flight = flight.filter(|_| before.queued.is_some());
+    let merge = |ancestor| merge_of(around, after, edit, ancestor);
+    [Some(base), flight.map(Some)].into_iter().flatten().map(merge).collect()
+}
+
+fn merge_of(around: &Around<'_>, after: &Record, edit: &Content, ancestor: Option<&str>) -> Content {
     let doc = |text: &str| serde_json::from_str::<Doc>(text).ok();
     let local = doc(edit.as_deref()?)?;
     let name = Name { kind: Kind::Doc, key: local.id.clone() };
     let history = around.server.history(around.account, &name);
     let remote = doc(history[place_of(around, &name, after.base.as_ref()?)?].value.as_deref()?)?;
-    let base = before.base.as_ref().and_then(|base| doc(base.value.as_ref()?.as_str()));
+    let base = ancestor.and_then(doc);
     serde_json::to_string(&Doc::merge(base.as_ref(), &local, &remote)).ok()
 }

@@ -70,14 +70,11 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
     let crossed = waiting.as_ref().is_some_and(|waiting| waiting.crossed)
         || parked.as_ref().is_some_and(|parked| parked.intention.crossed || parked.reason.seen().is_some());
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
-    let mut echoes = match (&waiting, parked) {
+    let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),
         (None, Some(parked)) => parked.intention.may_have_left(),
         (None, None) => Vec::new(),
     };
-    if planted!(EchoIsForgotten) {
-        echoes.clear();
-    }
     record.queued = Some(Intention {
         id: stamp.id,
         seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),

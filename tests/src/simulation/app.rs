@@ -71,8 +71,8 @@ impl App {
         life.place("before a handler").await;
         let _alone = Alone::begin(life);
         panic_if_struck(life);
-        if life.strikes(Fault::SlowCommit) {
-            life.pass(1, 40).await;
+        if life.strikes(Fault::SlowHandler) {
+            life.pass(1, 4_000).await;
         }
         let changes: Vec<_> = pulled.changes.iter().map(told).collect();
         let fails = life.strikes(Fault::HandlerFails);
@@ -106,8 +106,8 @@ impl OnConflict<Task> for App {
         let sides = [&conflict.base, &conflict.local, &conflict.remote].map(|side| side.as_ref().map(json));
         life.world.state().asked(life, &name, &sides);
         panic_if_struck(life);
-        if life.strikes(Fault::SlowCommit) {
-            life.pass(1, 40).await;
+        if life.strikes(Fault::SlowHandler) {
+            life.pass(1, 4_000).await;
         }
         if life.strikes(Fault::HandlerFails) {
             return Err("nobody knows".into());

@@ -115,6 +115,11 @@ impl Device {
         self.running = Some((life, engine));
     }
 
+    fn listens(&self) -> bool {
+        let plan = &self.world.plan.devices[self.number];
+        self.world.plan.habits.live && plan.listens && plan.background != Background::Nothing
+    }
+
     /// The first engine has the disk, so that a second one must not get it.
     async fn build_a_second(&self, first: &Arc<Life>) {
         let life = Life::new(Arc::clone(&self.world), self.number, self.account, u32::MAX);
@@ -189,6 +194,8 @@ impl Device {
         match action {
             Action::Kill { places } => life.doom(places),
             Action::SecondEngine => self.build_a_second(&life).await,
+            // Those that listen wait for the connectivity in several tasks, and tokio wakes these in an order of its own.
+            Action::Offline(_) if self.listens() => {}
             Action::Offline(millis) => {
                 let connectivity = self.connectivity.clone();
                 connectivity.set_online(false);

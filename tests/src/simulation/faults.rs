@@ -35,6 +35,7 @@ pub enum Fault {
     HandlerPanics,
     StorageFails,
     SlowCommit,
+    SlowHandler,
     ClockWrong,
     Killed,
     Restored,
@@ -70,6 +71,7 @@ impl fmt::Display for Fault {
             Self::HandlerPanics => "handler panics",
             Self::StorageFails => "storage fails",
             Self::SlowCommit => "slow commit",
+            Self::SlowHandler => "slow handler",
             Self::ClockWrong => "device clock wrong",
             Self::Killed => "process killed",
             Self::Restored => "server restored from a backup",
@@ -95,7 +97,7 @@ pub(crate) struct Rates {
 }
 
 /// Those that are drawn for each request, page, commit or call of a handler, with the highest rate that they get.
-const DRAWN: [(Fault, u64); 23] = [
+const DRAWN: [(Fault, u64); 24] = [
     (Fault::RequestLost, 200),
     (Fault::ResponseLost, 200),
     (Fault::Delayed, 100),
@@ -119,6 +121,7 @@ const DRAWN: [(Fault, u64); 23] = [
     (Fault::HandlerPanics, 40),
     (Fault::StorageFails, 30),
     (Fault::SlowCommit, 300),
+    (Fault::SlowHandler, 500),
 ];
 
 impl Rates {

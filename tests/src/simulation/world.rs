@@ -73,7 +73,13 @@ impl World {
     pub(crate) fn new(plan: Plan, keep: Keep) -> Arc<Self> {
         let start = Instant::now();
         let book = |_| (0..plan.accounts).map(|_| Book::default()).collect();
-        let calm = [Fault::HandlerFails, Fault::HandlerPanics, Fault::StorageFails, Fault::SlowCommit];
+        let calm = [
+            Fault::HandlerFails,
+            Fault::HandlerPanics,
+            Fault::StorageFails,
+            Fault::SlowCommit,
+            Fault::SlowHandler,
+        ];
         let state = State {
             server: Server::new(plan.accounts, plan.habits),
             live: Live::new(plan.seed, plan.rates.clone()),

@@ -12,7 +12,7 @@ use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
 use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
-use crate::error::{Error, HandlerError};
+use crate::error::Error;
 use crate::record::{
     Decision, Dispute, Edit, Enqueued, EntityName, GivenUp, OperationId, ParkReason, Record, RecordRef,
     ServerCopy, discard, enqueue, reinstate,
@@ -194,45 +194,67 @@ impl Core {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
         let (_, known) = discard(expected.clone(), &rules);
-        let given_up = expected.newest().map(|newest| newest.id);
-        let mut shown = Shown::AsPulled;
-        loop {
-            if let (Some(port), GivenUp::Known(copy)) = (port, &known) {
-                self.tell(port, &name, copy, &shown).await?;
+        let told = match (port, &known) {
+            (Some(port), GivenUp::Known(copy)) => {
+                self.tell(port, &name, copy, &Shown::AsPulled).await?;
+                Some((port, copy))
             }
-            let (record, told, ask) = (name.clone(), shown.clone(), known == GivenUp::Unknown);
-            let suspicion = Arc::clone(&self.given_up);
-            let came_to = self
+            _ => None,
+        };
+        let (record, ask) = (name.clone(), known == GivenUp::Unknown);
+        let given_up = expected.newest().map(|newest| newest.id);
+        let count = Arc::clone(&self.given_up);
+        let revision = self
+            .transact::<_, Error, _>(move |ledger| {
+                let before = ledger.record(&record)?;
+                // An edit that was made meanwhile is none of those that are given up.
+                if before.newest().map(|newest| newest.id) != given_up {
+                    return Ok(None);
+                }
+                let revision = before.newest().map(|newest| newest.revision);
+                count.fetch_add(1, Ordering::Relaxed);
+                let (after, _) = discard(before.clone(), &rules);
+                ledger.put(&record, &before, &after)?;
+                if ask && !planted!(DiscardedIsNotAskedFor) {
+                    outdated::note(ledger, &record)?;
+                }
+                Ok(revision)
+            })
+            .await?;
+        match (revision, told) {
+            (Some(revision), _) => self.receipts.tell(&name, revision, Fate::TakenBack),
+            (None, Some((port, copy))) => self.set_right(port, &name, copy).await?,
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The app was told what a record looks like while that changed: it is told anew. Where no edit waits, what the
+    /// server has is asked for at the next pull.
+    async fn set_right(
+        &self,
+        port: &Arc<dyn EntityPort>,
+        name: &RecordRef,
+        copy: &ServerCopy,
+    ) -> Result<(), Error> {
+        let mut shown = None;
+        loop {
+            let record = name.clone();
+            let now = self
                 .transact::<_, Error, _>(move |ledger| {
-                    let before = ledger.record(&record)?;
-                    let newest = before.newest();
-                    if newest.map(|newest| newest.id) != given_up {
-                        // An edit that was made meanwhile is none of those that are given up: the app is to show it.
-                        let newer = newest.map(|newest| Shown::Local(newest.write.payload().cloned()));
-                        return Ok(match newer {
-                            Some(newer) if newer != told => CameTo::Newer(newer),
-                            _ => CameTo::Nothing,
-                        });
-                    }
-                    let revision = newest.map(|newest| newest.revision);
-                    suspicion.fetch_add(1, Ordering::Relaxed);
-                    let (after, _) = discard(before.clone(), &rules);
-                    ledger.put(&record, &before, &after)?;
-                    if ask && !planted!(DiscardedIsNotAskedFor) {
+                    let local =
+                        ledger.record(&record)?.newest().map(|newest| newest.write.payload().cloned());
+                    if local.is_none() {
                         outdated::note(ledger, &record)?;
                     }
-                    Ok(revision.map_or(CameTo::Nothing, CameTo::GivenUp))
+                    Ok(local.map(Shown::Local))
                 })
                 .await?;
-            match came_to {
-                CameTo::GivenUp(revision) => self.receipts.tell(&name, revision, Fate::TakenBack),
-                CameTo::Newer(newer) if known != GivenUp::Unknown => {
-                    shown = newer;
-                    continue;
-                }
-                CameTo::Newer(_) | CameTo::Nothing => {}
+            match &now {
+                Some(local) if shown != now => self.tell(port, name, copy, local).await?,
+                _ => return Ok(()),
             }
-            return Ok(());
+            shown = now;
         }
     }
 
@@ -254,31 +276,43 @@ impl Core {
         decision: Decision,
     ) -> Result<(), Error> {
         outside_of_handlers()?;
-        let mut known = Known::default();
+        let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {
             let (rules, stamper) = (port.rules(), self.stamper());
-            let (decision, now_known) = (decision.clone(), known.clone());
-            let (name, step) = self
+            let (decision, earlier) = (decision.clone(), told.clone());
+            let result = self
                 .transact::<_, Error, _>(move |ledger| {
                     let (name, before) = ledger.tx.parked_by_id(id)?.ok_or(Error::NotParked(id))?;
                     let dispute = dispute(&before).ok_or(Error::NotAConflict(id))?;
+                    // What the app was told of an earlier version of the server's is told anew.
+                    let shown =
+                        earlier.filter(|(_, copy, _)| *copy == dispute.remote).map(|(.., shown)| shown);
+                    let known = Known { decision: None, shown };
                     let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
-                    let step = apply(before.clone(), &dispute, decision, &now_known, around);
+                    let step = apply(before.clone(), &dispute, decision, &known, around);
                     if let Step::Write(after, _) = &step {
                         ledger.put(&name, &before, after)?;
                     }
                     Ok((name, step))
                 })
-                .await?;
+                .await;
+            let (name, step) = match (result, told) {
+                (Ok(found), _) => found,
+                // A newer edit took the place of the conflict while the app was told.
+                (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
+                    self.set_right(port, &name, &copy).await?;
+                    return Err(error);
+                }
+                (Err(error), _) => return Err(error),
+            };
             match step {
                 Step::Write(_, consequence) => {
                     self.announce_answer(&name, consequence);
                     return Ok(());
                 }
                 Step::Show(shown, copy) => {
-                    let told = self.call(port.tell(&name.key, &copy, &shown)).await;
-                    told.map_err(|error: HandlerError| Error::Handler(Arc::new(error)))?;
-                    known.shown = Some(shown);
+                    self.tell(port, &name, &copy, &shown).await?;
+                    told = Some((name, copy, shown));
                 }
                 Step::Decide(_) => return Err(Error::NotParked(id)),
             }
@@ -297,14 +331,4 @@ pub(crate) fn dispute(record: &Record) -> Option<Dispute> {
     let parked = record.parked.as_ref()?;
     let ParkReason::Deferred { remote } = &parked.reason else { return None };
     Some(record.dispute(&parked.intention, remote.clone()))
-}
-
-/// What became of edits that were to be given up.
-enum CameTo {
-    /// They are gone, up to this revision.
-    GivenUp(u64),
-    /// A newer edit was made meanwhile, and the app does not show it yet.
-    Newer(Shown),
-    /// There was nothing to give up any more.
-    Nothing,
 }

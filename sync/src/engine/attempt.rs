@@ -311,23 +311,32 @@ async fn write_down(
 ) -> Result<(), StorageError> {
     let mut known = Known::default();
     let observed = Arc::new(observed);
+    let mut turn = None;
     loop {
         let step = commit(core, port, claimed, Arc::clone(&observed), known.clone()).await?;
-        let asked = match step {
-            Written::Done(consequence) => {
+        // What is missing is found out anew once nobody else calls the user's code.
+        let turn = match (&step, &turn) {
+            (Written::Missing(_), None) => {
+                turn = Some(core.turn().await);
+                continue;
+            }
+            (_, turn) => turn,
+        };
+        let asked = match (step, turn) {
+            (Written::Done(consequence), _) => {
                 announce(core, claimed, &observed, consequence, report);
                 return Ok(());
             }
-            Written::Missing(Step::Decide(dispute)) => core
+            (Written::Missing(Step::Decide(dispute)), Some(turn)) => turn
                 .call(port.decide(&claimed.name.key, &dispute))
                 .await
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 .map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None }),
-            Written::Missing(Step::Show(shown, copy)) => {
-                let told = core.call(port.tell(&claimed.name.key, &copy, &shown)).await;
+            (Written::Missing(Step::Show(shown, copy)), Some(turn)) => {
+                let told = turn.call(port.tell(&claimed.name.key, &copy, &shown)).await;
                 told.map(|()| known.shown = Some(shown))
             }
-            Written::Missing(Step::Write(..)) => Ok(()),
+            (Written::Missing(_), _) => Ok(()),
         };
         if let Err(error) = asked {
             core.fail(report, error.into());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::ledger::{Changes, Ledger, Tally};
 use super::pause::{self, Pause, PauseReason};
@@ -96,11 +96,11 @@ impl Core {
         Ok(result)
     }
 
-    /// Calls the user's code, one call at a time.
-    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
-        // It is never closed; without a permit the call would merely not be alone.
-        let _turn = if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() };
-        IN_HANDLER.scope((), handler).await
+    /// Waits for the turn to call the user's code. It is held until what the code was told of is written, so that nobody
+    /// else tells anything in between.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        // It is never closed; without a permit the calls would merely not be alone.
+        Turn(if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() })
     }
 
     /// Applies what a durable transaction changed.
@@ -237,6 +237,15 @@ impl Core {
             report.parked += 1;
             self.receipts.tell(record, u64::MAX, Fate::Parked);
         }
+    }
+}
+
+/// The turn to call the user's code.
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held for its Drop")] Option<SemaphorePermit<'a>>);
+
+impl Turn<'_> {
+    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
+        IN_HANDLER.scope((), handler).await
     }
 }
 

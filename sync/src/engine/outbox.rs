@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Stamper, outside_of_handlers};
+use super::core::{Core, Stamper, Turn, outside_of_handlers};
 use super::ledger::Ledger;
 use super::outdated;
 use super::port::{EntityPort, Shown};
@@ -164,8 +164,8 @@ impl Core {
     pub(crate) async fn discard(&self, id: OperationId) -> Result<(), Error> {
         outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
-        let (name, record) = found.ok_or(Error::NotParked(id))?;
-        self.give_up(name, record).await
+        let (name, _) = found.ok_or(Error::NotParked(id))?;
+        self.give_up(name, id).await
     }
 
     /// Gives every waiting and parked operation up. Answers how many records there were.
@@ -182,48 +182,55 @@ impl Core {
             };
             after = Some(last);
             for (name, record) in page {
-                self.give_up(name, record).await?;
-                cleared += 1;
+                if let Some(newest) = record.newest() {
+                    self.give_up(name, newest.id).await?;
+                    cleared += 1;
+                }
             }
         }
     }
 
     /// Gives a record's edits up, unless a newer one was made meanwhile. The app is told first; when what the server has
     /// is not known, it is asked for at the next pull.
-    async fn give_up(&self, name: RecordRef, expected: Record) -> Result<(), Error> {
+    async fn give_up(&self, name: RecordRef, given_up: OperationId) -> Result<(), Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
-        let (_, known) = discard(expected.clone(), &rules);
+        let turn = self.turn().await;
+        let record = name.clone();
+        let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record(&record)?)).await?;
+        if now.newest().is_none_or(|newest| newest.id != given_up) {
+            return Ok(());
+        }
+        let (_, known) = discard(now, &rules);
         let told = match (port, &known) {
             (Some(port), GivenUp::Known(copy)) => {
-                self.tell(port, &name, copy, &Shown::AsPulled).await?;
+                self.tell(&turn, port, &name, copy, &Shown::AsPulled).await?;
                 Some((port, copy))
             }
             _ => None,
         };
         let (record, ask) = (name.clone(), known == GivenUp::Unknown);
-        let given_up = expected.newest().map(|newest| newest.id);
         let count = Arc::clone(&self.given_up);
         let revision = self
             .transact::<_, Error, _>(move |ledger| {
                 let before = ledger.record(&record)?;
                 // An edit that was made meanwhile is none of those that are given up.
-                if before.newest().map(|newest| newest.id) != given_up {
+                let Some(newest) = before.newest().filter(|newest| newest.id == given_up) else {
                     return Ok(None);
-                }
-                let revision = before.newest().map(|newest| newest.revision);
+                };
+                let revision = newest.revision;
                 count.fetch_add(1, Ordering::Relaxed);
                 let (after, _) = discard(before.clone(), &rules);
                 ledger.put(&record, &before, &after)?;
                 if ask && !planted!(DiscardedIsNotAskedFor) {
                     outdated::note(ledger, &record)?;
                 }
-                Ok(revision)
+                Ok(Some(revision))
             })
             .await?;
         match (revision, told) {
             (Some(revision), _) => self.receipts.tell(&name, revision, Fate::TakenBack),
-            (None, Some((port, copy))) => self.set_right(port, &name, copy).await?,
+            (None, Some((port, copy))) => self.set_right(&turn, port, &name, copy).await?,
             (None, None) => {}
         }
         Ok(())
@@ -233,6 +240,7 @@ impl Core {
     /// server has is asked for at the next pull.
     async fn set_right(
         &self,
+        turn: &Turn<'_>,
         port: &Arc<dyn EntityPort>,
         name: &RecordRef,
         copy: &ServerCopy,
@@ -251,7 +259,7 @@ impl Core {
                 })
                 .await?;
             match &now {
-                Some(local) if shown != now => self.tell(port, name, copy, local).await?,
+                Some(local) if shown != now => self.tell(turn, port, name, copy, local).await?,
                 _ => return Ok(()),
             }
             shown = now;
@@ -260,12 +268,13 @@ impl Core {
 
     async fn tell(
         &self,
+        turn: &Turn<'_>,
         port: &Arc<dyn EntityPort>,
         name: &RecordRef,
         copy: &ServerCopy,
         shown: &Shown,
     ) -> Result<(), Error> {
-        self.call(port.tell(&name.key, copy, shown)).await.map_err(|error| Error::Handler(Arc::new(error)))
+        turn.call(port.tell(&name.key, copy, shown)).await.map_err(|error| Error::Handler(Arc::new(error)))
     }
 
     /// Answers a conflict that was deferred to the user.
@@ -276,6 +285,7 @@ impl Core {
         decision: Decision,
     ) -> Result<(), Error> {
         outside_of_handlers()?;
+        let turn = self.turn().await;
         let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {
             let (rules, stamper) = (port.rules(), self.stamper());
@@ -300,7 +310,7 @@ impl Core {
                 (Ok(found), _) => found,
                 // A newer edit took the place of the conflict while the app was told.
                 (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
-                    self.set_right(port, &name, &copy).await?;
+                    self.set_right(&turn, port, &name, &copy).await?;
                     return Err(error);
                 }
                 (Err(error), _) => return Err(error),
@@ -311,7 +321,7 @@ impl Core {
                     return Ok(());
                 }
                 Step::Show(shown, copy) => {
-                    self.tell(port, &name, &copy, &shown).await?;
+                    self.tell(&turn, port, &name, &copy, &shown).await?;
                     told = Some((name, copy, shown));
                 }
                 Step::Decide(_) => return Err(Error::NotParked(id)),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::core::{Core, Stamper};
+use super::core::{Core, Stamper, Turn};
 use super::ledger::Ledger;
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
@@ -83,6 +83,7 @@ pub(crate) async fn apply(
     }
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
+    let turn = core.turn().await;
     loop {
         let writing = Writing {
             entity: entity.clone(),
@@ -103,20 +104,20 @@ pub(crate) async fn apply(
             }
             Written::TellEverything => {
                 let everything: Vec<_> = (0..read.page.len()).map(|index| (index, Shown::AsPulled)).collect();
-                let delivered = deliver(core, read, &everything, has_more).await;
+                let delivered = deliver(&turn, read, &everything, has_more).await;
                 if !planted!(CursorMovesOnAnError) {
                     delivered?;
                 }
                 told.everything = Some(Shown::AsPulled);
             }
-            Written::Missing(steps) => supply(core, port, read, has_more, steps, &mut told).await?,
+            Written::Missing(steps) => supply(&turn, port, read, has_more, steps, &mut told).await?,
         }
     }
 }
 
 /// Asks the strategy where it has to decide; when nothing is left to decide, tells the handler the rest.
 async fn supply(
-    core: &Core,
+    turn: &Turn<'_>,
     port: &Arc<dyn EntityPort>,
     read: &ReadPage,
     has_more: bool,
@@ -128,7 +129,7 @@ async fn supply(
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
-                let decision = core.call(port.decide(read.page.key(index), &dispute)).await?;
+                let decision = turn.call(port.decide(read.page.key(index), &dispute)).await?;
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
                 decided = true;
@@ -140,7 +141,7 @@ async fn supply(
     if decided {
         return Ok(());
     }
-    deliver(core, read, &shows, has_more).await?;
+    deliver(turn, read, &shows, has_more).await?;
     for (index, shown) in shows {
         told.entry(index).shown = Some(shown);
     }
@@ -148,7 +149,7 @@ async fn supply(
 }
 
 async fn deliver(
-    core: &Core,
+    turn: &Turn<'_>,
     read: &ReadPage,
     shown: &[(usize, Shown)],
     has_more: bool,
@@ -156,7 +157,7 @@ async fn deliver(
     if shown.is_empty() {
         return Ok(());
     }
-    core.call(read.page.deliver(shown, has_more)).await
+    turn.call(read.page.deliver(shown, has_more)).await
 }
 
 /// Reports what could not be read, and prepares it to be kept aside.

@@ -161,10 +161,11 @@ impl Book {
 /// already, although the row did not say so yet.
 fn merges_of(around: &Around<'_>, before: &Record, after: &Record, edit: &Content) -> Vec<Content> {
     let base = before.base.as_ref().and_then(|base| Some(base.value.as_ref()?.as_str()));
-    let flight = before.flight.as_ref().and_then(|flight| Some(flight.intention.write.payload()?.as_str()));
-    let flight = flight.filter(|_| before.queued.is_some());
+    let flight = before.flight.as_ref().filter(|_| before.queued.is_some());
+    let acknowledged =
+        flight.map(|flight| flight.intention.write.payload().map(sync::record::Payload::as_str));
     let merge = |ancestor| merge_of(around, after, edit, ancestor);
-    [Some(base), flight.map(Some)].into_iter().flatten().map(merge).collect()
+    [Some(base), acknowledged].into_iter().flatten().map(merge).collect()
 }
 
 fn merge_of(around: &Around<'_>, after: &Record, edit: &Content, ancestor: Option<&str>) -> Content {

@@ -72,7 +72,7 @@ impl Wire {
         if locked_out {
             life.world.state().tally.count(Fault::Unauthorized);
             life.note(format_args!("! 401"));
-            return Some(RemoteError::Unauthorized { url: url(), reason: None });
+            return Some(RemoteError::Unauthorized { url: url(), reason: None, retry_after: None });
         }
         for (fault, status) in [(Fault::Status408, 408), (Fault::Status425, 425), (Fault::Status500, 500)] {
             if life.strikes(fault) {
@@ -201,7 +201,7 @@ impl Remote for Wire {
             .await?;
         if life.strikes(Fault::PageCutInHalf) {
             let reason = "the page ends in the middle of an item".to_owned();
-            return Err(RemoteError::Protocol { url, reason, source: None });
+            return Err(RemoteError::Protocol { url, reason, retry_after: None, source: None });
         }
         let Some((page, names)) = page else {
             life.world.state().tally.count(Fault::CursorsForgotten);

@@ -48,6 +48,7 @@
 //! - `rest` (default): `RestRemote`.
 //! - `network`: `NetworkConnectivity`, which hears from the system when the device is online.
 //! - `testing`: the module `testing`.
+//! - `planted-faults`: mistakes that this repository's own tests switch on; of no use to anybody else.
 
 #![forbid(unsafe_code)]
 

@@ -9,7 +9,7 @@ use sync::planted::{Mistake, plant};
 use sync_tests::simulation::{Keep, Plan, play};
 
 /// After so many histories at most.
-const ENOUGH: u64 = 3_000;
+const ENOUGH: u64 = 6_000;
 
 /// How many histories it takes to find a mistake, and which rule it breaks.
 fn find(mistake: Mistake) -> Option<(u64, &'static str)> {

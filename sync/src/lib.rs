@@ -48,10 +48,26 @@
 //! - `rest` (default): `RestRemote`.
 //! - `network`: `NetworkConnectivity`, which hears from the system when the device is online.
 //! - `testing`: the module `testing`.
+//! - `planted-faults`: mistakes that this repository's own tests switch on; of no use to anybody else.
 
 #![forbid(unsafe_code)]
 
 extern crate self as sync;
+
+/// Whether a test has planted this mistake here. Without the feature `planted-faults` it is `false`, and the line compiles
+/// to nothing.
+#[cfg(not(feature = "planted-faults"))]
+macro_rules! planted {
+    ($mistake:ident) => {
+        false
+    };
+}
+#[cfg(feature = "planted-faults")]
+macro_rules! planted {
+    ($mistake:ident) => {
+        crate::planted::is(crate::planted::Mistake::$mistake)
+    };
+}
 
 pub mod clock;
 #[doc(hidden)]
@@ -64,6 +80,9 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handler;
+#[cfg(feature = "planted-faults")]
+#[doc(hidden)]
+pub mod planted;
 pub mod record;
 pub mod remote;
 mod report;

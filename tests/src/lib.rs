@@ -3,6 +3,7 @@
 pub mod app;
 pub mod device;
 pub mod entities;
+pub mod simulation;
 pub mod soak;
 
 /// Puts entities into a schema with its handlers, and pushes a record of the first: what is wrong with an entity has to

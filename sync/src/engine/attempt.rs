@@ -47,12 +47,18 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(width: usize) -> Self {
+        let width = if planted!(TooManyAtOnce) { 2 * width } else { width };
         Self { width, permits: Semaphore::new(width), shut: AtomicBool::new(false) }
     }
 
     /// Whether no request is out.
     pub(crate) fn is_idle(&self) -> bool {
         self.permits.available_permits() == self.width
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
     }
 
     pub(crate) fn shut(&self) {
@@ -62,7 +68,7 @@ impl Gate {
     /// The right to send one request, until the permit is dropped; `None` when nothing more is to be sent.
     async fn pass(&self) -> Option<SemaphorePermit<'_>> {
         let permit = self.permits.acquire().await.ok()?;
-        (!self.shut.load(Ordering::Relaxed)).then_some(permit)
+        (!self.is_shut()).then_some(permit)
     }
 }
 
@@ -102,6 +108,9 @@ async fn send(
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
+    if !still_wanted(core, claimed).await? {
+        return Ok(Course::GoOn);
+    }
     let (observed, wish) = match core.remote.send(request).await {
         Ok(reply) => {
             core.end_pause().await?;
@@ -128,6 +137,25 @@ async fn send(
     drop(permit);
     write_down(core, port, claimed, observed, report).await?;
     Ok(course)
+}
+
+/// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.
+async fn still_wanted(core: &Core, claimed: &Claimed) -> Result<bool, StorageError> {
+    let mut looked_at = claimed.given_up;
+    loop {
+        let given_up = core.given_up.load(Ordering::Relaxed);
+        if given_up == looked_at || planted!(GivenUpIsSent) {
+            return Ok(true);
+        }
+        let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+        let flight =
+            core.transact::<_, StorageError, _>(move |ledger| Ok(ledger.record(&name)?.flight)).await?;
+        if flight.is_none_or(|flight| flight.intention.id != operation) {
+            return Ok(false);
+        }
+        // More may have been given up while it was looked at.
+        looked_at = given_up;
+    }
 }
 
 /// Why an answer could not be used.
@@ -176,7 +204,7 @@ async fn read_answer(
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     let fetched = match &outcome {
-        Outcome::Accepted { .. } if flight.crossed => match fetch(core, port, claimed).await {
+        Outcome::Accepted { .. } if flight.intention.crossed => match fetch(core, port, claimed).await {
             Ok(copy) => Some(copy),
             // The server took the operation, and only the question after that is refused.
             Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
@@ -235,9 +263,20 @@ async fn failed(
     };
     let wish = source.retry_after();
     let (outcome, course) = match &source {
+        RemoteError::Unreachable { .. } if planted!(LostAnswerIsASuccess) => {
+            (Outcome::Accepted { version: None, copy: None }, Course::GoOn)
+        }
+        RemoteError::Unreachable { .. } if planted!(OfflineCostsAnAttempt) => {
+            let limit = core.settings.retry.max_attempts;
+            let counted = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
+            (Outcome::Failed(counted), Course::Stop(PauseReason::Offline))
+        }
         RemoteError::Unreachable { .. } => (postponed(now), Course::Stop(PauseReason::Offline)),
         RemoteError::Throttled { .. } => (postponed(now), Course::Stop(PauseReason::Throttled)),
         RemoteError::Unauthorized { .. } => (postponed(now), Course::Stop(PauseReason::Unauthorized)),
+        RemoteError::Transient { .. } if planted!(OneFailureStopsTheFlush) => {
+            (postponed(core.retry_at(flight.attempts)), Course::Stop(PauseReason::Offline))
+        }
         RemoteError::Transient { status, .. } => {
             let until = core.retry_at(flight.attempts);
             let limit = core.settings.retry.max_attempts;
@@ -245,14 +284,17 @@ async fn failed(
             (Outcome::Failed(counted), Course::GoOn)
         }
         RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), Course::GoOn),
-        RemoteError::Protocol { .. } => (postponed(patience()), Course::GoOn),
+        // A write has no cursor: what says so is no answer to it.
+        RemoteError::CursorGone { .. } | RemoteError::Protocol { .. } => {
+            (postponed(patience()), Course::GoOn)
+        }
     };
     if let Course::Stop(reason) = course {
         core.begin_pause(reason, wish).await?;
     }
     // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
     let fetched = match &outcome {
-        Outcome::Refused(_) if flight.crossed => fetch(core, port, claimed).await.ok(),
+        Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed).await.ok(),
         _ => None,
     };
     core.fail(report, SyncError::Push { record, operation, source });
@@ -269,23 +311,32 @@ async fn write_down(
 ) -> Result<(), StorageError> {
     let mut known = Known::default();
     let observed = Arc::new(observed);
+    let mut turn = None;
     loop {
         let step = commit(core, port, claimed, Arc::clone(&observed), known.clone()).await?;
-        let asked = match step {
-            Written::Done(consequence) => {
+        // What is missing is found out anew once nobody else calls the user's code.
+        let turn = match (&step, &turn) {
+            (Written::Missing(_), None) => {
+                turn = Some(core.turn().await);
+                continue;
+            }
+            (_, turn) => turn,
+        };
+        let asked = match (step, turn) {
+            (Written::Done(consequence), _) => {
                 announce(core, claimed, &observed, consequence, report);
                 return Ok(());
             }
-            Written::Missing(Step::Decide(dispute)) => core
+            (Written::Missing(Step::Decide(dispute)), Some(turn)) => turn
                 .call(port.decide(&claimed.name.key, &dispute))
                 .await
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 .map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None }),
-            Written::Missing(Step::Show(shown, copy)) => {
-                let told = core.call(port.tell(&claimed.name.key, &copy, &shown)).await;
+            (Written::Missing(Step::Show(shown, copy)), Some(turn)) => {
+                let told = turn.call(port.tell(&claimed.name.key, &copy, &shown)).await;
                 told.map(|()| known.shown = Some(shown))
             }
-            Written::Missing(Step::Write(..)) => Ok(()),
+            (Written::Missing(_), _) => Ok(()),
         };
         if let Err(error) = asked {
             core.fail(report, error.into());

@@ -1,6 +1,7 @@
 //! Which operations are sent next: freezes them on disk, and holds back what must wait for others.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,6 +17,8 @@ const WINDOWS: usize = 64;
 pub(crate) struct Claimed {
     pub(crate) name: RecordRef,
     pub(crate) flight: Flight,
+    /// How often edits had been given up by then.
+    pub(crate) given_up: u64,
 }
 
 /// What a claim came to.
@@ -32,10 +35,15 @@ pub(crate) fn claim(
     known: &HashSet<&'static str>,
     mut under_way: HashSet<RecordRef>,
     want: usize,
+    given_up: &AtomicU64,
     now: DateTime<Utc>,
     horizon: TimeDelta,
 ) -> Result<Claims, StorageError> {
+    let given_up = given_up.load(Ordering::Relaxed);
     let mut claims = Claims::default();
+    if planted!(SentTwiceAtOnce) {
+        under_way.clear();
+    }
     for _ in 0..WINDOWS {
         let missing = want - claims.claimed.len();
         if missing == 0 {
@@ -52,10 +60,12 @@ pub(crate) fn claim(
                 Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
                 None => launch(record.clone(), now),
             };
-            ledger.put(&name, &record, &after)?;
+            if !planted!(NotFrozenBeforeSending) {
+                ledger.put(&name, &record, &after)?;
+            }
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
-                claims.claimed.push(Claimed { name, flight });
+                claims.claimed.push(Claimed { name, flight, given_up });
             }
         }
         if !moved {
@@ -82,6 +92,9 @@ fn hold(
         return Ok(unlisted(&name.entity));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };
+    if planted!(ChildBeforeItsParent) {
+        return Ok(None);
+    }
     for parent in intention.references.iter().filter(|parent| *parent != name) {
         if !ledger.record(parent)?.admits_children() && !leads_back(ledger.tx, parent, name)? {
             return Ok(Some(parent.clone()));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::ledger::{Changes, Ledger, Tally};
 use super::pause::{self, Pause, PauseReason};
@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) pause: Mutex<Option<Pause>>,
+    /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
+    pub(crate) given_up: Arc<AtomicU64>,
     /// True once the engine is shutting down: nothing new is begun.
     pub(crate) closing: watch::Sender<bool>,
     #[expect(dead_code, reason = "held for its Drop")]
@@ -82,7 +84,9 @@ impl Core {
         F: FnOnce(&mut Ledger<'_>) -> Result<R, E> + Send + 'static,
     {
         let linked = Arc::clone(&self.linked);
-        let (result, changes) = storage::transact(&*self.storage, &self.principal, move |tx| {
+        let everybody = Principal::default();
+        let principal = if planted!(EverybodysQueue) { &everybody } else { &self.principal };
+        let (result, changes) = storage::transact(&*self.storage, principal, move |tx| {
             let mut ledger = Ledger::new(tx, &linked);
             let result = work(&mut ledger)?;
             Ok::<_, E>((result, ledger.into_changes()))
@@ -92,11 +96,11 @@ impl Core {
         Ok(result)
     }
 
-    /// Calls the user's code, one call at a time.
-    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
-        // It is never closed; without a permit the call would merely not be alone.
-        let _turn = self.handlers.acquire().await;
-        IN_HANDLER.scope((), handler).await
+    /// Waits for the turn to call the user's code. It is held until what the code was told of is written, so that nobody
+    /// else tells anything in between.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        // It is never closed; without a permit the calls would merely not be alone.
+        Turn(if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() })
     }
 
     /// Applies what a durable transaction changed.
@@ -226,13 +230,22 @@ impl Core {
         if let Some(revision) = consequence.overruled {
             self.receipts.tell(record, revision, Fate::Overruled);
         }
-        if let Some(revision) = consequence.through {
+        if let Some(revision) = consequence.through.filter(|_| !planted!(ReceiptsAreNotTold)) {
             self.receipts.tell(record, revision, Fate::Through);
         }
         if consequence.parked {
             report.parked += 1;
             self.receipts.tell(record, u64::MAX, Fate::Parked);
         }
+    }
+}
+
+/// The turn to call the user's code.
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held for its Drop")] Option<SemaphorePermit<'a>>);
+
+impl Turn<'_> {
+    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
+        IN_HANDLER.scope((), handler).await
     }
 }
 

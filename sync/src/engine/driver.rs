@@ -91,6 +91,8 @@ async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<b
     let alarm = alarm.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
     let mut edge = false;
     tokio::select! {
+        // In one order, so that a simulation is repeatable.
+        biased;
         () = inbox.changed() => {}
         () = sleep_until(alarm), if !asleep => {}
         changed = online.changed(), if !timers.deaf => match changed {
@@ -187,7 +189,7 @@ impl Timers {
         let wall = core.now();
         let in_time = |at: DateTime<Utc>| now + (at - wall).to_std().unwrap_or_default().min(LONGEST_SLEEP);
         match core.next_attempt().await {
-            Ok(next) => self.flush_at = next.map(in_time),
+            Ok(next) => self.flush_at = next.map(in_time).filter(|_| !planted!(TimerIsLost)),
             Err(_) => self.flush_at = Some(in_time(core.retry_at(3))),
         }
         if wanted.pull == Pulls::Nothing {

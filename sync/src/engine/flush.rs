@@ -26,7 +26,12 @@ pub(crate) async fn flush(
     run.gate.shut();
     let mut result = sent;
     while let Some(finished) = run.attempts.join_next_with_id().await {
-        result = result.and(run.finish(finished, report).await);
+        let finished = run.finish(finished, report).await;
+        if planted!(StorageErrorCutsAttemptsShort) {
+            finished?;
+            continue;
+        }
+        result = result.and(finished);
     }
     result.map(|()| run.stopped)
 }
@@ -65,7 +70,8 @@ impl<'a> Run<'a> {
     }
 
     async fn send_all(&mut self, report: &mut SyncReport) -> Result<(), StorageError> {
-        while self.stopped.is_none() && !self.core.is_closing() {
+        // A gate that is shut lets nothing through: claiming more would go round in a circle until it is known why.
+        while self.stopped.is_none() && !self.gate.is_shut() && !self.core.is_closing() {
             let claims = self.claim_and_launch().await?;
             let Some(finished) = self.attempts.join_next_with_id().await else {
                 if claims.more {
@@ -95,8 +101,11 @@ impl<'a> Run<'a> {
         }
         let (known, under_way) = (Arc::clone(&self.known), self.under_way.values().cloned().collect());
         let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
-        let mut claims =
-            self.core.transact(move |ledger| claim(ledger, &known, under_way, want, now, horizon)).await?;
+        let given_up = Arc::clone(&self.core.given_up);
+        let mut claims = self
+            .core
+            .transact(move |ledger| claim(ledger, &known, under_way, want, &given_up, now, horizon))
+            .await?;
         self.launched = true;
         for claimed in claims.claimed.drain(..) {
             let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));

@@ -44,7 +44,7 @@ impl<'a> Ledger<'a> {
         let waiting = |record: &Record| record.oldest_waiting().map(|waiting| waiting.id);
         let advanced =
             waiting(before) != waiting(after) || (!before.admits_children() && after.admits_children());
-        if advanced && before.is_pending() && self.is_linked(&name.entity) {
+        if advanced && !planted!(BlockedForEver) && before.is_pending() && self.is_linked(&name.entity) {
             self.tx.release(name)?;
         }
         Ok(())

@@ -172,6 +172,8 @@ impl Listener {
         let mut ended = Ended::default();
         loop {
             let heard = tokio::select! {
+                // In one order, so that a simulation is repeatable.
+                biased;
                 heard = changes.next() => heard,
                 // A connection of before is as good as lost: it may never say so.
                 Ok(_) = self.online.wait_for(|online| !*online) => None,

@@ -14,6 +14,7 @@ pub(crate) mod inbox;
 pub(crate) mod ledger;
 mod listen;
 pub(crate) mod outbox;
+pub(crate) mod outdated;
 pub(crate) mod page;
 pub(crate) mod pause;
 pub(crate) mod port;

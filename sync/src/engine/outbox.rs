@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Stamper, outside_of_handlers};
+use super::core::{Core, Stamper, Turn, outside_of_handlers};
 use super::ledger::Ledger;
+use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
 use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
-use crate::error::{Error, HandlerError};
+use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, Edit, Enqueued, EntityName, OperationId, ParkReason, Record, RecordRef, Rules,
+    Decision, Dispute, Edit, Enqueued, EntityName, GivenUp, OperationId, ParkReason, Record, RecordRef,
     ServerCopy, discard, enqueue, reinstate,
 };
 use crate::report::SyncReport;
@@ -22,30 +24,55 @@ use crate::telemetry::SyncEvent;
 /// How many rows one transaction takes on when everything of a kind is concerned.
 const BATCH: usize = 500;
 
+/// Edits that a transaction took in.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) receipts: Vec<Receipt>,
+    /// To be told once the transaction is durable.
+    pub(crate) withdrawn: Vec<Withdrawn>,
+}
+
+/// Edits that a deletion took back.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    record: RecordRef,
+    under_way: Option<u64>,
+    through: u64,
+}
+
+impl Withdrawn {
+    pub(crate) fn tell(self, receipts: &Receipts) {
+        receipts.take_back(&self.record, self.under_way, self.through);
+    }
+}
+
 /// Takes edits into the queue, inside a transaction that its caller makes durable.
 pub(crate) fn take(
     ledger: &mut Ledger<'_>,
     stamper: &Stamper,
     receipts: &Arc<Receipts>,
     edits: Vec<(RecordRef, Edit)>,
-) -> Result<Vec<Receipt>, StorageError> {
-    let mut issued = Vec::with_capacity(edits.len());
+) -> Result<Taken, StorageError> {
+    let mut taken = Taken::default();
     for (name, edit) in edits {
         let before = ledger.record(&name)?;
         let stamp = stamper.stamp();
         let (after, enqueued) = enqueue(before.clone(), edit, stamp);
         ledger.put(&name, &before, &after)?;
-        issued.push(match enqueued {
+        taken.receipts.push(match enqueued {
             Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
             Enqueued::Withdrawn => {
                 let under_way = after.flight.as_ref().map(|flight| flight.intention.revision);
-                receipts.take_back(&name, under_way, stamp.seq);
+                if planted!(ReceiptBeforeTheCommit) {
+                    receipts.take_back(&name, under_way, stamp.seq);
+                }
+                taken.withdrawn.push(Withdrawn { record: name.clone(), under_way, through: stamp.seq });
                 leaving(receipts, stamp.id, name, &after)
             }
             Enqueued::AlreadyLeaving => leaving(receipts, stamp.id, name, &after),
         });
     }
-    Ok(issued)
+    Ok(taken)
 }
 
 /// The receipt of a deletion that adds nothing to what is under way, if anything is.
@@ -63,7 +90,12 @@ impl Core {
             return Err(Error::ShutDown);
         }
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
-        self.transact(move |ledger| Ok(take(ledger, &stamper, &receipts, edits)?)).await
+        let taken =
+            self.transact::<_, Error, _>(move |ledger| Ok(take(ledger, &stamper, &receipts, edits)?)).await?;
+        for withdrawn in taken.withdrawn {
+            withdrawn.tell(&self.receipts);
+        }
+        Ok(taken.receipts)
     }
 
     /// When the next attempt to send something is to be made.
@@ -132,8 +164,8 @@ impl Core {
     pub(crate) async fn discard(&self, id: OperationId) -> Result<(), Error> {
         outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
-        let (name, record) = found.ok_or(Error::NotParked(id))?;
-        self.give_up(name, record).await
+        let (name, _) = found.ok_or(Error::NotParked(id))?;
+        self.give_up(name, id).await
     }
 
     /// Gives every waiting and parked operation up. Answers how many records there were.
@@ -150,48 +182,99 @@ impl Core {
             };
             after = Some(last);
             for (name, record) in page {
-                self.give_up(name, record).await?;
-                cleared += 1;
+                if let Some(newest) = record.newest() {
+                    self.give_up(name, newest.id).await?;
+                    cleared += 1;
+                }
             }
         }
     }
 
-    async fn give_up(&self, name: RecordRef, expected: Record) -> Result<(), Error> {
+    /// Gives a record's edits up, unless a newer one was made meanwhile. The app is told first; when what the server has
+    /// is not known, it is asked for at the next pull.
+    async fn give_up(&self, name: RecordRef, given_up: OperationId) -> Result<(), Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
-        let known = server_copy(&expected, &rules);
-        if let (Some(port), Some(copy)) = (port, &known) {
-            self.tell(port, &name, copy).await?;
+        let turn = self.turn().await;
+        let record = name.clone();
+        let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record(&record)?)).await?;
+        if now.newest().is_none_or(|newest| newest.id != given_up) {
+            return Ok(());
         }
-        let (record, id) = (name.clone(), expected.newest().map(|newest| newest.id));
+        let (_, known) = discard(now, &rules);
+        let told = match (port, &known) {
+            (Some(port), GivenUp::Known(copy)) => {
+                self.tell(&turn, port, &name, copy, &Shown::AsPulled).await?;
+                Some((port, copy))
+            }
+            _ => None,
+        };
+        let (record, ask) = (name.clone(), known == GivenUp::Unknown);
+        let count = Arc::clone(&self.given_up);
         let revision = self
             .transact::<_, Error, _>(move |ledger| {
-                let before = ledger.record(&name)?;
+                let before = ledger.record(&record)?;
                 // An edit that was made meanwhile is none of those that are given up.
-                if before.newest().map(|newest| newest.id) != id {
+                let Some(newest) = before.newest().filter(|newest| newest.id == given_up) else {
                     return Ok(None);
-                }
-                let revision = before.newest().map(|newest| newest.revision);
+                };
+                let revision = newest.revision;
+                count.fetch_add(1, Ordering::Relaxed);
                 let (after, _) = discard(before.clone(), &rules);
-                ledger.put(&name, &before, &after)?;
-                Ok(revision)
+                ledger.put(&record, &before, &after)?;
+                if ask && !planted!(DiscardedIsNotAskedFor) {
+                    outdated::note(ledger, &record)?;
+                }
+                Ok(Some(revision))
             })
             .await?;
-        if let Some(revision) = revision {
-            self.receipts.tell(&record, revision, Fate::TakenBack);
+        match (revision, told) {
+            (Some(revision), _) => self.receipts.tell(&name, revision, Fate::TakenBack),
+            (None, Some((port, copy))) => self.set_right(&turn, port, &name, copy).await?,
+            (None, None) => {}
         }
         Ok(())
     }
 
-    async fn tell(
+    /// The app was told what a record looks like while that changed: it is told anew. Where no edit waits, what the
+    /// server has is asked for at the next pull.
+    async fn set_right(
         &self,
+        turn: &Turn<'_>,
         port: &Arc<dyn EntityPort>,
         name: &RecordRef,
         copy: &ServerCopy,
     ) -> Result<(), Error> {
-        self.call(port.tell(&name.key, copy, &Shown::AsPulled))
-            .await
-            .map_err(|error| Error::Handler(Arc::new(error)))
+        let mut shown = None;
+        loop {
+            let record = name.clone();
+            let now = self
+                .transact::<_, Error, _>(move |ledger| {
+                    let local =
+                        ledger.record(&record)?.newest().map(|newest| newest.write.payload().cloned());
+                    if local.is_none() {
+                        outdated::note(ledger, &record)?;
+                    }
+                    Ok(local.map(Shown::Local))
+                })
+                .await?;
+            match &now {
+                Some(local) if shown != now => self.tell(turn, port, name, copy, local).await?,
+                _ => return Ok(()),
+            }
+            shown = now;
+        }
+    }
+
+    async fn tell(
+        &self,
+        turn: &Turn<'_>,
+        port: &Arc<dyn EntityPort>,
+        name: &RecordRef,
+        copy: &ServerCopy,
+        shown: &Shown,
+    ) -> Result<(), Error> {
+        turn.call(port.tell(&name.key, copy, shown)).await.map_err(|error| Error::Handler(Arc::new(error)))
     }
 
     /// Answers a conflict that was deferred to the user.
@@ -202,31 +285,44 @@ impl Core {
         decision: Decision,
     ) -> Result<(), Error> {
         outside_of_handlers()?;
-        let mut known = Known::default();
+        let turn = self.turn().await;
+        let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {
             let (rules, stamper) = (port.rules(), self.stamper());
-            let (decision, now_known) = (decision.clone(), known.clone());
-            let (name, step) = self
+            let (decision, earlier) = (decision.clone(), told.clone());
+            let result = self
                 .transact::<_, Error, _>(move |ledger| {
                     let (name, before) = ledger.tx.parked_by_id(id)?.ok_or(Error::NotParked(id))?;
                     let dispute = dispute(&before).ok_or(Error::NotAConflict(id))?;
+                    // What the app was told of an earlier version of the server's is told anew.
+                    let shown =
+                        earlier.filter(|(_, copy, _)| *copy == dispute.remote).map(|(.., shown)| shown);
+                    let known = Known { decision: None, shown };
                     let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
-                    let step = apply(before.clone(), &dispute, decision, &now_known, around);
+                    let step = apply(before.clone(), &dispute, decision, &known, around);
                     if let Step::Write(after, _) = &step {
                         ledger.put(&name, &before, after)?;
                     }
                     Ok((name, step))
                 })
-                .await?;
+                .await;
+            let (name, step) = match (result, told) {
+                (Ok(found), _) => found,
+                // A newer edit took the place of the conflict while the app was told.
+                (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
+                    self.set_right(&turn, port, &name, &copy).await?;
+                    return Err(error);
+                }
+                (Err(error), _) => return Err(error),
+            };
             match step {
                 Step::Write(_, consequence) => {
                     self.announce_answer(&name, consequence);
                     return Ok(());
                 }
                 Step::Show(shown, copy) => {
-                    let told = self.call(port.tell(&name.key, &copy, &shown)).await;
-                    told.map_err(|error: HandlerError| Error::Handler(Arc::new(error)))?;
-                    known.shown = Some(shown);
+                    self.tell(&turn, port, &name, &copy, &shown).await?;
+                    told = Some((name, copy, shown));
                 }
                 Step::Decide(_) => return Err(Error::NotParked(id)),
             }
@@ -245,13 +341,4 @@ pub(crate) fn dispute(record: &Record) -> Option<Dispute> {
     let parked = record.parked.as_ref()?;
     let ParkReason::Deferred { remote } = &parked.reason else { return None };
     Some(record.dispute(&parked.intention, remote.clone()))
-}
-
-/// The server's state of a record whose local edits are given up, as far as it is known.
-fn server_copy(record: &Record, rules: &Rules) -> Option<ServerCopy> {
-    let (given_up, seen) = discard(record.clone(), rules);
-    seen.or_else(|| match given_up.base {
-        Some(base) => base.value.map(|value| ServerCopy::Present { version: base.version, value }),
-        None => Some(ServerCopy::Deleted),
-    })
 }

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::core::{Core, Stamper};
+use super::core::{Core, Stamper, Turn};
 use super::ledger::Ledger;
+use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
@@ -58,24 +59,37 @@ impl Told {
     }
 }
 
-/// Hands a page over, and writes it down with its cursor.
+/// What is done with once a page is written.
+#[derive(Debug, Clone)]
+pub(crate) enum Covers {
+    /// Everything up to this cursor.
+    UpTo(Option<Cursor>),
+    /// The question after this one record.
+    Outdated(RecordRef),
+}
+
+/// Hands a page over, and writes it down with what it covers.
 pub(crate) async fn apply(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     read: &ReadPage,
-    cursor: Option<&Cursor>,
+    covers: Covers,
     has_more: bool,
     report: &mut SyncReport,
 ) -> Result<(), Trouble> {
     let entity = port.info().entity_name();
+    if planted!(OneBadItemStopsThePage) && !read.unreadable.is_empty() {
+        return Err(StorageError::Aborted.into());
+    }
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
+    let turn = core.turn().await;
     loop {
         let writing = Writing {
             entity: entity.clone(),
             page: Arc::clone(&read.page),
             told: told.clone(),
-            cursor: cursor.cloned(),
+            covers: covers.clone(),
             aside: aside.clone(),
             rules: port.rules(),
             stamper: core.stamper(),
@@ -90,17 +104,20 @@ pub(crate) async fn apply(
             }
             Written::TellEverything => {
                 let everything: Vec<_> = (0..read.page.len()).map(|index| (index, Shown::AsPulled)).collect();
-                deliver(core, read, &everything, has_more).await?;
+                let delivered = deliver(&turn, read, &everything, has_more).await;
+                if !planted!(CursorMovesOnAnError) {
+                    delivered?;
+                }
                 told.everything = Some(Shown::AsPulled);
             }
-            Written::Missing(steps) => supply(core, port, read, has_more, steps, &mut told).await?,
+            Written::Missing(steps) => supply(&turn, port, read, has_more, steps, &mut told).await?,
         }
     }
 }
 
 /// Asks the strategy where it has to decide; when nothing is left to decide, tells the handler the rest.
 async fn supply(
-    core: &Core,
+    turn: &Turn<'_>,
     port: &Arc<dyn EntityPort>,
     read: &ReadPage,
     has_more: bool,
@@ -112,7 +129,7 @@ async fn supply(
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
-                let decision = core.call(port.decide(read.page.key(index), &dispute)).await?;
+                let decision = turn.call(port.decide(read.page.key(index), &dispute)).await?;
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
                 decided = true;
@@ -124,7 +141,7 @@ async fn supply(
     if decided {
         return Ok(());
     }
-    deliver(core, read, &shows, has_more).await?;
+    deliver(turn, read, &shows, has_more).await?;
     for (index, shown) in shows {
         told.entry(index).shown = Some(shown);
     }
@@ -132,7 +149,7 @@ async fn supply(
 }
 
 async fn deliver(
-    core: &Core,
+    turn: &Turn<'_>,
     read: &ReadPage,
     shown: &[(usize, Shown)],
     has_more: bool,
@@ -140,7 +157,7 @@ async fn deliver(
     if shown.is_empty() {
         return Ok(());
     }
-    core.call(read.page.deliver(shown, has_more)).await
+    turn.call(read.page.deliver(shown, has_more)).await
 }
 
 /// Reports what could not be read, and prepares it to be kept aside.
@@ -182,7 +199,7 @@ struct Writing {
     entity: EntityName,
     page: Arc<dyn TypedPage>,
     told: Told,
-    cursor: Option<Cursor>,
+    covers: Covers,
     aside: Vec<SetAside>,
     rules: Rules,
     stamper: Stamper,
@@ -190,6 +207,9 @@ struct Writing {
 
 impl Writing {
     fn run(&self, ledger: &mut Ledger<'_>) -> Result<Written, Trouble> {
+        if let (Covers::UpTo(cursor), true) = (&self.covers, planted!(CursorBeforeTheHandler)) {
+            ledger.tx.set_cursor(&self.entity, cursor.as_ref())?;
+        }
         let nothing_waits = ledger.tx.pending(Some(&self.entity), None, 1)?.is_empty();
         let consequences = if nothing_waits && self.told.except.is_empty() {
             if self.told.everything.is_none() && self.page.len() > 0 {
@@ -213,9 +233,14 @@ impl Writing {
             }
         }
         for item in &self.aside {
-            ledger.tx.set_aside(item)?;
+            if !planted!(BadItemIsDropped) {
+                ledger.tx.set_aside(item)?;
+            }
         }
-        ledger.tx.set_cursor(&self.entity, self.cursor.as_ref())?;
+        match &self.covers {
+            Covers::UpTo(cursor) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
+            Covers::Outdated(record) => outdated::forget(ledger, record)?,
+        }
         Ok(Written::Done(consequences))
     }
 

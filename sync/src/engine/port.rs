@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
@@ -18,6 +19,9 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
 
     /// Reads one record as the server sent it.
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable>;
+
+    /// An id as the server writes it.
+    fn id_json(&self, key: &RecordKey) -> Result<Bytes, HandlerError>;
 
     /// Reads a page; items that cannot be read are kept apart.
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 
 use super::core::Core;
-use super::page::{Trouble, apply};
+use super::outdated;
+use super::page::{Covers, Trouble, apply};
 use super::pause::PauseReason;
 use super::port::{EntityPort, ReadPage};
 use crate::error::SyncError;
@@ -58,10 +59,30 @@ async fn run(
     let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
     let before = report.pulled;
     let mut trail = Trail::from(cursor.clone());
+    match outdated::ask(core, port, report).await {
+        Ok(()) => {}
+        Err(outdated::Trouble::Remote(source)) => return failed(core, entity, source).await,
+        Err(outdated::Trouble::Page(Trouble::Handler(error))) => return Ok(Ended::Failed(error.into())),
+        Err(outdated::Trouble::Page(Trouble::Storage(error))) => return Err(error),
+    }
+    let mut anew = false;
     let mut fetched = Some(fetch(core, port, cursor.clone()).await);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
             Ok(reply) => reply,
+            // Once only: a server that forgets what it has just said would be asked for ever.
+            Err(RemoteError::CursorGone { url })
+                if cursor.is_some() && !anew && !planted!(CursorGoneIsAnError) =>
+            {
+                tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");
+                core.end_pause().await?;
+                let entity = entity.clone();
+                core.transact::<_, StorageError, _>(move |ledger| ledger.tx.set_cursor(&entity, None))
+                    .await?;
+                (anew, cursor, trail) = (true, None, Trail::from(None));
+                fetched = Some(fetch(core, port, None).await);
+                continue;
+            }
             Err(source) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
@@ -76,10 +97,10 @@ async fn run(
         let at_limit = next.has_more && trail.pages >= core.settings.page_limit;
         let goes_on = next.has_more && !at_limit && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
-        let (applied, coming) =
-            futures::join!(apply(core, port, &read, next.cursor.as_ref(), next.has_more, report), async {
-                if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None }
-            });
+        let (applied, coming) = futures::join!(
+            apply(core, port, &read, Covers::UpTo(next.cursor.clone()), next.has_more, report),
+            async { if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None } }
+        );
         match applied {
             Ok(()) => {}
             Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),
@@ -126,9 +147,10 @@ async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<
         RemoteError::Unreachable { .. } => Some(PauseReason::Offline),
         RemoteError::Throttled { .. } => Some(PauseReason::Throttled),
         RemoteError::Unauthorized { .. } => Some(PauseReason::Unauthorized),
-        RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::Protocol { .. } => {
-            wish.map(|_| PauseReason::Throttled)
-        }
+        RemoteError::Transient { .. }
+        | RemoteError::Refused { .. }
+        | RemoteError::CursorGone { .. }
+        | RemoteError::Protocol { .. } => wish.map(|_| PauseReason::Throttled),
     };
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };

@@ -41,10 +41,12 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         Edit::Delete => {
             let never_sent = record.base.is_none() && record.flight.is_none() && parked.is_none();
             let taken_back = match &waiting {
-                Some(Intention { write: Write::Create(_), echo: None, .. }) => never_sent || leaves(&record),
+                Some(Intention { write: Write::Create(_), echoes, .. }) if echoes.is_empty() => {
+                    never_sent || leaves(&record)
+                }
                 _ => false,
             };
-            if taken_back {
+            if taken_back || (planted!(CreateAndDeleteAlwaysVanish) && record.base.is_none()) {
                 return (record, Enqueued::Withdrawn);
             }
             if waiting.is_none() && leaves(&record) {
@@ -62,10 +64,17 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
             None => (Write::Update(payload), references),
         },
     };
+    if planted!(EditReplacesTheFlight) {
+        record.flight = None;
+    }
+    let crossed = waiting.as_ref().is_some_and(|waiting| waiting.crossed)
+        || parked.as_ref().is_some_and(|parked| parked.intention.crossed || parked.reason.seen().is_some());
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
-    let echo = waiting.as_ref().and_then(|waiting| waiting.echo.clone()).or_else(|| {
-        parked.and_then(|parked| parked.intention.write.payload().cloned().or(parked.intention.echo))
-    });
+    let echoes = match (&waiting, parked) {
+        (Some(waiting), _) => waiting.echoes.clone(),
+        (None, Some(parked)) => parked.intention.may_have_left(),
+        (None, None) => Vec::new(),
+    };
     record.queued = Some(Intention {
         id: stamp.id,
         seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),
@@ -75,7 +84,8 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         references,
         not_before: waiting.as_ref().and_then(|waiting| waiting.not_before),
         rounds: waiting.as_ref().map_or(0, |waiting| waiting.rounds),
-        echo,
+        echoes,
+        crossed,
     });
     (record, Enqueued::Queued)
 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::enqueue::{Edit, Enqueued, enqueue};
 pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, RecordRef, Version};
 pub use self::next::{Lane, Next, launch, next};
-pub use self::park::{discard, reinstate};
+pub use self::park::{GivenUp, discard, reinstate};
 pub use self::payload::Payload;
 pub use self::rebase::{Rebased, rebase};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};
@@ -126,10 +126,32 @@ pub struct Intention {
     /// How many conflicts in a row this edit went through.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rounds: u32,
-    /// What an earlier operation of this device, whose outcome never became known, may have left on the server:
-    /// finding that there is no conflict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub echo: Option<Payload>,
+    /// What earlier operations of this device, whose outcome never became known, may have left on the server; `None` for
+    /// nothing, after a deletion. Finding that there is no conflict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echoes: Vec<Option<Payload>>,
+    /// Somebody else's version was pulled that is neither the base nor kept, because the outcome of an attempt was
+    /// unknown or the operation was parked: the record is read anew once the server took this or the user gave it up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crossed: bool,
+}
+
+/// How many echoes are kept: after that many operations without an answer, the oldest is forgotten.
+const MOST_ECHOES: usize = 8;
+
+impl Intention {
+    /// What this operation, and those before it, may have left on the server if it was sent.
+    fn may_have_left(self) -> Vec<Option<Payload>> {
+        if planted!(EchoIsForgotten) {
+            return Vec::new();
+        }
+        let mut echoes = self.echoes;
+        echoes.push(self.write.payload().cloned());
+        if echoes.len() > MOST_ECHOES {
+            echoes.remove(0);
+        }
+        echoes
+    }
 }
 
 /// An operation that was sent at least once and whose outcome is not known.
@@ -143,10 +165,6 @@ pub struct Flight {
     pub attempts: u32,
     /// When it is to be sent again.
     pub due: DateTime<Utc>,
-    /// Somebody else's version was pulled while the outcome was unknown, so the record is read anew once the
-    /// outcome is known.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub crossed: bool,
 }
 
 /// An operation in nobody's way: it waits for the user.
@@ -301,10 +319,11 @@ impl ServerCopy {
     }
 
     fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {
-        match (self, &intention.echo) {
+        intention.echoes.iter().any(|echo| match (self, echo) {
             (Self::Present { value, .. }, Some(echo)) => value.same_content(echo, rules),
+            (Self::Deleted, None) => true,
             _ => false,
-        }
+        })
     }
 }
 
@@ -373,16 +392,15 @@ impl Record {
     pub fn admits_children(&self) -> bool {
         let leaving = self.flight.as_ref().is_some_and(|flight| flight.intention.write == Write::Delete);
         let returning = self.queued.as_ref().is_some_and(|queued| queued.write != Write::Delete);
+        let seen = self.parked.as_ref().and_then(|parked| parked.reason.seen());
         match (&self.base, self.is_pending()) {
             (_, false) => true,
+            // A pull has shown it since it was parked.
+            (None, true) if matches!(seen, Some(ServerCopy::Present { .. })) => true,
             (Some(_), true) => !(leaving && returning),
             // A deletion of a record that was never seen does not announce that it will come to exist.
             (None, true) => self.newest().is_some_and(|newest| newest.write == Write::Delete),
         }
-    }
-
-    fn echo_of_flight(flight: &Flight) -> Option<Payload> {
-        flight.intention.write.payload().cloned().or_else(|| flight.intention.echo.clone())
     }
 }
 

@@ -104,7 +104,7 @@ pub fn next(record: &Record, now: DateTime<Utc>, horizon: TimeDelta) -> Next<'_>
         Lane::Waiting { due, .. } => Some(due),
     };
     match due {
-        Some(due) if due > now && due - now <= horizon => Next::Wait(due),
+        Some(due) if due > now && (due - now <= horizon || planted!(ClockSetBackWaits)) => Next::Wait(due),
         _ => record.oldest_waiting().map_or(Next::Nothing, Next::Send),
     }
 }
@@ -121,7 +121,8 @@ pub fn launch(mut record: Record, now: DateTime<Utc>) -> Record {
         }
         (None, Some(intention)) => {
             let if_match = record.base.as_ref().and_then(|base| base.version.clone());
-            record.flight = Some(Flight { intention, if_match, attempts: 0, due: now, crossed: false });
+            let if_match = if_match.filter(|_| !planted!(IfMatchIsForgotten));
+            record.flight = Some(Flight { intention, if_match, attempts: 0, due: now });
         }
         (None, None) => {}
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Flight, ParkReason, Record, Rules, ServerCopy};
+use super::{Base, Flight, Intention, ParkReason, Record, Rules, ServerCopy};
 
 impl ParkReason {
     /// Notes a newer state of the server.
@@ -18,22 +18,41 @@ impl ParkReason {
 #[must_use]
 pub fn reinstate(mut record: Record, now: DateTime<Utc>) -> Record {
     if let Some(parked) = record.parked.take() {
-        let crossed = parked.reason.seen().is_some();
-        let (intention, if_match) = (parked.intention, parked.if_match);
-        record.flight = Some(Flight { intention, if_match, attempts: 0, due: now, crossed });
+        let crossed = parked.intention.crossed || parked.reason.seen().is_some();
+        let intention = Intention { crossed, ..parked.intention };
+        record.flight = Some(Flight { intention, if_match: parked.if_match, attempts: 0, due: now });
     }
     record
 }
 
-/// Gives the record's local edits up, and says which state of the server is known, if any.
+/// What is known of a record once its local edits were given up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GivenUp {
+    /// The server has this, as far as it was seen.
+    Known(ServerCopy),
+    /// It has to be asked: of what it has, only the version was kept, or another state was seen and not kept.
+    Unknown,
+}
+
+/// Gives the record's local edits up, and says what is left to show.
 #[must_use]
-pub fn discard(mut record: Record, rules: &Rules) -> (Record, Option<ServerCopy>) {
-    let seen = record.parked.take().and_then(|parked| parked.reason.seen().cloned());
-    record.flight = None;
-    record.queued = None;
-    record.blocked_on = None;
-    if let Some(seen) = &seen {
-        record.base = seen.to_base(rules);
-    }
-    (record, seen)
+pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
+    let flight = record.flight.as_ref().map(|flight| &flight.intention);
+    let parked = record.parked.as_ref().map(|parked| &parked.intention);
+    let crossed = [flight, parked, record.queued.as_ref()].into_iter().flatten().any(|one| one.crossed);
+    let seen = record.parked.and_then(|parked| parked.reason.seen().cloned());
+    let base = match &seen {
+        Some(seen) => seen.to_base(rules),
+        None => record.base,
+    };
+    let known = match (seen, &base) {
+        (Some(seen), _) => GivenUp::Known(seen),
+        (None, _) if crossed => GivenUp::Unknown,
+        (None, None) => GivenUp::Known(ServerCopy::Deleted),
+        (None, Some(Base { value: None, .. })) => GivenUp::Unknown,
+        (None, Some(Base { version, value: Some(value) })) => {
+            GivenUp::Known(ServerCopy::Present { version: version.clone(), value: value.clone() })
+        }
+    };
+    (Record { base, ..Record::default() }, known)
 }

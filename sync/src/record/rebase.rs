@@ -1,7 +1,7 @@
 //! What a pulled version does to a record.
 
 use super::settle::accept;
-use super::{Dispute, Intention, Payload, Record, Rules, ServerCopy};
+use super::{Dispute, Flight, Intention, Payload, Record, Rules, ServerCopy, Write};
 
 /// What a pulled version came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +49,12 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
                 _ => (record, Rebased::Kept { local }),
             };
         }
-        let news = !remote.is_base(record.base.as_ref(), rules) && !remote.is_echo(&flight.intention, rules);
-        record.flight = Some(super::Flight { crossed: flight.crossed || news, ..flight });
+        // Without a version, what looks like the base may be newer than what the flight has written.
+        let old = remote.version().is_some() && remote.is_base(record.base.as_ref(), rules);
+        let news = !old && !remote.is_echo(&flight.intention, rules);
+        let crossed = flight.intention.crossed || (news && !planted!(CrossedIsForgotten));
+        let intention = Intention { crossed, ..flight.intention };
+        record.flight = Some(Flight { intention, ..flight });
         let local = record.newest().and_then(|newest| newest.write.payload().cloned());
         return (record, Rebased::Kept { local });
     }
@@ -58,6 +62,10 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         record.base = remote.to_base(rules);
         return (record, Rebased::Replaced);
     };
+    if planted!(PullOverwritesTheEdit) {
+        record.base = remote.to_base(rules);
+        return (record, Rebased::Replaced);
+    }
     on_queued(record, queued, remote, rules)
 }
 
@@ -70,10 +78,19 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
     }
     let known = remote.is_base(record.base.as_ref(), rules);
     if known || remote.is_echo(&queued, rules) {
-        if remote != ServerCopy::Deleted {
-            record.base = remote.to_base(rules);
+        let write = match queued.write {
+            // It is gone by this device's own doing.
+            Write::Update(payload) | Write::Overwrite(payload) if !known && remote == ServerCopy::Deleted => {
+                Write::Create(payload)
+            }
+            write => write,
+        };
+        let queued = Intention { write, ..queued };
+        record.base = remote.to_base(rules);
+        if planted!(RebaseForgetsTheBase) {
+            record.base = record.base.map(|base| super::Base { value: None, ..base });
         }
-        record.queued = Some(queued);
+        record.queued = Some(Intention { crossed: false, ..queued });
         return (record, Rebased::Kept { local });
     }
     let dispute = record.dispute(&queued, remote);

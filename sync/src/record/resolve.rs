@@ -20,7 +20,11 @@ impl Record {
     /// The conflict between one of the record's intentions and what the server has.
     pub(crate) fn dispute(&self, intention: &Intention, remote: ServerCopy) -> Dispute {
         Dispute {
-            base: self.base.as_ref().and_then(|base| base.value.clone()),
+            base: self
+                .base
+                .as_ref()
+                .and_then(|base| base.value.clone())
+                .filter(|_| !planted!(ConflictWithoutBase)),
             local: intention.write.payload().cloned(),
             remote,
             revision: intention.revision,
@@ -76,7 +80,7 @@ pub fn resolve(
     let Some(newest) = record.newest() else {
         return (record, Resolved::Nothing);
     };
-    if newest.revision != dispute.revision {
+    if newest.revision != dispute.revision && !planted!(DecisionOnAnOldEdit) {
         let dispute =
             Dispute { local: newest.write.payload().cloned(), revision: newest.revision, ..dispute.clone() };
         return (record, Resolved::Stale(Box::new(dispute)));
@@ -131,6 +135,6 @@ fn send(
     stamp: Stamp,
 ) -> (Record, Resolved) {
     let local = intention.write.payload().cloned();
-    let intention = Intention { echo: None, ..intention };
+    let intention = Intention { echoes: Vec::new(), ..intention };
     (retarget(record, intention, remote, rules, stamp), Resolved::Sending { local })
 }

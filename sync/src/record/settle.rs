@@ -78,9 +78,12 @@ pub enum Settled {
 /// Applies the outcome of an attempt to send the record's flight.
 #[must_use]
 pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp) -> (Record, Settled) {
-    let Some(flight) = record.flight.take() else {
+    let Some(mut flight) = record.flight.take() else {
         return (record, Settled::Nothing);
     };
+    if planted!(KeyForEachAttempt) {
+        flight.intention.id = stamp.id;
+    }
     match outcome {
         Outcome::Accepted { version, copy } => accept(record, flight, version, copy, rules),
         Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
@@ -114,6 +117,7 @@ pub(super) fn accept(
     rules: &Rules,
 ) -> (Record, Settled) {
     let revision = flight.intention.revision;
+    let version = version.filter(|_| !planted!(AckForgetsTheVersion));
     record.base = match flight.intention.write {
         Write::Create(sent) | Write::Update(sent) | Write::Overwrite(sent) => {
             Some(Base::seen(version, copy.unwrap_or(sent), rules))
@@ -121,6 +125,9 @@ pub(super) fn accept(
         Write::Delete => None,
     };
     record.blocked_on = None;
+    if planted!(AckClearsTheNewerEdit) {
+        record.queued = None;
+    }
     (record, Settled::Through { revision })
 }
 
@@ -131,15 +138,15 @@ fn conflict(
     rules: &Rules,
     stamp: Stamp,
 ) -> (Record, Settled) {
-    if remote.is_result_of(&flight.intention.write, rules) {
+    if remote.is_result_of(&flight.intention.write, rules) && !planted!(OwnWriteIsAConflict) {
         let version = remote.version().cloned();
         return accept(record, flight, version, remote.value().cloned(), rules);
     }
-    let unchanged = remote.is_echo(&flight.intention, rules) || remote.is_base(record.base.as_ref(), rules);
-    if unchanged && matches!(remote, ServerCopy::Present { .. }) {
+    let there = matches!(remote, ServerCopy::Present { .. });
+    if remote.is_echo(&flight.intention, rules) || (there && remote.is_base(record.base.as_ref(), rules)) {
         let decision = match record.queued.take() {
             // What is queued holds the newer edit; the flight did not get through and is covered by it.
-            Some(queued) => Intention { echo: remote.value().cloned(), ..queued },
+            Some(queued) => Intention { echoes: vec![remote.value().cloned()], ..queued },
             None => flight.intention,
         };
         return (retarget(record, decision, &remote, rules, stamp), Settled::Retargeted);
@@ -173,21 +180,26 @@ pub(super) fn retarget(
     // A server that never stops to conflict is given time, and the record its place on disk.
     let (rounds, not_before) =
         if rounds >= stamp.rounds.limit { (0, Some(stamp.rounds.later)) } else { (rounds, None) };
-    record.queued = Some(Intention { id: stamp.id, write, not_before, rounds, ..intention });
+    record.queued = Some(Intention { id: stamp.id, write, not_before, rounds, crossed: false, ..intention });
     record
 }
 
 /// Sets an operation aside for the user, unless a newer edit takes its place.
 fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) -> (Record, Settled) {
     record.blocked_on = None;
-    let Some(queued) = record.queued.take() else {
-        record.parked =
-            Some(Parked { intention: flight.intention, if_match: flight.if_match, reason, since: stamp.now });
+    if planted!(RefusedIsDropped) {
+        return (record, Settled::Parked);
+    }
+    let queued = record.queued.take().filter(|_| !planted!(ParkingDropsTheNewerEdit));
+    let Some(queued) = queued else {
+        let Flight { intention, if_match, .. } = flight;
+        record.parked = Some(Parked { intention, if_match, reason, since: stamp.now });
         return (record, Settled::Parked);
     };
-    let echo = queued.echo.clone().or_else(|| Record::echo_of_flight(&flight));
-    record.queued =
-        Some(Intention { write: standing_alone(queued.write, record.base.is_some()), echo, ..queued });
+    let crossed = queued.crossed || flight.intention.crossed;
+    let echoes = flight.intention.may_have_left();
+    let write = standing_alone(queued.write, record.base.is_some());
+    record.queued = Some(Intention { write, echoes, crossed, ..queued });
     (record, Settled::Superseded)
 }
 

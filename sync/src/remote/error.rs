@@ -63,6 +63,12 @@ pub enum RemoteError {
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
     },
+    /// 410 on a pull: the server no longer knows what the cursor means. Everything is to be pulled anew.
+    #[error("{url} no longer knows the cursor (status 410); everything has to be pulled anew")]
+    CursorGone {
+        /// What was asked.
+        url: String,
+    },
     /// An answer that is none of this protocol's: too large, not JSON, of another shape, a redirect elsewhere.
     #[error("{url} gave an answer of no use: {reason}")]
     Protocol {
@@ -88,6 +94,7 @@ impl RemoteError {
             | Self::Unauthorized { url, .. }
             | Self::Transient { url, .. }
             | Self::Refused { url, .. }
+            | Self::CursorGone { url }
             | Self::Protocol { url, .. } => url,
         }
     }
@@ -102,6 +109,7 @@ impl RemoteError {
             | Self::Transient { retry_after, .. }
             | Self::Refused { retry_after, .. }
             | Self::Protocol { retry_after, .. } => *retry_after,
+            Self::CursorGone { .. } => None,
         }
     }
 }

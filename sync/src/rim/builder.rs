@@ -164,9 +164,10 @@ impl<S: Schema> EngineBuilder<S> {
             handlers: Semaphore::new(1),
             status: watch::Sender::new(status),
             linked: Arc::new(linked),
-            seq: Arc::new(AtomicU64::new(recovered.last_seq)),
+            seq: Arc::new(AtomicU64::new(if planted!(NumbersStartAnew) { 0 } else { recovered.last_seq })),
             tally: Mutex::new(recovered.tally),
             pause: Mutex::new(recovered.pause),
+            given_up: Arc::default(),
             closing: watch::Sender::new(false),
             lock,
         };
@@ -195,7 +196,7 @@ async fn recover(
         // A note that cannot be read was left by another version; the pause it speaks of ends with this start.
         let pause = tx.note(pause::NOTE)?.and_then(|text| serde_json::from_str(&text).ok());
         Ok(Recovered {
-            tally: Tally::new(tx.counts()?),
+            tally: if planted!(CountsStartAtZero) { Tally::default() } else { Tally::new(tx.counts()?) },
             last_seq: tx.last_seq()?,
             oldest: oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)),
             pause,

@@ -344,7 +344,8 @@ impl<S: Schema> Engine<S> {
         Ok(retried)
     }
 
-    /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it.
+    /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it; where it
+    /// is not, the next pull of the entity asks the server for it.
     ///
     /// # Errors
     /// [`Error::NotParked`] when there is none with this id; the handler's or the storage's, and it stays parked.

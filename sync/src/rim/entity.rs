@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::decide;
@@ -52,6 +53,12 @@ where
         let payload = Payload::encode(&record)
             .map_err(|error| Unreadable { key: Some(key.clone()), reason: error.to_string() })?;
         Ok(ReadRecord { key, payload })
+    }
+
+    fn id_json(&self, key: &RecordKey) -> Result<Bytes, HandlerError> {
+        let id = id_of::<T>(key)?;
+        let json = serde_json::to_vec(&id);
+        json.map(Bytes::from).map_err(|source| HandlerError::Json { entity: T::INFO.entity_name(), source })
     }
 
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage {

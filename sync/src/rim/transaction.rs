@@ -10,7 +10,7 @@ use super::engine::edit;
 use super::entity::name_of;
 use crate::engine::core::Stamper;
 use crate::engine::ledger::{Changes, Ledger};
-use crate::engine::outbox::take;
+use crate::engine::outbox::{Withdrawn, take};
 use crate::engine::receipt::{Receipt, Receipts};
 use crate::entity::{EntityOf, Schema};
 use crate::error::Error;
@@ -26,6 +26,7 @@ pub struct AppTransaction<'a, 'c, S> {
     stamper: &'a Stamper,
     receipts: &'a Arc<Receipts>,
     changes: Changes,
+    withdrawn: Vec<Withdrawn>,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -55,9 +56,10 @@ impl<S: Schema> AppTransaction<'_, '_, S> {
 
     fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
         let mut ledger = Ledger::new(self.transaction, self.linked);
-        let receipt = take(&mut ledger, self.stamper, self.receipts, vec![edit])?.pop();
+        let mut taken = take(&mut ledger, self.stamper, self.receipts, vec![edit])?;
         self.changes.add(ledger.into_changes());
-        receipt.ok_or(Error::ShutDown)
+        self.withdrawn.append(&mut taken.withdrawn);
+        taken.receipts.pop().ok_or(Error::ShutDown)
     }
 }
 
@@ -127,15 +129,19 @@ impl SqliteStorage {
                     stamper: &stamper,
                     receipts: &receipts,
                     changes: Changes::default(),
+                    withdrawn: Vec::new(),
                     schema: PhantomData,
                 };
                 let result = work(&mut app).map_err(GivenUp::ByUser)?;
-                Ok((result, app.changes))
+                Ok((result, app.changes, app.withdrawn))
             })
             .await;
         match result {
-            Ok((result, changes)) => {
+            Ok((result, changes, withdrawn)) => {
                 core.count(changes);
+                for withdrawn in withdrawn {
+                    withdrawn.tell(&core.receipts);
+                }
                 pushed();
                 Ok(result)
             }

@@ -96,6 +96,8 @@ pub enum Fault {
     Unauthorized,
     /// Refused for good, with this status and explanation.
     Refused(u16, String),
+    /// 410 on a pull: the server no longer knows the cursor.
+    CursorGone,
     /// An answer of no use.
     Protocol(String),
     /// 409 or 412 without the record.
@@ -305,6 +307,7 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
             let problem = Some(Box::new(Problem { detail: Some(detail.clone()), ..Problem::default() }));
             RemoteError::Refused { url, refusal: Refusal { status: *status, problem }, retry_after: None }
         }
+        Fault::CursorGone => RemoteError::CursorGone { url },
         Fault::Protocol(reason) => {
             RemoteError::Protocol { url, reason: reason.clone(), retry_after: None, source: None }
         }

@@ -191,7 +191,7 @@ impl Device {
     }
 
     fn settle(&mut self, flight: &Flight, outcome: Outcome) {
-        let crossed = flight.crossed && matches!(outcome, Outcome::Accepted { .. });
+        let crossed = flight.intention.crossed && matches!(outcome, Outcome::Accepted { .. });
         let stamp = self.stamp();
         let queued = self.record.queued.clone();
         let (record, settled) = settle(std::mem::take(&mut self.record), outcome, &RULES, stamp);

@@ -186,10 +186,6 @@ async fn only_200_is_a_page() {
         let error = remote(&server).pull(page_of(10)).await.unwrap_err();
         assert!(matches!(error, RemoteError::Protocol { .. }), "{status}: {error:?}");
     }
-    // For instance: the cursor is older than the server remembers.
-    let server = Server::saying(Answer::status(410)).await;
-    let error = remote(&server).pull(page_after("old")).await.unwrap_err();
-    assert!(matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == 410), "{error:?}");
 }
 
 #[tokio::test]
@@ -221,4 +217,13 @@ async fn the_dialect_names_parameters_and_members() {
     let first = r#"{"id":"a","_rev":"1-x","version":3,"deleted":true}"#;
     assert_eq!(page.items, [record(Some("1-x"), first), tombstone("\"b\"")]);
     assert_eq!(page.position, Position::Cursor { cursor: Cursor::new("n"), has_more: true });
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_server_does_not_know_any_more_is_gone() {
+    let server = Server::saying(Answer::status(410)).await;
+    let error = remote(&server).pull(page_after("c1")).await.unwrap_err();
+    assert!(matches!(error, RemoteError::CursorGone { .. }), "{error:?}");
+    let error = remote(&server).pull(page_of(7)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Refused { .. }), "there was no cursor: {error:?}");
 }

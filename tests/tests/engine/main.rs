@@ -12,4 +12,5 @@ mod ordering;
 mod parked;
 mod pulling;
 mod pushing;
+mod simulated;
 mod unlucky;

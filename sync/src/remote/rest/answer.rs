@@ -114,8 +114,10 @@ impl Reader<'_> {
         mut answer: Answer,
     ) -> Result<Reply<Page>, RemoteError> {
         let retry_after = answer.retry_after();
-        if answer.status.as_u16() != 200 {
-            return Err(failure(&answer));
+        match answer.status.as_u16() {
+            200 => {}
+            410 if request.since.is_some() => return Err(RemoteError::CursorGone { url: answer.url }),
+            _ => return Err(failure(&answer)),
         }
         let body = without_mark(self.exchange.body(&mut answer)?);
         let page = page::decode(&body, request, self.dialect, self.exchange.max_response_bytes);

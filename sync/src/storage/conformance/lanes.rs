@@ -249,7 +249,6 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
         if_match: None,
         attempts: 0,
         due: at(0),
-        crossed: false,
     };
     put(
         &opened,

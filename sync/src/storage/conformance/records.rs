@@ -29,7 +29,8 @@ fn full() -> Record {
         references: vec![note("parent"), task("other")],
         not_before: Some(at(2)),
         rounds: 2,
-        echo: Some(payload("echo")),
+        echoes: vec![Some(payload("echo")), None],
+        crossed: true,
     };
     Record {
         base: Some(Base { version: Some(Version::new("W/\"1\"")), value: Some(payload("base")) }),
@@ -38,7 +39,6 @@ fn full() -> Record {
             if_match: Some(Version::new("")),
             attempts: 4,
             due: at(3),
-            crossed: true,
         }),
         queued: Some(intention.clone()),
         parked: Some(Parked {
@@ -284,7 +284,6 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         if_match: None,
         attempts: 0,
         due: at(0),
-        crossed: false,
     };
     put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
 }

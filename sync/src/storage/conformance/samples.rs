@@ -49,7 +49,8 @@ pub(super) fn intention(seq: u64) -> Intention {
         references: Vec::new(),
         not_before: None,
         rounds: 0,
-        echo: None,
+        echoes: Vec::new(),
+        crossed: false,
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn ready(seq: u64) -> Record {
 
 /// A record that was sent and is to be sent again.
 pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due, crossed: false };
+    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due };
     Record { flight: Some(flight), ..Record::default() }
 }
 

@@ -82,7 +82,8 @@ fn queued(seq: u64) -> Record {
         references: Vec::new(),
         not_before: None,
         rounds: 0,
-        echo: None,
+        echoes: Vec::new(),
+        crossed: false,
     };
     Record { queued: Some(intention), ..Record::default() }
 }

@@ -1,0 +1,96 @@
+//! Records that are to be asked for by name: their edits were given up, and what the server has instead is not known here.
+//!
+//! No page will tell, since for the server nothing has changed. So their names are noted in the transaction that gives the
+//! edits up, and each pull of the entity begins with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::core::Core;
+use super::ledger::Ledger;
+use super::page::{self, Covers, apply};
+use super::port::EntityPort;
+use crate::record::{EntityName, RecordKey, RecordRef};
+use crate::remote::{Fetched, PageItem, RemoteError};
+use crate::report::SyncReport;
+use crate::storage::StorageError;
+
+/// The name of the note in the storage.
+const NOTE: &str = "outdated";
+
+/// How many records of an entity are asked for one by one; when there are more, everything of it is pulled anew.
+const MOST: usize = 100;
+
+type Names = BTreeMap<EntityName, BTreeSet<RecordKey>>;
+
+/// Why a record could not be asked for. It is asked for again at the next pull.
+pub(crate) enum Trouble {
+    Remote(RemoteError),
+    Page(page::Trouble),
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+/// Has a record asked for at the next pull.
+pub(crate) fn note(ledger: &mut Ledger<'_>, record: &RecordRef) -> Result<(), StorageError> {
+    let mut names = read(ledger)?;
+    let keys = names.entry(record.entity.clone()).or_default();
+    keys.insert(record.key.clone());
+    if keys.len() > MOST {
+        names.remove(&record.entity);
+        ledger.tx.set_cursor(&record.entity, None)?;
+    }
+    write(ledger, &names)
+}
+
+/// The record is known now.
+pub(crate) fn forget(ledger: &mut Ledger<'_>, record: &RecordRef) -> Result<(), StorageError> {
+    let mut names = read(ledger)?;
+    if let Some(keys) = names.get_mut(&record.entity) {
+        keys.remove(&record.key);
+    }
+    write(ledger, &names)
+}
+
+/// Asks for the records of an entity, and hands them over like pages of one record.
+pub(crate) async fn ask(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    report: &mut SyncReport,
+) -> Result<(), Trouble> {
+    let entity = port.info().entity_name();
+    let names = core.transact::<_, StorageError, _>(read).await?;
+    for key in names.get(&entity).into_iter().flatten() {
+        let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
+        core.end_pause().await?;
+        let item = match fetched.answer {
+            Fetched::Present { version, body } => PageItem::Record { version, body },
+            Fetched::Missing => PageItem::Tombstone {
+                id: port.id_json(key).map_err(page::Trouble::from).map_err(Trouble::Page)?,
+            },
+        };
+        let read = port.read_page(vec![item]);
+        let covers = Covers::Outdated(RecordRef::new(entity.clone(), key.clone()));
+        apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
+    }
+    Ok(())
+}
+
+fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {
+    let text = ledger.tx.note(NOTE)?;
+    // A note that cannot be read was left by another version of the library.
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+fn write(ledger: &mut Ledger<'_>, names: &Names) -> Result<(), StorageError> {
+    let names: BTreeMap<_, _> = names.iter().filter(|(_, keys)| !keys.is_empty()).collect();
+    if names.is_empty() {
+        return ledger.tx.set_note(NOTE, None);
+    }
+    let text = serde_json::to_string(&names).map_err(|error| StorageError::Io(error.into()))?;
+    ledger.tx.set_note(NOTE, Some(&text))
+}

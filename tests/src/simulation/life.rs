@@ -1,0 +1,175 @@
+//! One life of a device's process, from its start to its end or its death.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sync::storage::StorageLock;
+use sync::{Clock, StorageError};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::dice::Dice;
+use super::disk::Written;
+use super::faults::Fault;
+use super::model::Intent;
+use super::world::{State, World};
+
+tokio::task_local! {
+    /// What the user is doing in this task; unset in the engine's own.
+    pub(crate) static INTENT: Intent;
+}
+
+/// One life of a device's process. What it holds does nothing any more once it is dead, as if the power were gone.
+pub(crate) struct Life {
+    pub(crate) world: Arc<World>,
+    pub(crate) device: usize,
+    pub(crate) account: usize,
+    pub(crate) number: u32,
+    pub(crate) in_handler: AtomicBool,
+    /// It is coming to an orderly end, and begins nothing new.
+    pub(crate) closing: AtomicBool,
+    dead: watch::Sender<bool>,
+    dice: Mutex<Dice>,
+    /// How many more places it lives to see.
+    places: Mutex<Option<u64>>,
+}
+
+impl Life {
+    pub(crate) fn new(world: Arc<World>, device: usize, account: usize, number: u32) -> Arc<Self> {
+        let dice = Dice::for_purpose(world.plan.seed, &[2, device as u64, u64::from(number)]);
+        Arc::new(Self {
+            world,
+            device,
+            account,
+            number,
+            in_handler: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            dead: watch::Sender::new(false),
+            dice: Mutex::new(dice),
+            places: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn dice(&self) -> std::sync::MutexGuard<'_, Dice> {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        *self.dead.borrow()
+    }
+
+    /// Waits for the death.
+    pub(crate) async fn died(&self) {
+        // The sender is in `self`, so the channel is open.
+        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
+    }
+
+    pub(crate) fn end(&self) {
+        self.dead.send_replace(true);
+    }
+
+    pub(crate) fn doom(&self, places: u64) {
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Some(places);
+    }
+
+    /// A place where the process can die. The dead never go on.
+    pub(crate) async fn place(&self, place: &str) {
+        if !self.is_dead() && self.world.state().is_exhausted() {
+            self.end();
+        }
+        if !self.is_dead() {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *places {
+                Some(0) if !self.world.state().quiet => {
+                    self.world.state().tally.count(Fault::Killed);
+                    self.note(format_args!("dies {place}"));
+                    self.end();
+                }
+                Some(left) => *left = left.saturating_sub(1),
+                None => {}
+            }
+        }
+        if self.is_dead() {
+            pending::<()>().await;
+        }
+    }
+
+    /// Whether this fault strikes now.
+    pub(crate) fn strikes(&self, fault: Fault) -> bool {
+        let rate = self.world.plan.rates.of(fault);
+        let struck = rate > 0 && self.dice().per_mille(rate) && !self.world.state().quiet;
+        if struck {
+            self.world.state().tally.count(fault);
+            self.note(format_args!("! {fault}"));
+        }
+        struck
+    }
+
+    /// Lets so many milliseconds pass.
+    pub(crate) async fn pass(&self, from: u64, to: u64) {
+        let millis = self.dice().between(from, to);
+        sleep(Duration::from_millis(millis)).await;
+        if self.is_dead() {
+            pending::<()>().await;
+        }
+    }
+
+    pub(crate) fn note(&self, what: std::fmt::Arguments<'_>) {
+        self.world.note(Some(self.device), what);
+    }
+
+    /// A transaction was committed: the moment of truth for everything that is checked.
+    pub(crate) fn committed(&self, written: &Written) {
+        let intent = INTENT.try_with(Clone::clone).unwrap_or(Intent::Engine);
+        self.world.state().committed(self, &intent, written);
+    }
+
+    pub(crate) fn take_possession(self: &Arc<Self>) -> Result<StorageLock, StorageError> {
+        let mut state = self.world.state();
+        let owner = &mut state.bodies[self.device].owner;
+        if owner.as_ref().is_some_and(|owner| !owner.is_dead()) {
+            return Err(StorageError::Locked { name: format!("the disk of device {}", self.device) });
+        }
+        *owner = Some(Arc::clone(self));
+        Ok(StorageLock::new(Possession(Arc::clone(self))))
+    }
+}
+
+struct Possession(Arc<Life>);
+
+impl Drop for Possession {
+    fn drop(&mut self) {
+        let mut state = self.0.world.state();
+        let owner: &mut Option<Arc<Life>> = &mut state.bodies[self.0.device].owner;
+        if owner.as_ref().is_some_and(|owner| owner.number == self.0.number) {
+            *owner = None;
+        }
+    }
+}
+
+/// The clock of a device: that of the world, and by how much it is wrong.
+pub(crate) struct SimClock(pub(crate) Arc<Life>);
+
+impl std::fmt::Debug for SimClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SimClock")
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> DateTime<Utc> {
+        let skew = self.0.world.state().bodies[self.0.device].skew;
+        self.0.world.now() + TimeDelta::seconds(skew)
+    }
+}
+
+impl State {
+    pub(crate) fn is_alive(&self, life: &Life) -> bool {
+        !life.is_dead() && self.defect.is_none()
+    }
+}

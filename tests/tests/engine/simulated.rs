@@ -1,0 +1,181 @@
+//! What the simulator found, each as a small story.
+
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
+use sync::{Error, MemoryStorage, SqliteStorage};
+use sync_tests::app::App;
+use sync_tests::device::Folder;
+use sync_tests::entities::{Note, Task, note, task};
+
+use crate::device::Device;
+
+/// A note that the server has, and a refused edit of it. Of the note's base only the version is kept.
+async fn refused_edit() -> Device {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    device.app.state().notes.insert("a".to_owned(), note("a", "mine", 1));
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device
+}
+
+async fn discard(device: &Device) {
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+}
+
+fn fetches(device: &Device) -> usize {
+    device.server.calls().iter().filter(|call| matches!(call, Call::Fetch { .. })).count()
+}
+
+#[tokio::test]
+async fn a_discarded_edit_gives_way_to_what_the_server_has_also_when_that_was_not_kept() {
+    let device = refused_edit().await;
+    discard(&device).await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "theirs");
+    device.engine.pull().await.unwrap();
+    assert_eq!(fetches(&device), 1, "it is asked for once");
+}
+
+#[tokio::test]
+async fn what_is_to_be_asked_for_is_remembered_by_the_next_engine() {
+    let device = refused_edit().await;
+    discard(&device).await;
+    device.server.once(Fault::RequestLost);
+    device.engine.pull().await.unwrap();
+    let device = device.restart().await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "theirs");
+}
+
+#[tokio::test]
+async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questions() {
+    let device = Device::new().await;
+    let notes = |title: &str| (0..150).map(|n| note(&n.to_string(), title, 0)).collect::<Vec<_>>();
+    for note in notes("theirs") {
+        device.server.put(&note);
+    }
+    device.engine.pull().await.unwrap();
+    for note in notes("mine") {
+        device.app.state().notes.insert(note.id.clone(), note);
+    }
+    device.engine.push_all(&notes("mine")).await.unwrap();
+    device.engine.clear_queue().await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert!(device.app.state().notes.values().all(|note| note.title == "theirs"));
+    assert!(fetches(&device) <= 100, "{} questions", fetches(&device));
+}
+
+#[tokio::test]
+async fn what_was_pulled_while_an_edit_was_parked_is_not_forgotten_when_that_is_corrected() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.put(&note("a", "theirs", 1));
+    device.engine.pull().await.unwrap();
+    device.engine.push_as(&note("a", "corrected", 2), sync::Operation::Update).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    discard(&device).await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().notes["a"].title, "theirs");
+}
+
+#[tokio::test]
+async fn a_receipt_is_not_told_of_a_deletion_whose_transaction_was_given_up() {
+    let folder = Folder::new();
+    let storage = SqliteStorage::open(folder.file("app.db")).unwrap();
+    let server = ScriptedRemote::new();
+    let engine = sync::Engine::builder(App::default(), server, storage.clone()).build().await.unwrap();
+    let receipt = engine.push(&note("a", "x", 0)).await.unwrap();
+    let given_up = storage.transaction(&engine, |tx| {
+        tx.delete::<Note>(&"a".to_owned())?;
+        Err::<(), Error>(Error::ShutDown)
+    });
+    given_up.await.unwrap_err();
+    engine.flush().await.unwrap();
+    receipt.synced().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_user_gave_up_is_not_sent_any_more() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    device.engine.clear_queue().await.unwrap();
+    gate.open();
+    flush.await.unwrap().unwrap();
+    let sent: Vec<_> = device.server.writes().into_iter().map(|write| write.key).collect();
+    assert_eq!(sent, ["a"], "`b` waited for its turn when it was given up");
+}
+
+#[tokio::test]
+async fn a_tombstone_that_is_pulled_while_a_creation_is_under_way_is_not_missed() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.app.state().notes.insert("a".to_owned(), note("a", "mine", 0));
+    device.server.once(Fault::AnswerLost);
+    device.engine.flush().await.unwrap();
+    device.server.remove::<Note>(&"a".to_owned());
+    device.engine.pull().await.unwrap();
+    device.wait_out();
+    device.engine.full_sync().await.unwrap();
+    assert!(device.server.records::<Note>().is_empty());
+    assert!(device.app.state().notes.is_empty(), "the app still shows what is gone");
+}
+
+#[tokio::test]
+async fn a_parked_creation_holds_nobody_back_once_the_record_was_seen_on_the_server() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "x")).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    assert!(device.server.records::<Task>().is_empty());
+    device.server.put(&note("a", "theirs", 1));
+    device.engine.full_sync().await.unwrap();
+    assert_eq!(device.server.records::<Task>().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_server_forgot_is_dropped_and_everything_is_pulled_anew() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.server.put(&note("b", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    device.app.state().notes.clear();
+    device.server.once(Fault::CursorGone);
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(report.errors.is_empty(), "{report:?}");
+    assert_eq!(device.app.state().notes["a"].title, "mine", "a pending edit stays on top");
+    assert_eq!(device.app.state().notes["b"].title, "theirs");
+    assert_eq!(device.engine.queue_len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_every_cursor_is_not_asked_for_ever() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
+    for id in ["a", "b", "c"] {
+        device.server.put(&note(id, "theirs", 0));
+    }
+    device.server.script(|call| match call {
+        Call::Pull { since: Some(_), .. } => Fault::CursorGone,
+        _ => Fault::None,
+    });
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(!report.errors.is_empty());
+    assert!(device.server.calls().len() <= 5, "{:?}", device.server.calls());
+}

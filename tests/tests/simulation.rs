@@ -1,0 +1,59 @@
+//! Tens of thousands of histories, and that the same seed tells the same story.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// Plays histories, and shows the shortest form of one that breaks a rule.
+fn assert_sound(first: u64, count: u64) {
+    let campaign = Campaign::run(first, count, cores(), Keep::Nothing);
+    let Some((seed, defect)) = campaign.defects.first() else { return };
+    let plan = shrink(&Plan::of(*seed));
+    let trace = play(&plan, Keep::Lines).trace.join("\n");
+    panic!(
+        "seed {seed} breaks `{}` at step {}: {}\n\nmade short:\n{}\n{trace}\n\nreplay: cargo run -p sync-tests --bin simulate -- --seed {seed} --trace",
+        defect.rule,
+        defect.step,
+        defect.text,
+        plan.script()
+    );
+}
+
+#[test]
+fn no_rule_is_broken_in_the_histories_of_twenty_thousand_seeds() {
+    assert_sound(1, 20_000);
+}
+
+#[test]
+fn no_rule_is_broken_in_histories_that_nobody_has_seen() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert_sound(u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap(), 2_000);
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story_byte_for_byte() {
+    for seed in 1..60 {
+        let (once, again) = (play(&Plan::of(seed), Keep::Lines), play(&Plan::of(seed), Keep::Lines));
+        assert_eq!(once.trace, again.trace, "seed {seed}");
+        assert_eq!(once.hash, again.hash, "seed {seed}");
+    }
+}
+
+#[test]
+fn another_process_on_any_number_of_threads_tells_the_same_story() {
+    let here = Campaign::run(1, 300, 1, Keep::Hash).hash;
+    for threads in ["1", "3"] {
+        let there = Command::new(env!("CARGO_BIN_EXE_simulate"))
+            .args(["--histories", "300", "--hash", "--threads", threads])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(there.stdout).unwrap().trim(), format!("{here:016x}"));
+    }
+}

@@ -5,6 +5,7 @@
 use chrono::{DateTime, TimeDelta};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::rows::{Columns, read_named};
@@ -44,9 +45,9 @@ pub fn row(data: &[u8]) {
     });
     let Ok((name, record)) = read else { return };
     let written = Columns::of(&name, &record).expect("what was read can be written");
-    let again = |text: Option<String>| text.as_deref().map(serde_json::from_str::<serde_json::Value>);
-    for text in [written.flight, written.queued, written.parked] {
-        assert!(again(text).is_none_or(|json| json.is_ok()), "what is written is JSON");
+    for text in [written.flight, written.queued, written.parked].into_iter().flatten() {
+        // Not as a `Value`, which takes fewer numbers than JSON has.
+        assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "what is written is JSON");
     }
     let text = serde_json::to_string(&record).expect("what was read can be written");
     assert_eq!(serde_json::from_str::<crate::record::Record>(&text).ok(), Some(record.clone()));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -111,19 +112,19 @@ async fn send(
     if !still_wanted(core, claimed).await? {
         return Ok(Course::GoOn);
     }
-    let (observed, wish) = match core.remote.send(request).await {
+    // The longest that any answer asks to be waited for.
+    let mut wish = None;
+    let observed = match core.remote.send(request).await {
         Ok(reply) => {
             core.end_pause().await?;
-            (read_answer(core, port, claimed, reply.answer, report).await, reply.retry_after)
+            wish = reply.retry_after;
+            read_answer(core, port, claimed, reply.answer, &mut wish, report).await
         }
-        Err(error) => {
-            let wish = error.retry_after();
-            (Err(error.into()), wish)
-        }
+        Err(error) => Err(error.into()),
     };
     let mut observed = match observed {
         Ok(observed) => observed,
-        Err(trouble) => failed(core, port, claimed, trouble, report).await?,
+        Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
     if let (Some(wish), Course::GoOn) = (wish, observed.course) {
         core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
@@ -177,6 +178,7 @@ async fn read_answer(
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     answer: WriteAnswer,
+    wish: &mut Option<Duration>,
     report: &mut SyncReport,
 ) -> Result<Observed, Trouble> {
     let flight = &claimed.flight;
@@ -196,24 +198,26 @@ async fn read_answer(
         }
         WriteAnswer::Conflict { version, body: Some(body) } => match read_own(port, claimed, &body) {
             Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
-            Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed).await? },
+            Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? },
         },
         WriteAnswer::Conflict { body: None, .. } => {
-            Outcome::Conflict { remote: fetch(core, port, claimed).await? }
+            Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? }
         }
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     let fetched = match &outcome {
-        Outcome::Accepted { .. } if flight.intention.crossed => match fetch(core, port, claimed).await {
-            Ok(copy) => Some(copy),
-            // The server took the operation, and only the question after that is refused.
-            Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
-                let (record, operation) = (claimed.name.clone(), flight.intention.id);
-                core.fail(report, SyncError::Push { record, operation, source });
-                None
+        Outcome::Accepted { .. } if flight.intention.crossed => {
+            match fetch(core, port, claimed, wish).await {
+                Ok(copy) => Some(copy),
+                // The server took the operation, and only the question after that is refused.
+                Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
+                    let (record, operation) = (claimed.name.clone(), flight.intention.id);
+                    core.fail(report, SyncError::Push { record, operation, source });
+                    None
+                }
+                Err(trouble) => return Err(trouble),
             }
-            Err(trouble) => return Err(trouble),
-        },
+        }
         _ => None,
     };
     Ok(Observed { outcome, fetched, course: Course::GoOn })
@@ -229,8 +233,16 @@ fn read_own(port: &Arc<dyn EntityPort>, claimed: &Claimed, body: &Bytes) -> Resu
     }
 }
 
-async fn fetch(core: &Core, port: &Arc<dyn EntityPort>, claimed: &Claimed) -> Result<ServerCopy, Trouble> {
-    match core.remote.fetch(port.info(), &claimed.name.key).await?.answer {
+/// Asks for the record. `wish` is how long the server asks to be left alone, if it does.
+async fn fetch(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    wish: &mut Option<Duration>,
+) -> Result<ServerCopy, Trouble> {
+    let reply = core.remote.fetch(port.info(), &claimed.name.key).await;
+    *wish = (*wish).max(reply.as_ref().map_or_else(RemoteError::retry_after, |reply| reply.retry_after));
+    match reply?.answer {
         Fetched::Missing => Ok(ServerCopy::Deleted),
         Fetched::Present { version, body } => {
             let copy = read_own(port, claimed, &body)?;
@@ -245,6 +257,7 @@ async fn failed(
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     trouble: Trouble,
+    wish: &mut Option<Duration>,
     report: &mut SyncReport,
 ) -> Result<Observed, StorageError> {
     let now = core.now();
@@ -261,7 +274,7 @@ async fn failed(
             return Ok(Observed { outcome: postponed(patience()), fetched: None, course: Course::GoOn });
         }
     };
-    let wish = source.retry_after();
+    *wish = (*wish).max(source.retry_after());
     let (outcome, course) = match &source {
         RemoteError::Unreachable { .. } if planted!(LostAnswerIsASuccess) => {
             (Outcome::Accepted { version: None, copy: None }, Course::GoOn)
@@ -290,11 +303,11 @@ async fn failed(
         }
     };
     if let Course::Stop(reason) = course {
-        core.begin_pause(reason, wish).await?;
+        core.begin_pause(reason, *wish).await?;
     }
     // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
     let fetched = match &outcome {
-        Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed).await.ok(),
+        Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed, wish).await.ok(),
         _ => None,
     };
     core.fail(report, SyncError::Push { record, operation, source });

@@ -71,7 +71,7 @@ async fn run(
         let reply = match reply {
             Ok(reply) => reply,
             // Once only: a server that forgets what it has just said would be asked for ever.
-            Err(RemoteError::CursorGone { url })
+            Err(RemoteError::CursorGone { url, retry_after: None })
                 if cursor.is_some() && !anew && !planted!(CursorGoneIsAnError) =>
             {
                 tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");

@@ -68,6 +68,8 @@ pub enum RemoteError {
     CursorGone {
         /// What was asked.
         url: String,
+        /// How long everything to the server is to wait, if it said so (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// An answer that is none of this protocol's: too large, not JSON, of another shape, a redirect elsewhere.
     #[error("{url} gave an answer of no use: {reason}")]
@@ -94,7 +96,7 @@ impl RemoteError {
             | Self::Unauthorized { url, .. }
             | Self::Transient { url, .. }
             | Self::Refused { url, .. }
-            | Self::CursorGone { url }
+            | Self::CursorGone { url, .. }
             | Self::Protocol { url, .. } => url,
         }
     }
@@ -108,8 +110,8 @@ impl RemoteError {
             | Self::Unauthorized { retry_after, .. }
             | Self::Transient { retry_after, .. }
             | Self::Refused { retry_after, .. }
+            | Self::CursorGone { retry_after, .. }
             | Self::Protocol { retry_after, .. } => *retry_after,
-            Self::CursorGone { .. } => None,
         }
     }
 }

@@ -172,13 +172,21 @@ impl<S: Schema> Engine<S> {
     }
 
     async fn take(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
-        let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
-        let taken = ToItsEnd::new(async move {
-            let receipts = core.push(edits).await?;
+        self.change(|core| async move { core.push(edits).await }).await
+    }
+
+    /// Changes the queue: to the end, whether anybody waits for it or not, and the background hears of it.
+    fn change<R, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> ToItsEnd<Result<R, Error>>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send + 'static,
+    {
+        let (work, inbox) = (work(Arc::clone(&self.inner.core)), Arc::clone(&self.inner.inbox));
+        ToItsEnd::new(async move {
+            let result = work.await?;
             inbox.pushed();
-            Ok(receipts)
-        });
-        taken.await
+            Ok(result)
+        })
     }
 
     // --- syncs ---
@@ -329,9 +337,7 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// [`Error::NotParked`] when there is none with this id, or the storage's.
     pub async fn retry(&self, operation: OperationId) -> Result<(), Error> {
-        self.core().retry(operation).await?;
-        self.inner.inbox.pushed();
-        Ok(())
+        self.change(move |core| async move { core.retry(operation).await }).await
     }
 
     /// Sends every parked operation again, except conflicts that wait for an answer. Answers how many there were.
@@ -339,9 +345,7 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// The storage's.
     pub async fn retry_all(&self) -> Result<u64, Error> {
-        let retried = self.core().retry_all(None).await?;
-        self.inner.inbox.pushed();
-        Ok(retried)
+        self.change(|core| async move { core.retry_all(None).await }).await
     }
 
     /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it; where it
@@ -350,7 +354,7 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// [`Error::NotParked`] when there is none with this id; the handler's or the storage's, and it stays parked.
     pub async fn discard(&self, operation: OperationId) -> Result<(), Error> {
-        self.core().discard(operation).await
+        self.change(move |core| async move { core.discard(operation).await }).await
     }
 
     /// Answers a conflict that was left to the user. A winner is sent at the next sync.
@@ -374,9 +378,8 @@ impl<S: Schema> Engine<S> {
             HandlerError::OtherRecord { merged, .. } => Error::OtherRecord { record: name.clone(), merged },
             other => Error::Handler(Arc::new(other)),
         })?;
-        core.answer(port, operation, decision).await?;
-        self.inner.inbox.pushed();
-        Ok(())
+        let port = Arc::clone(port);
+        self.change(move |core| async move { core.answer(&port, operation, decision).await }).await
     }
 
     /// Gives every edit up that has not reached the server, parked ones included: the only call that throws edits away
@@ -385,7 +388,7 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// The storage's, or that of the handler that is told; what was not given up by then is still queued.
     pub async fn clear_queue(&self) -> Result<u64, Error> {
-        self.core().clear_queue().await
+        self.change(|core| async move { core.clear_queue().await }).await
     }
 
     // --- background ---

@@ -307,7 +307,7 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
             let problem = Some(Box::new(Problem { detail: Some(detail.clone()), ..Problem::default() }));
             RemoteError::Refused { url, refusal: Refusal { status: *status, problem }, retry_after: None }
         }
-        Fault::CursorGone => RemoteError::CursorGone { url },
+        Fault::CursorGone => RemoteError::CursorGone { url, retry_after: None },
         Fault::Protocol(reason) => {
             RemoteError::Protocol { url, reason: reason.clone(), retry_after: None, source: None }
         }

@@ -206,7 +206,7 @@ impl Remote for Wire {
         let Some((page, names)) = page else {
             life.world.state().tally.count(Fault::CursorsForgotten);
             life.note(format_args!("! 410 for {} since {since:?}", request.entity.name));
-            return Err(RemoteError::CursorGone { url });
+            return Err(RemoteError::CursorGone { url, retry_after: None });
         };
         life.note(format_args!(
             "page of {}: {} items, {:?}",

@@ -4,12 +4,28 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use sync::AutoSync;
+use sync_examples::server::intercept::Intercept;
 use sync_tests::device::{Device, Folder, server};
-use sync_tests::entities::note;
+use sync_tests::entities::{Note, note};
 use tokio::time::timeout;
 
 /// Far longer than anything here takes: a watchdog.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_discard_that_nobody_waits_for_is_counted() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    server.intercept(|_| Intercept::Answer { status: 422, headers: Vec::new(), body: String::new() });
+    device.engine.flush().await.unwrap();
+    let parked = device.engine.parked::<Note>().await.unwrap()[0].operation;
+    let mut status = device.engine.watch_status();
+    assert!(device.engine.discard(parked).now_or_never().is_none());
+    let counted = timeout(PATIENCE, status.wait_for(|status| status.parked == 0)).await;
+    counted.expect("it is counted").unwrap();
+    assert!(device.engine.parked::<Note>().await.unwrap().is_empty());
+}
 
 #[tokio::test]
 async fn a_push_that_nobody_waits_for_is_counted_and_sent() {

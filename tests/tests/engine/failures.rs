@@ -72,6 +72,22 @@ async fn a_success_that_asks_to_wait_is_obeyed() {
 }
 
 #[tokio::test]
+async fn a_conflict_whose_record_is_asked_for_waits_as_that_answer_says() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 1));
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.server.once(Fault::ConflictWithoutBody);
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.calls().len(), 2, "{:?}", device.server.calls());
+    device.clock.advance(TimeDelta::seconds(61));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test]
 async fn a_pause_survives_a_restart() {
     let device = Device::new().await;
     device.engine.push(&note("a", "x", 0)).await.unwrap();

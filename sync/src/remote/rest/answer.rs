@@ -116,7 +116,9 @@ impl Reader<'_> {
         let retry_after = answer.retry_after();
         match answer.status.as_u16() {
             200 => {}
-            410 if request.since.is_some() => return Err(RemoteError::CursorGone { url: answer.url }),
+            410 if request.since.is_some() => {
+                return Err(RemoteError::CursorGone { url: answer.url, retry_after });
+            }
             _ => return Err(failure(&answer)),
         }
         let body = without_mark(self.exchange.body(&mut answer)?);

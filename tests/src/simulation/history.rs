@@ -193,7 +193,8 @@ async fn agree(world: &Arc<World>, devices: &mut [Device], account: usize) -> bo
             device.sync_by_hand().await;
             let Some(engine) = device.engine() else { continue };
             let status = engine.status();
-            if status.queue_len > 0 || status.parked > 0 {
+            // A `Retry-After` with a date makes a device whose clock is wrong leave the server alone for up to an hour.
+            if status.queue_len > 0 || status.parked > 0 || status.next_attempt_at.is_some() {
                 waiting.push(status);
             }
         }

@@ -3,14 +3,15 @@
 use sync::{RemoteError, SyncError};
 
 use super::server::{Act, answer, page};
-use super::story::Story;
+use super::story::{Story, Turn};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 const STRANGER: &str = r#"{"id":"another","title":"x","updatedAt":"2026-01-01T00:00:00Z"}"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_record_of_another_request_is_no_answer_to_this_one() {
-    let story = Story::of(|_| Act::Say(answer(201, JSON, STRANGER))).await;
+    let turn = Turn::mine().await;
+    let story = Story::of(&turn, |_| Act::Say(answer(201, JSON, STRANGER))).await;
     let report = story.engine.flush().await.unwrap();
     let SyncError::Answer { record, url, reason, .. } = &*report.errors[0] else {
         panic!("{:?}", report.errors)
@@ -22,8 +23,9 @@ async fn the_record_of_another_request_is_no_answer_to_this_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() {
+    let turn = Turn::mine().await;
     let poison = answer(200, JSON, format!(r#"{{"items":[{STRANGER}],"cursor":"evil","hasMore":false}}"#));
-    let story = Story::of(move |seen| match &*seen.method {
+    let story = Story::of(&turn, move |seen| match &*seen.method {
         "GET" => page(r#"{"items":[],"cursor":"good","hasMore":false}"#),
         _ => Act::Say([answer(500, "", ""), poison.clone()].concat()),
     })
@@ -38,8 +40,9 @@ async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_http_is_no_answer() {
+    let turn = Turn::mine().await;
     for bytes in [&b"\0\x01\x02\xff\xfe"[..], b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 99999 What\r\n\r\n"] {
-        let story = Story::of(move |_| Act::Reset(bytes.to_vec())).await;
+        let story = Story::of(&turn, move |_| Act::Reset(bytes.to_vec())).await;
         let error = story.flush_error().await;
         assert!(
             matches!(&*error, SyncError::Push { source: RemoteError::Unreachable { .. }, .. }),

@@ -6,7 +6,7 @@ use sync::SyncError;
 use sync_tests::entities::Note;
 
 use super::server::{Act, Seen, page};
-use super::story::Story;
+use super::story::{Story, Turn};
 
 fn since(seen: &Seen) -> Option<&str> {
     seen.target.split(['?', '&']).find_map(|part| part.strip_prefix("since="))
@@ -18,7 +18,8 @@ fn more(cursor: &str) -> Act {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_that_stands_still_ends_the_pull() {
-    let story = Story::of(|_| more("same")).await;
+    let turn = Turn::mine().await;
+    let story = Story::of(&turn, |_| more("same")).await;
     let error = story.pull_error().await;
     assert!(matches!(&*error, SyncError::StuckCursor { cursor, .. } if cursor == "same"), "{error:?}");
     assert_eq!(story.server.seen().len(), 2);
@@ -27,10 +28,12 @@ async fn a_cursor_that_stands_still_ends_the_pull() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cursors_that_go_round_in_a_circle_end_the_pull() {
+    let turn = Turn::mine().await;
     for circle in [2, 3, 5] {
         let count = AtomicUsize::new(0);
         let story =
-            Story::of(move |_| more(&format!("c{}", count.fetch_add(1, Ordering::SeqCst) % circle))).await;
+            Story::of(&turn, move |_| more(&format!("c{}", count.fetch_add(1, Ordering::SeqCst) % circle)))
+                .await;
         let error = story.pull_error().await;
         assert!(matches!(&*error, SyncError::StuckCursor { .. }), "{error:?}");
         assert!(story.server.seen().len() <= 4 * circle, "{}", story.server.seen().len());
@@ -40,8 +43,9 @@ async fn cursors_that_go_round_in_a_circle_end_the_pull() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_without_end_stop_at_the_limit_and_the_next_pull_goes_on_from_there() {
+    let turn = Turn::mine().await;
     let count = AtomicUsize::new(0);
-    let story = Story::of(move |_| more(&format!("c{}", count.fetch_add(1, Ordering::SeqCst)))).await;
+    let story = Story::of(&turn, move |_| more(&format!("c{}", count.fetch_add(1, Ordering::SeqCst)))).await;
     let error = story.pull_error().await;
     assert!(matches!(&*error, SyncError::PageLimit { pages: 20, .. }), "{error:?}");
     assert_eq!(story.server.seen().len(), 20, "no page more is asked for");
@@ -52,7 +56,8 @@ async fn pages_without_end_stop_at_the_limit_and_the_next_pull_goes_on_from_ther
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_longer_than_any_url_is_refused() {
-    let story = Story::of(|_| more(&"x".repeat(100_000))).await;
+    let turn = Turn::mine().await;
+    let story = Story::of(&turn, |_| more(&"x".repeat(100_000))).await;
     let error = story.pull_error().await;
     assert!(error.to_string().contains("4096"), "{error}");
     assert_eq!(story.server.seen().len(), 1);

@@ -1,7 +1,7 @@
 //! A device that meets a hostile server, and what has to hold whatever that server does.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex as StdMutex, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -11,7 +11,7 @@ use sync::{Engine, RestRemote, RestRemoteBuilder, RetryPolicy, SqliteStorage, Sy
 use sync_tests::app::App;
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note};
-use tokio::sync::{Mutex as Turn, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::server::{Act, Seen, Server};
 
@@ -19,8 +19,16 @@ use super::server::{Act, Seen, Server};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The stories of this program come one after the other, so that each one's memory is its own.
-static TURN: Turn<()> = Turn::const_new(());
+/// A test's turn: they come one after the other, from the first body that a test makes to its last story, so that
+/// the memory of each is its own.
+pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, ()>);
+
+impl Turn {
+    pub async fn mine() -> Self {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        Self(TURN.lock().await)
+    }
+}
 
 const TOKEN: &str = "hunter2-is-the-token";
 
@@ -39,32 +47,29 @@ pub struct Story {
     log: Log,
     before: usize,
     _folder: Folder,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Story {
     /// With a server that does this to each request.
-    pub async fn of(script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
-        let turn = TURN.lock().await;
+    pub async fn of(_: &Turn, script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
         let server = Server::new(script).await;
         let url = server.url();
-        Self::with(turn, server, &url, |remote| remote).await
+        Self::with(server, &url, |remote| remote).await
     }
 
     /// With a server behind TLS, and a remote that has more settings.
     pub async fn with_tls(
+        _: &Turn,
         tls: tokio_rustls::TlsAcceptor,
         host: &str,
         more: impl FnOnce(RestRemoteBuilder) -> RestRemoteBuilder,
     ) -> Self {
-        let turn = TURN.lock().await;
         let server = Server::with_tls(tls).await;
         let url = format!("https://{host}:{}", server.port());
-        Self::with(turn, server, &url, more).await
+        Self::with(server, &url, more).await
     }
 
     async fn with(
-        turn: MutexGuard<'static, ()>,
         server: Server,
         url: &str,
         more: impl FnOnce(RestRemoteBuilder) -> RestRemoteBuilder,
@@ -86,7 +91,7 @@ impl Story {
         engine.push(&note("mine", "written offline", 0)).await.unwrap();
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        Self { server, engine, app, clock, log, before, _folder: folder, _turn: turn }
+        Self { server, engine, app, clock, log, before, _folder: folder }
     }
 
     /// Flushes, and gives the one thing that went wrong.
@@ -148,7 +153,7 @@ async fn in_time(sync: impl IntoFuture<Output = Result<SyncReport, sync::Error>>
 
 /// What this program logs.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct Log(Arc<StdMutex<Vec<u8>>>);
 
 impl Log {
     fn of_this_program() -> Self {

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::story::Story;
+use super::story::{Story, Turn};
 
 /// A certificate that vouches for itself: what a server needs, and what a client that trusts it needs, as PEM.
 fn vouching_for(host: &str) -> (TlsAcceptor, String) {
@@ -31,19 +31,23 @@ async fn is_refused(story: &Story) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let turn = Turn::mine().await;
     let (tls, _) = vouching_for("localhost");
-    is_refused(&Story::with_tls(tls, "localhost", |remote| remote).await).await;
+    is_refused(&Story::with_tls(&turn, tls, "localhost", |remote| remote).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trusted_certificate_of_another_host_is_refused() {
+    let turn = Turn::mine().await;
     let (tls, pem) = vouching_for("other.example");
-    is_refused(&Story::with_tls(tls, "localhost", |remote| remote.root_certificate_pem(pem)).await).await;
+    is_refused(&Story::with_tls(&turn, tls, "localhost", |remote| remote.root_certificate_pem(pem)).await)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_is_trusted_is_taken() {
+    let turn = Turn::mine().await;
     let (tls, pem) = vouching_for("localhost");
-    let story = Story::with_tls(tls, "localhost", |remote| remote.root_certificate_pem(pem)).await;
+    let story = Story::with_tls(&turn, tls, "localhost", |remote| remote.root_certificate_pem(pem)).await;
     story.ends_well().await;
 }

@@ -227,6 +227,17 @@ pub enum SyncError {
         /// How many pages were pulled.
         pages: u32,
     },
+    /// The server, which tells no deletions, listed everything, and records were missing in the list that it still has. None
+    /// of them is taken for deleted; those that it does not have any more are found with the next listing.
+    #[error(
+        "{entity}: the server's list of everything lacks {missing} records that it still has, so it is not believed; look whether the dialect asks for all pages, in an order that does not change meanwhile"
+    )]
+    IncompleteList {
+        /// The entity.
+        entity: EntityName,
+        /// How many records were missing and are there.
+        missing: u32,
+    },
     /// A pulled item could not be read. It is kept aside ([`Engine::set_aside`](crate::Engine::set_aside)); the rest of
     /// its page went through.
     #[error("{entity}{}: a pulled item cannot be read and is kept aside: {reason}", key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default())]

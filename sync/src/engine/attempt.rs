@@ -106,6 +106,7 @@ async fn send(
         id: flight.intention.id,
         write: flight.intention.write.clone(),
         if_match: flight.if_match.clone(),
+        base: claimed.base.as_ref().and_then(|base| base.value.clone()),
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
@@ -114,13 +115,20 @@ async fn send(
     }
     // The longest that any answer asks to be waited for.
     let mut wish = None;
-    let observed = match core.remote.send(request).await {
-        Ok(reply) => {
+    let observed = match look_first(core, port, claimed, &mut wish).await {
+        Ok(None) => match core.remote.send(request).await {
+            Ok(reply) => {
+                core.end_pause().await?;
+                wish = wish.max(reply.retry_after);
+                read_answer(core, port, claimed, reply.answer, &mut wish, report).await
+            }
+            Err(error) => Err(error.into()),
+        },
+        Ok(Some(remote)) => {
             core.end_pause().await?;
-            wish = reply.retry_after;
-            read_answer(core, port, claimed, reply.answer, &mut wish, report).await
+            Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })
         }
-        Err(error) => Err(error.into()),
+        Err(trouble) => Err(trouble),
     };
     let mut observed = match observed {
         Ok(observed) => observed,
@@ -138,6 +146,23 @@ async fn send(
     drop(permit);
     write_down(core, port, claimed, observed, report).await?;
     Ok(course)
+}
+
+/// Reads what the server has, where it would not look itself before it overwrites it; `None` when the operation may be sent.
+///
+/// This also clears up what became of an earlier attempt: what it wrote is no conflict.
+async fn look_first(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    wish: &mut Option<Duration>,
+) -> Result<Option<ServerCopy>, Trouble> {
+    if !core.remote.reads_first(&claimed.flight.intention.write) {
+        return Ok(None);
+    }
+    let copy = fetch(core, port, claimed, wish).await?;
+    let as_known = copy.is_base(claimed.base.as_ref(), &port.rules());
+    Ok((!as_known).then_some(copy))
 }
 
 /// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.
@@ -187,7 +212,7 @@ async fn read_answer(
             let copy = body.map(|body| read_own(port, claimed, &body)).transpose()?;
             Outcome::Accepted { version, copy: copy.map(|copy| copy.payload) }
         }
-        WriteAnswer::Existing { version, body } => {
+        WriteAnswer::Existing { version, body: Some(body) } => {
             let copy = read_own(port, claimed, &body)?.payload;
             let sent = flight.intention.write.payload();
             if sent.is_some_and(|sent| sent.same_content(&copy, &port.rules())) {
@@ -200,7 +225,8 @@ async fn read_answer(
             Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
             Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? },
         },
-        WriteAnswer::Conflict { body: None, .. } => {
+        // Whether it is what was sent is found out where every conflict is.
+        WriteAnswer::Existing { body: None, .. } | WriteAnswer::Conflict { body: None, .. } => {
             Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? }
         }
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ledger::Ledger;
-use crate::record::{EntityName, Flight, Next, Record, RecordKey, RecordRef, Write, launch, next};
+use crate::record::{Base, EntityName, Flight, Next, Record, RecordKey, RecordRef, Write, launch, next};
 use crate::storage::{StorageError, Transaction};
 
 /// How many windows of the outbox one transaction looks at: the bound of its length.
@@ -17,6 +17,8 @@ const WINDOWS: usize = 64;
 pub(crate) struct Claimed {
     pub(crate) name: RecordRef,
     pub(crate) flight: Flight,
+    /// What the server was known to have by then.
+    pub(crate) base: Option<Base>,
     /// How often edits had been given up by then.
     pub(crate) given_up: u64,
 }
@@ -65,7 +67,7 @@ pub(crate) fn claim(
             }
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
-                claims.claimed.push(Claimed { name, flight, given_up });
+                claims.claimed.push(Claimed { name, flight, base: after.base, given_up });
             }
         }
         if !moved {

@@ -229,6 +229,7 @@ fn stops_a_pull(error: &SyncError) -> bool {
                 | RemoteError::Unauthorized { .. }
         ),
         SyncError::Answer { .. }
+        | SyncError::IncompleteList { .. }
         | SyncError::Panicked { .. }
         | SyncError::Unreadable { .. }
         | SyncError::UnknownEntity { .. } => false,

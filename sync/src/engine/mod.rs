@@ -2,7 +2,7 @@
 //!
 //! Data flows one way. A push goes through the [`ledger`] into the storage. A sync is asked for in the [`inbox`]; the
 //! [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]), makes one [`attempt`] each, and
-//! [`pull`] fetches pages and applies them ([`page`]). Both come to the row through [`reconcile`]. Nothing in here is
+//! [`pull`] fetches pages and applies them ([`page`]), and now and then looks for what is gone ([`sweep`]). Both come to the row through [`reconcile`]. Nothing in here is
 //! generic over the user's types: the typed rim is reached through [`port`].
 
 pub(crate) mod attempt;
@@ -22,4 +22,5 @@ pub(crate) mod pull;
 pub(crate) mod receipt;
 pub(crate) mod reconcile;
 pub(crate) mod settings;
+pub(crate) mod sweep;
 pub(crate) mod to_its_end;

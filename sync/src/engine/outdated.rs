@@ -65,19 +65,32 @@ pub(crate) async fn ask(
     let entity = port.info().entity_name();
     let names = core.transact::<_, StorageError, _>(read).await?;
     for key in names.get(&entity).into_iter().flatten() {
-        let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
-        core.end_pause().await?;
-        let item = match fetched.answer {
-            Fetched::Present { version, body } => PageItem::Record { version, body },
-            Fetched::Missing => PageItem::Tombstone {
-                id: port.id_json(key).map_err(page::Trouble::from).map_err(Trouble::Page)?,
-            },
-        };
-        let read = port.read_page(vec![item]);
         let covers = Covers::Outdated(RecordRef::new(entity.clone(), key.clone()));
-        apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
+        ask_for(core, port, key, covers, report).await?;
     }
     Ok(())
+}
+
+/// Asks for one record, and hands it over like a page. Answers whether the server has it.
+pub(crate) async fn ask_for(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    key: &RecordKey,
+    covers: Covers,
+    report: &mut SyncReport,
+) -> Result<bool, Trouble> {
+    let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
+    core.end_pause().await?;
+    let there = matches!(fetched.answer, Fetched::Present { .. });
+    let item = match fetched.answer {
+        Fetched::Present { version, body } => PageItem::Record { version, body },
+        Fetched::Missing => {
+            PageItem::Tombstone { id: port.id_json(key).map_err(page::Trouble::from).map_err(Trouble::Page)? }
+        }
+    };
+    let read = port.read_page(vec![item]);
+    apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
+    Ok(there)
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {

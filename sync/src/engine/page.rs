@@ -66,6 +66,8 @@ pub(crate) enum Covers {
     UpTo(Option<Cursor>),
     /// The question after this one record.
     Outdated(RecordRef),
+    /// Nothing but the page itself.
+    Itself,
 }
 
 /// Hands a page over, and writes it down with what it covers.
@@ -240,6 +242,7 @@ impl Writing {
         match &self.covers {
             Covers::UpTo(cursor) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
             Covers::Outdated(record) => outdated::forget(ledger, record)?,
+            Covers::Itself => {}
         }
         Ok(Written::Done(consequences))
     }

@@ -9,6 +9,7 @@ use super::outdated;
 use super::page::{Covers, Trouble, apply};
 use super::pause::PauseReason;
 use super::port::{EntityPort, ReadPage};
+use super::sweep::{self, Sweep};
 use crate::error::SyncError;
 use crate::record::EntityName;
 use crate::remote::{Page, Position, PullRequest, RemoteError, Reply};
@@ -58,6 +59,10 @@ async fn run(
     let start = entity.clone();
     let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
     let before = report.pulled;
+    let mut sweep = Sweep::if_due(core, port, cursor.as_ref()).await?;
+    if sweep.is_some() {
+        cursor = None;
+    }
     let mut trail = Trail::from(cursor.clone());
     match outdated::ask(core, port, report).await {
         Ok(()) => {}
@@ -106,6 +111,9 @@ async fn run(
             Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),
             Err(Trouble::Storage(error)) => return Err(error),
         }
+        if let Some(sweep) = &mut sweep {
+            sweep.see(&read);
+        }
         if next.stuck {
             let cursor = next.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
             return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
@@ -125,6 +133,24 @@ async fn run(
         }
         if at_limit {
             return Ok(Ended::Failed(SyncError::PageLimit { entity, pages: trail.pages }));
+        }
+        // Whatever the list did not show by now is not in it.
+        if !next.has_more
+            && let Some(sweep) = sweep.take()
+        {
+            match sweep.finish(core, port, report).await {
+                Ok(()) => {}
+                Err(sweep::Trouble::Incomplete(error)) => return Ok(Ended::Failed(error)),
+                Err(sweep::Trouble::Asking(outdated::Trouble::Remote(source))) => {
+                    return failed(core, entity, source).await;
+                }
+                Err(sweep::Trouble::Asking(outdated::Trouble::Page(Trouble::Handler(error)))) => {
+                    return Ok(Ended::Failed(error.into()));
+                }
+                Err(sweep::Trouble::Asking(outdated::Trouble::Page(Trouble::Storage(error)))) => {
+                    return Err(error);
+                }
+            }
         }
         cursor = next.cursor;
         fetched = coming;
@@ -208,6 +234,7 @@ fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Resul
     match position {
         Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => Err(Stuck(cursor)),
         Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more, stuck: false }),
+        Position::Beginning => Ok(Next { cursor: None, has_more: false, stuck: false }),
         Position::NewestItem { full } => {
             let newest =
                 read.newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));

@@ -307,7 +307,7 @@ impl ServerCopy {
     }
 
     /// Whether the server still has what it was known to have.
-    fn is_base(&self, base: Option<&Base>, rules: &Rules) -> bool {
+    pub(crate) fn is_base(&self, base: Option<&Base>, rules: &Rules) -> bool {
         match (self, base) {
             (Self::Deleted, None) => true,
             (Self::Present { version, value }, Some(base)) => match (version, &base.version) {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::RemoteError;
 use crate::entity::EntityInfo;
-use crate::record::{OperationId, RecordKey, Version, Write};
+use crate::record::{OperationId, Payload, RecordKey, Version, Write};
 use crate::storage::Cursor;
 
 /// A server that holds the records of all devices.
@@ -59,11 +59,35 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether the server would carry out such a write whatever it has: then the engine reads the record right before, and
+    /// sends nothing over a state that it does not know. Default: no, the server compares versions.
+    fn reads_first(&self, write: &Write) -> bool {
+        let _ = write;
+        false
+    }
+
+    /// How deletions by others are found. Default: the server tells them.
+    fn deletions(&self) -> Deletions {
+        Deletions::Told
+    }
+
     /// Finds out whether the server can be reached at all; any answer of it will do.
     ///
     /// # Errors
     /// [`RemoteError::Unreachable`] when it cannot.
     async fn probe(&self) -> Result<(), RemoteError>;
+}
+
+/// How deletions by others are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletions {
+    /// As tombstones among what is pulled.
+    Told,
+    /// Not by the server: now and then everything is pulled, and what is missing in it is asked for, record by record.
+    Listed {
+        /// How long after one such pull the next one comes.
+        every: Duration,
+    },
 }
 
 /// An answer of the server, and whether it wants to be left alone after it.
@@ -95,6 +119,8 @@ pub struct WriteRequest {
     pub write: Write,
     /// The version that the operation was made on. With one, the server is to refuse the operation when it has another.
     pub if_match: Option<Version>,
+    /// The last state that the server is known to have had, where it is kept: what the write is to be compared with.
+    pub base: Option<Payload>,
     /// How many attempts failed before; for logs.
     pub attempt: u32,
 }
@@ -109,13 +135,13 @@ pub enum WriteAnswer {
         /// The record as the server has it now, if the server told it; raw, since only the typed layer can read it.
         body: Option<Bytes>,
     },
-    /// It was answered as a success with a record that was there before (a `POST` answered with 200 rather than 201,
-    /// say). Whether that is what was sent has to be looked at.
+    /// It was answered as a success that proves nothing: with a record that may have been there before (a `POST` answered
+    /// with 200 rather than 201, say), or without one. Whether it is what was sent has to be looked at.
     Existing {
         /// The record's version, if the server told it.
         version: Option<Version>,
-        /// The record as the server has it.
-        body: Bytes,
+        /// The record as the server has it; where it is not told, it is asked for.
+        body: Option<Bytes>,
     },
     /// The server has another version than the one that the operation was made on.
     Conflict {
@@ -201,4 +227,6 @@ pub enum Position {
         /// Whether the page was full, so that there may be more.
         full: bool,
     },
+    /// The list is over, and there is no cursor: the next pull begins where this one began.
+    Beginning,
 }

@@ -135,6 +135,18 @@ pub trait Transaction {
     /// When the storage cannot be read.
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError>;
 
+    /// Up to `limit` ids of records that have a [base](Record::base), in the order of their bytes, from after the given one
+    /// on.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn based(
+        &mut self,
+        entity: &EntityName,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StorageError>;
+
     /// Frees the records that are blocked on this one: they are looked at again. Answers how many there were.
     ///
     /// # Errors

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use sync::remote::rest::BaseUrlProblem;
+use sync::remote::rest::{
+    CursorSource, DeletionDialect, MemberPath, Paging, SentBody, Tombstone, VersionCheck, VersionSource,
+};
 use sync::{Dialect, Remote, RestError, RestRemote};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -143,12 +146,53 @@ fn a_root_certificate_has_to_be_one() {
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 5] = [
-        (|d| d.pull.items_member.clear(), "pull.items_member"),
-        (|d| d.pull.cursor_member = "items".into(), "pull.cursor_member"),
-        (|d| d.pull.limit_parameter = "since".into(), "pull.limit_parameter"),
-        (|d| d.record.version_member = Some("deleted".into()), "record.version_member"),
-        (|d| d.record.version_member = Some(String::new()), "record.version_member"),
+    let broken: [(Mistake, &str); 34] = [
+        (|d| d.pull.items = MemberPath::whole(), "bare list"),
+        (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
+        (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),
+        (|d| d.pull.cursor = CursorSource::Nothing, "`pull.since` is never sent"),
+        (|d| d.pull.since.clear(), "no place `{cursor}`"),
+        (|d| d.pull.since[0].1 = "{cursr}".into(), "there is no `{cursr}`"),
+        (|d| d.pull.since[0].1 = "{cursor".into(), "no other half"),
+        (|d| d.pull.since[0].1 = "{cursor}{last_id}".into(), "CursorSource::LastItem"),
+        (|d| d.pull.cursor = CursorSource::Header("ETag".into()), "name another way"),
+        (|d| d.pull.cursor = CursorSource::Header("E Tag".into()), "not the name of a header"),
+        (|d| d.pull.paging = Paging::Header(String::new()), "not the name of a header"),
+        (
+            |d| d.pull.paging = Paging::Offset { parameter: "limit".into() },
+            "`limit` of `pull.paging` is sent already",
+        ),
+        (
+            |d| {
+                d.pull.parameters.clear();
+                d.pull.paging = Paging::Number { parameter: "page".into(), first: 1 };
+            },
+            "no place `{limit}`",
+        ),
+        (|d| d.pull.parameters.push(("limit".into(), "5".into())), "`limit` twice"),
+        (|d| d.pull.path = "notes".into(), "`pull.path` is `notes`"),
+        (|d| d.pull.path = "{endpoint}?x=1".into(), "written as parameters"),
+        (|d| d.pull.path = "{endpoint}/../x".into(), "somewhere else"),
+        (|d| d.pull.gone = vec![41], "`pull.gone`: 41"),
+        (|d| d.record.version = VersionSource::Member("deleted".into()), "record.version"),
+        (|d| d.record.version = VersionSource::Member(String::new()), "record.version"),
+        (|d| d.record.version = VersionSource::Nothing, "write `VersionCheck::ReadFirst`"),
+        (|d| d.record.tombstone = Tombstone::Nothing, "DeletionDialect::Listed"),
+        (|d| d.deletions = DeletionDialect::Listed { every: Duration::ZERO }, "deletions.every"),
+        (|d| d.fetch.path = "{endpoint}".into(), "fetch: neither"),
+        (|d| d.update.path = "{endpoint}".into(), "update: neither"),
+        (|d| d.update.done.clear(), "would be sent for ever"),
+        (|d| d.update.done.push(409), "the status 409 is in `update.done` and in `update.conflict`"),
+        (|d| d.update.unproven.push(302), "302 is no success"),
+        (|d| d.update.headers.push(("If-Match".into(), "1".into())), "`If-Match` is set for each request"),
+        (|d| d.update.body = SentBody::Nothing, "the record would not be sent"),
+        (|d| d.create.body = SentBody::MergePatch, "nothing to be patched"),
+        (|d| d.delete.body = SentBody::Json("{deleted}".into()), "delete.body is no JSON"),
+        (|d| d.delete.check = VersionCheck::Member("rev".into()), "VersionCheck::Parameter"),
+        (
+            |d| d.update.check = VersionCheck::Parameter { name: "rev".into(), value: "rev".into() },
+            "no place `{version}`",
+        ),
     ];
     for (break_it, knob) in broken {
         let mut dialect = Dialect::default();
@@ -161,11 +205,16 @@ fn a_dialect_that_contradicts_itself_is_refused() {
 
 #[test]
 fn a_dialect_is_data_that_can_be_read_from_a_file() {
-    let dialect: Dialect = serde_json::from_str(r#"{"pull":{"items_member":"data"}}"#).unwrap();
+    let dialect: Dialect = serde_json::from_str(r#"{"pull":{"items":["data"]}}"#).unwrap();
     let mut expected = Dialect::default();
-    expected.pull.items_member = "data".into();
+    expected.pull.items = "data".into();
     assert_eq!(dialect, expected);
-    serde_json::from_str::<Dialect>(r#"{"pull":{"item_member":"data"}}"#).unwrap_err();
+    serde_json::from_str::<Dialect>(r#"{"pull":{"itmes":["data"]}}"#).unwrap_err();
+    for preset in [Dialect::kinto(), Dialect::couchdb(), Dialect::json_server(), Dialect::postgrest()] {
+        let text = serde_json::to_string(&preset).unwrap();
+        assert_eq!(serde_json::from_str::<Dialect>(&text).unwrap(), preset);
+        RestRemote::builder("http://x.example").dialect(preset).build().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -136,8 +136,8 @@ async fn a_stream_that_breaks_off_is_an_error_and_one_that_ends_is_none() {
 #[tokio::test]
 async fn a_server_that_tells_nothing_can_be_asked_from_time_to_time() {
     tokio::time::pause();
-    let mut dialect = Dialect::default();
-    dialect.live = LiveDialect::Poll { every: Duration::from_secs(30) };
+    let dialect =
+        Dialect { live: LiveDialect::Poll { every: Duration::from_secs(30) }, ..Dialect::default() };
     let remote = RestRemote::builder("http://127.0.0.1:9").dialect(dialect).build().unwrap();
     let began = tokio::time::Instant::now();
     let changes = remote.changes(ANYTHING).await.unwrap().unwrap();
@@ -147,8 +147,7 @@ async fn a_server_that_tells_nothing_can_be_asked_from_time_to_time() {
 }
 
 fn long_polling(server: &Server) -> RestRemote {
-    let mut dialect = Dialect::default();
-    dialect.live = LiveDialect::LongPoll(Box::default());
+    let dialect = Dialect { live: LiveDialect::LongPoll(Box::default()), ..Dialect::default() };
     RestRemote::builder(server.url()).dialect(dialect).build().unwrap()
 }
 
@@ -209,8 +208,7 @@ async fn a_long_poll_that_is_answered_with_something_else_ends_the_stream() {
 #[tokio::test]
 async fn a_dialect_can_say_that_nothing_is_told() {
     let server = Server::saying(events("data: x\n\n")).await;
-    let mut dialect = Dialect::default();
-    dialect.live = LiveDialect::Nothing;
+    let dialect = Dialect { live: LiveDialect::Nothing, ..Dialect::default() };
     let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
     assert!(remote.changes(ANYTHING).await.unwrap().is_none());
     assert_eq!(server.seen().len(), 0);
@@ -233,8 +231,7 @@ fn a_dialect_that_makes_no_sense_is_refused() {
         LiveDialect::ServerSentEvents { path: "/changes".to_owned() },
     ];
     for live in refused {
-        let mut dialect = Dialect::default();
-        dialect.live = live;
+        let dialect = Dialect { live, ..Dialect::default() };
         let error = RestRemote::builder("http://127.0.0.1:9").dialect(dialect).build().unwrap_err();
         assert!(error.to_string().contains("live."), "{error}");
     }

@@ -12,6 +12,7 @@ mod bodies;
 mod configuration;
 mod conflicts;
 mod credentials;
+mod dialect;
 mod failures;
 mod fetching;
 mod given;

@@ -1,5 +1,6 @@
 //! Pages of changes.
 
+use sync::remote::rest::{CursorSource, Paging, PullDialect, RecordDialect, Tombstone, VersionSource};
 use sync::remote::{Page, PageItem, Position, PullRequest, Remote};
 use sync::storage::Cursor;
 use sync::{Dialect, RemoteError, RestRemote};
@@ -142,7 +143,7 @@ async fn a_cursor_is_any_text() {
 async fn a_body_of_another_shape_says_what_was_expected() {
     let long_cursor = format!(r#"{{"items":[],"cursor":"{}"}}"#, "c".repeat(5000));
     let wrong = [
-        (r#"{"items":[],"cursor":17}"#, "`cursor` is a number, expected a string"),
+        (r#"{"items":[],"cursor":1.7}"#, "`cursor` is a number, expected a string or an integer"),
         (r#"{"items":[],"cursor":{"at":1}}"#, "`cursor` is an object, expected a string"),
         (r#"{"items":[],"cursor":true}"#, "`cursor` is a boolean, expected a string"),
         (r#"{"items":[],"cursor":"\ud800"}"#, "`cursor` is no text"),
@@ -198,15 +199,23 @@ async fn errors_show_no_query() {
 
 #[tokio::test]
 async fn the_dialect_names_parameters_and_members() {
-    let mut dialect = Dialect::default();
-    dialect.pull.since_parameter = "after".into();
-    dialect.pull.limit_parameter = "per page".into();
-    dialect.pull.items_member = "data".into();
-    dialect.pull.cursor_member = "next".into();
-    dialect.pull.has_more_member = "more".into();
-    dialect.record.id_member = "_id".into();
-    dialect.record.deleted_member = "_deleted".into();
-    dialect.record.version_member = Some("_rev".into());
+    let dialect = Dialect {
+        pull: PullDialect {
+            since: vec![("after".into(), "{cursor}".into())],
+            parameters: vec![("per page".into(), "{limit}".into())],
+            items: "data".into(),
+            cursor: CursorSource::Member("next".into()),
+            paging: Paging::Cursor { more: "more".into() },
+            ..PullDialect::default()
+        },
+        record: RecordDialect {
+            id_member: "_id".into(),
+            tombstone: Tombstone::True("_deleted".into()),
+            version: VersionSource::ETagOrMember("_rev".into()),
+            ..RecordDialect::default()
+        },
+        ..Dialect::default()
+    };
     let body = r#"{"data":[{"id":"a","_rev":"1-x","version":3,"deleted":true},{"_id":"b","_deleted":true}],
         "next":"n","more":true,"items":5,"cursor":5,"hasMore":5}"#;
     let server = Server::saying(Answer::json(200, body)).await;

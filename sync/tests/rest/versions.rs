@@ -1,6 +1,7 @@
 //! Versions: from `ETag` or a member, to `If-Match`.
 
 use sync::remote::WriteAnswer;
+use sync::remote::rest::VersionSource;
 use sync::{Dialect, Remote, RemoteError, RestRemote};
 
 use super::given::{answered, create, on_version, operation, remote, update, version};
@@ -54,9 +55,12 @@ async fn the_version_member_stands_in_for_a_missing_etag() {
 #[tokio::test]
 async fn the_dialect_names_the_version_member_or_has_none() {
     let server = Server::saying(Answer::json(201, r#"{"id":"n1","version":7,"rev":"9"}"#)).await;
-    for (name, expected) in [(Some("rev"), version("9")), (None, None), (Some("version"), version("7"))] {
+    let member = |name: &str| VersionSource::Member(name.into());
+    for (source, expected) in
+        [(member("rev"), version("9")), (VersionSource::ETag, None), (member("version"), version("7"))]
+    {
         let mut dialect = Dialect::default();
-        dialect.record.version_member = name.map(Into::into);
+        dialect.record.version = source;
         let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
         let answer = remote.send(operation(create())).await.unwrap().answer;
         assert!(

@@ -117,7 +117,7 @@ async fn the_servers_copy_and_version_are_handed_on() {
 #[tokio::test]
 async fn a_creation_answered_as_a_success_with_200_may_have_met_another_record() {
     let server = Server::saying(Answer::json(200, RECORD).header("ETag", "\"9\"")).await;
-    let expected = WriteAnswer::Existing { version: version("9"), body: bytes(RECORD) };
+    let expected = WriteAnswer::Existing { version: version("9"), body: Some(bytes(RECORD)) };
     assert_eq!(answered(&server, create()).await, expected);
 }
 

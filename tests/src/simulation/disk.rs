@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use sync::record::{EntityName, OperationId, Principal, Record, RecordRef};
+use sync::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 use sync::storage::{Counts, Cursor, SetAside, StorageLock, Transaction, Work};
 use sync::{MemoryStorage, Storage, StorageError};
 
@@ -128,6 +128,15 @@ impl Transaction for Spy<'_> {
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
         self.transaction.parked_by_id(id)
+    }
+
+    fn based(
+        &mut self,
+        entity: &EntityName,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StorageError> {
+        self.transaction.based(entity, after, limit)
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::dialect::Dialect;
+use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, WriteDialect};
 use super::exchange::{Answer, Exchange};
-use super::members::{RecordMembers, kind, pick, slice_of};
+use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of};
 use super::page;
+use super::paging::next_link;
 use super::problem::problem;
+use super::request::way;
 use super::version::{from_etag, from_member};
 use crate::entity::EntityInfo;
 use crate::record::{Refusal, Version, Write};
-use crate::remote::{Fetched, Page, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest};
+use crate::remote::{Fetched, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest};
 
 /// Reads answers.
 pub(super) struct Reader<'r> {
@@ -27,32 +29,60 @@ impl Reader<'_> {
         mut answer: Answer,
     ) -> Result<Reply<WriteAnswer>, RemoteError> {
         let retry_after = answer.retry_after();
-        let meaning = match (&request.write, answer.status.as_u16()) {
-            (Write::Create(_) | Write::Overwrite(_), 200 | 201 | 204)
-            | (Write::Update(_) | Write::Delete, 200 | 204) => self.accepted(request, &mut answer)?,
-            // It is gone, which is what was wanted.
-            (Write::Delete, 404 | 410) => WriteAnswer::Accepted { version: None, body: None },
-            (Write::Update(_) | Write::Overwrite(_), 404 | 410) => WriteAnswer::Missing,
-            (_, 409 | 412) => self.conflict(request, &answer),
-            _ => return Err(failure(&answer)),
+        let way = way(self.dialect, &request.write);
+        let status = answer.status.as_u16();
+        let is = |list: &[u16]| list.contains(&status);
+        let meaning = if is(&way.done) || is(&way.compared) {
+            self.accepted(request, way, &mut answer)?
+        } else if is(&way.unproven) {
+            WriteAnswer::Existing { version: None, body: None }
+        } else if is(&way.conflict) {
+            self.conflict(request, &answer)
+        } else if is(&way.missing) {
+            match request.write {
+                // It is gone, which is what was wanted.
+                Write::Delete => WriteAnswer::Accepted { version: None, body: None },
+                Write::Update(_) | Write::Overwrite(_) => WriteAnswer::Missing,
+                Write::Create(_) => return Err(failure(&answer)),
+            }
+        } else if is(&way.unavailable) {
+            return Err(unavailable(&answer));
+        } else {
+            return Err(failure(&answer));
         };
         Ok(Reply { answer: meaning, retry_after })
     }
 
-    fn accepted(&self, request: &WriteRequest, answer: &mut Answer) -> Result<WriteAnswer, RemoteError> {
+    fn accepted(
+        &self,
+        request: &WriteRequest,
+        way: &WriteDialect,
+        answer: &mut Answer,
+    ) -> Result<WriteAnswer, RemoteError> {
         // Read for a deletion, too: a page of HTML is no success, whoever sent it.
         let json = self.json_or_nothing(answer)?;
-        if matches!(request.write, Write::Delete) {
-            return Ok(WriteAnswer::Accepted { version: None, body: None });
-        }
-        let tag = from_etag(&answer.headers);
-        let record = json.and_then(|json| self.record(request.entity, &json));
-        Ok(match record {
-            None => WriteAnswer::Accepted { version: tag, body: None },
-            Some(Copy { version, body, .. }) => {
+        let tag = self.tag(answer);
+        let there = match (&way.answer, &json) {
+            (AnsweredBody::Receipt { version_member }, Some(json)) => {
+                let member = pick(json, [&**version_member]).ok().and_then(|[member]| from_member(member));
+                return Ok(WriteAnswer::Accepted { version: tag.or(member), body: None });
+            }
+            (_, None) => There::Nothing,
+            (AnsweredBody::Record, Some(json)) => {
+                self.located(request.entity, json, &self.dialect.record.answered_in)
+            }
+        };
+        Ok(match there {
+            // The write found nothing to write on.
+            There::EmptyList => WriteAnswer::Conflict { version: None, body: None },
+            _ if matches!(request.write, Write::Delete) => {
+                WriteAnswer::Accepted { version: None, body: None }
+            }
+            There::Nothing => WriteAnswer::Accepted { version: tag, body: None },
+            There::Record(Copy { version, body, .. }) => {
                 let version = tag.or(version);
-                if matches!(request.write, Write::Create(_)) && answer.status.as_u16() == 200 {
-                    WriteAnswer::Existing { version, body }
+                if way.compared.contains(&answer.status.as_u16()) {
+                    WriteAnswer::Existing { version, body: Some(body) }
                 } else {
                     WriteAnswer::Accepted { version, body: Some(body) }
                 }
@@ -62,21 +92,20 @@ impl Reader<'_> {
 
     /// The server's side of a conflict, as far as the answer tells it.
     fn conflict(&self, request: &WriteRequest, answer: &Answer) -> WriteAnswer {
-        let tag = from_etag(&answer.headers);
         // A body that is too long, broken off or no JSON tells nothing: the record is fetched then.
-        let copy = answer.body.as_ref().ok().and_then(|body| {
-            let bare = (!is_problem(answer)).then(|| self.record(request.entity, body)).flatten();
-            let wrapped = pick(body, [&self.dialect.conflict.current_member])
-                .ok()
-                .and_then(|[current]| self.record(request.entity, &slice_of(body, current?)));
-            let key = request.key.as_str();
-            match (wrapped, bare) {
-                // An envelope may have an id of its own, and a record a member named like the envelope's.
-                (Some(wrapped), Some(bare)) if bare.is(key) && !wrapped.is(key) => Some(bare),
-                (wrapped, bare) => wrapped.or(bare),
+        let mut copies: Vec<Copy> = Vec::new();
+        for path in &self.dialect.conflict.record {
+            if let Ok(body) = &answer.body
+                && !(path.is_whole() && is_problem(answer))
+                && let There::Record(copy) = self.located(request.entity, body, path)
+            {
+                copies.push(copy);
             }
-        });
-        match copy {
+        }
+        // An envelope may have an id of its own, and a record a member named like the envelope's.
+        let own = copies.iter().position(|copy| copy.is(request.key.as_str())).unwrap_or(0);
+        let tag = self.tag(answer);
+        match copies.into_iter().nth(own).filter(|copy| copy.exists) {
             None => WriteAnswer::Conflict { version: tag, body: None },
             Some(Copy { version, body, .. }) => {
                 WriteAnswer::Conflict { version: tag.or(version), body: Some(body) }
@@ -93,36 +122,58 @@ impl Reader<'_> {
         let retry_after = answer.retry_after();
         let fetched = match answer.status.as_u16() {
             200 => {
-                let record = self.json_or_nothing(&mut answer)?.and_then(|json| self.record(entity, &json));
-                let Some(Copy { version, body, .. }) = record else {
-                    let reason =
-                        format!("expected a record, an object with the member `{}`", entity.id_member);
-                    return Err(RemoteError::Protocol { url: answer.url, reason, retry_after, source: None });
-                };
-                Fetched::Present { version: from_etag(&answer.headers).or(version), body }
+                let path = &self.dialect.record.answered_in;
+                let json = self.json_or_nothing(&mut answer)?;
+                match json.map_or(There::Nothing, |json| self.located(entity, &json, path)) {
+                    There::EmptyList | There::Record(Copy { exists: false, .. }) => Fetched::Missing,
+                    There::Record(Copy { version, body, .. }) => {
+                        Fetched::Present { version: self.tag(&answer).or(version), body }
+                    }
+                    There::Nothing => {
+                        let place = if path.is_whole() { String::new() } else { format!(" under `{path}`") };
+                        let reason = format!(
+                            "expected a record{place}, an object with the member `{}`",
+                            entity.id_member
+                        );
+                        let url = answer.url;
+                        return Err(RemoteError::Protocol { url, reason, retry_after, source: None });
+                    }
+                }
             }
-            404 | 410 => Fetched::Missing,
+            status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),
         };
         Ok(Reply { answer: fetched, retry_after })
     }
 
-    /// The answer to a request for a page.
+    /// The answer to a request for a page, and what it tells of its place in the list.
     pub(super) fn pulled(
         &self,
         request: &PullRequest,
         mut answer: Answer,
-    ) -> Result<Reply<Page>, RemoteError> {
+    ) -> Result<Reply<page::Read>, RemoteError> {
         let retry_after = answer.retry_after();
+        let pull = &self.dialect.pull;
         match answer.status.as_u16() {
             200 => {}
-            410 if request.since.is_some() => {
+            status if request.since.is_some() && pull.gone.contains(&status) => {
                 return Err(RemoteError::CursorGone { url: answer.url, retry_after });
             }
             _ => return Err(failure(&answer)),
         }
         let body = without_mark(self.exchange.body(&mut answer)?);
         let page = page::decode(&body, request, self.dialect, self.exchange.max_response_bytes);
+        let page = page.and_then(|mut page| {
+            if let CursorSource::Header(name) = &pull.cursor {
+                page.end.cursor = header(&answer, name).map(unquoted);
+            }
+            match &pull.paging {
+                Paging::Header(name) => page.end.next = header(&answer, name).map(str::to_owned),
+                Paging::Link => page.end.next = next_link(&answer.headers),
+                _ => {}
+            }
+            page::bounded(page)
+        });
         match page {
             Ok(page) => Ok(Reply { answer: page, retry_after }),
             Err(page::NoPage { reason, source }) => Err(RemoteError::Protocol {
@@ -132,6 +183,27 @@ impl Reader<'_> {
                 source,
             }),
         }
+    }
+
+    /// The newest cursor that the server knows, from an answer about the whole collection.
+    pub(super) fn newest(&self, path: &MemberPath, mut answer: Answer) -> Result<i64, RemoteError> {
+        if answer.status.as_u16() != 200 {
+            return Err(failure(&answer));
+        }
+        let json = self.json_or_nothing(&mut answer)?.unwrap_or_default();
+        let value =
+            serde_json::from_slice::<&RawValue>(&json).ok().and_then(|value| descend(value, path.steps()));
+        value.and_then(scalar).as_deref().and_then(leading_number).ok_or_else(|| RemoteError::Protocol {
+            reason: at(&answer, &format!("expected an object with the integer `{path}`")),
+            url: answer.url.clone(),
+            retry_after: answer.retry_after(),
+            source: None,
+        })
+    }
+
+    /// The version in an answer's head, where the dialect has one there.
+    fn tag(&self, answer: &Answer) -> Option<Version> {
+        self.dialect.record.version.is_etag().then(|| from_etag(&answer.headers)).flatten()
     }
 
     /// The body of a success, which is JSON, or nothing at all.
@@ -151,20 +223,43 @@ impl Reader<'_> {
         }
     }
 
-    /// A body as a record; `None` when it is none.
-    fn record(&self, entity: &EntityInfo, json: &Bytes) -> Option<Copy> {
-        let value: &RawValue = serde_json::from_slice(json).ok()?;
+    /// What is at a place in a body.
+    fn located(&self, entity: &EntityInfo, json: &Bytes, path: &MemberPath) -> There {
+        let Ok(whole) = serde_json::from_slice::<&RawValue>(json) else { return There::Nothing };
+        let Some(value) = descend(whole, path.steps()) else {
+            let list = path.steps().split_last().and_then(|(_, outer)| descend(whole, outer));
+            let empty = list.is_some_and(|list| {
+                kind(list) == "array" && serde_json::from_str::<[&RawValue; 0]>(list.get()).is_ok()
+            });
+            return if empty { There::EmptyList } else { There::Nothing };
+        };
+        self.record(entity, json, value).map_or(There::Nothing, There::Record)
+    }
+
+    /// A value of a body as a record; `None` when it is none.
+    fn record(&self, entity: &EntityInfo, json: &Bytes, value: &RawValue) -> Option<Copy> {
         if kind(value) != "object" {
             return None;
         }
-        let members = RecordMembers::of(json, entity, &self.dialect.record).ok()?;
+        let dialect = &self.dialect.record;
+        let members = RecordMembers::of(value.get().as_bytes(), entity, dialect).ok()?;
+        let exists = !matches!(members.life(dialect), Life::Deleted);
         let id = members.id.ok()?;
         Some(Copy {
             id: serde_json::from_str(id.get()).unwrap_or_else(|_| id.get().to_owned()),
             version: from_member(members.version),
             body: slice_of(json, value),
+            exists,
         })
     }
+}
+
+/// What is at a place where a record is expected.
+enum There {
+    Record(Copy),
+    /// A list that has none.
+    EmptyList,
+    Nothing,
 }
 
 /// A record that an answer brought.
@@ -172,12 +267,40 @@ struct Copy {
     id: String,
     version: Option<Version>,
     body: Bytes,
+    /// Whether it is no tombstone.
+    exists: bool,
 }
 
 impl Copy {
     /// Whether it is that record, as far as text tells it: UUIDs, for instance, may be in upper case.
     fn is(&self, key: &str) -> bool {
         self.id == key
+    }
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A header's value without the marks of an entity tag.
+fn unquoted(text: &str) -> String {
+    let tag = text.strip_prefix("W/").unwrap_or(text);
+    tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(text).to_owned()
+}
+
+/// The number that a text begins with: `12-abc` is the 12th.
+pub(super) fn leading_number(text: &str) -> Option<i64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..digits].parse().ok()
+}
+
+/// The server takes no writes for a while.
+fn unavailable(answer: &Answer) -> RemoteError {
+    RemoteError::Unreachable {
+        url: answer.url.clone(),
+        reason: format!("the server takes no writes now (status {})", answer.status.as_u16()),
+        retry_after: answer.retry_after(),
+        source: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::dialect::Template;
 use super::error::{BaseUrlProblem, RestError};
 use crate::entity::EntityInfo;
 use crate::record::RecordKey;
@@ -25,13 +26,17 @@ pub(super) struct BaseUrl {
     text: String,
 }
 
-/// An endpoint that does not lead below the base URL.
+/// An address that does not lead to this server.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the endpoint `{endpoint}` does not lead to addresses below the base URL; write a path such as `/notes`"
-)]
-pub(super) struct OutsideBase {
-    endpoint: &'static str,
+pub(super) enum OutsideBase {
+    /// The entity's endpoint leads elsewhere.
+    #[error(
+        "the endpoint `{endpoint}` does not lead to addresses below the base URL; write a path such as `/notes`"
+    )]
+    Endpoint { endpoint: &'static str },
+    /// Credentials and cursors go to nobody else.
+    #[error("the address of the next page is none of this server's")]
+    Link,
 }
 
 impl BaseUrl {
@@ -72,22 +77,28 @@ impl BaseUrl {
         &self.url
     }
 
-    /// The collection of an entity.
-    pub(super) fn collection(&self, entity: &EntityInfo) -> Result<Url, OutsideBase> {
-        self.below(entity, entity.endpoint, "")
-    }
-
-    /// One record of an entity: one segment below its collection.
-    pub(super) fn record(&self, entity: &EntityInfo, key: &RecordKey) -> Result<Url, OutsideBase> {
-        let folder = entity.endpoint.strip_suffix('/').unwrap_or(entity.endpoint);
-        self.below(entity, folder, &format!("/{}", utf8_percent_encode(key.as_str(), SEGMENT)))
-    }
-
-    /// Parses a URL and makes sure that parsing changed nothing: steps such as `..`, in whatever spelling, a query or
-    /// a fragment would have sent the request elsewhere. The derive and [`RecordKey`] refuse them already; this also
-    /// holds for an [`EntityInfo`] made by hand.
-    fn below(&self, entity: &EntityInfo, folder: &str, segment: &str) -> Result<Url, OutsideBase> {
-        let text = format!("{}{}{segment}", self.text, utf8_percent_encode(folder, PATH));
+    /// An address below the base, by the template of a path: `{endpoint}` as the entity has it, and `{id}` as one segment.
+    ///
+    /// Parsing may change nothing: steps such as `..`, in whatever spelling, a query or a fragment would have sent the
+    /// request elsewhere. The derive, the dialect's check and [`RecordKey`] refuse them already; this also holds for an
+    /// [`EntityInfo`] made by hand.
+    pub(super) fn at(
+        &self,
+        entity: &EntityInfo,
+        path: &Template,
+        key: Option<&RecordKey>,
+    ) -> Result<Url, OutsideBase> {
+        // The slash at its end, if it has one, belongs to the collection itself.
+        let endpoint = match entity.endpoint.strip_suffix('/') {
+            Some(shorter) if path.as_str() != "{endpoint}" => shorter,
+            _ => entity.endpoint,
+        };
+        let below = path.fill(|place| match place {
+            "endpoint" => Some(utf8_percent_encode(endpoint, PATH).into()),
+            "id" => key.map(|key| utf8_percent_encode(key.as_str(), SEGMENT).into()),
+            _ => None,
+        });
+        let text = format!("{}{below}", self.text);
         match Url::parse(&text) {
             Ok(url)
                 if entity.endpoint.starts_with('/')
@@ -97,8 +108,20 @@ impl BaseUrl {
             {
                 Ok(url)
             }
-            _ => Err(OutsideBase { endpoint: entity.endpoint }),
+            _ => Err(OutsideBase::Endpoint { endpoint: entity.endpoint }),
         }
+    }
+
+    /// An address that the server named for the next page, which may be relative. Scheme and port are our own: a server behind
+    /// a proxy often does not know which ones lead to it.
+    pub(super) fn linked(&self, address: &str) -> Result<Url, OutsideBase> {
+        let mut url = self.url.join(address).map_err(|_| OutsideBase::Link)?;
+        let ours = url.host() == self.url.host()
+            && url.set_scheme(self.url.scheme()).is_ok()
+            && url.set_port(self.url.port()).is_ok()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if ours { Ok(url) } else { Err(OutsideBase::Link) }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::dialect::RecordDialect;
+use super::dialect::{RecordDialect, Tombstone};
 use crate::entity::EntityInfo;
 
 /// Picks members of an object by name, each as the text that it is.
@@ -82,6 +82,27 @@ pub(super) struct RecordMembers<'a> {
     pub(super) version: Option<&'a RawValue>,
 }
 
+/// Whether a record exists.
+pub(super) enum Life {
+    Exists,
+    Deleted,
+    /// Its mark is none that the dialect knows. Taken for a record, it might come back to life.
+    Unclear,
+}
+
+impl RecordMembers<'_> {
+    /// Reads the mark of a tombstone.
+    pub(super) fn life(&self, dialect: &RecordDialect) -> Life {
+        match (&dialect.tombstone, self.deleted.map(RawValue::get)) {
+            (Tombstone::Nothing, _) | (_, None | Some("null")) | (Tombstone::True(_), Some("false")) => {
+                Life::Exists
+            }
+            (Tombstone::True(_), Some("true")) | (Tombstone::Present(_), Some(_)) => Life::Deleted,
+            (Tombstone::True(_), Some(_)) => Life::Unclear,
+        }
+    }
+}
+
 impl<'a> RecordMembers<'a> {
     /// Reads an object.
     pub(super) fn of(
@@ -90,11 +111,20 @@ impl<'a> RecordMembers<'a> {
         dialect: &RecordDialect,
     ) -> serde_json::Result<Self> {
         // An empty name is no member's that anybody would choose, and the first place wins among equal names.
-        let version_member = dialect.version_member.as_deref().unwrap_or_default();
-        let names = [entity.id_member, &dialect.id_member, &dialect.deleted_member, version_member];
-        let [own, fallback, deleted, version] = pick(json, names)?;
+        let [tombstone, version] = [dialect.tombstone.member(), dialect.version.member()];
+        let names = [
+            entity.id_member,
+            &dialect.id_member,
+            tombstone.unwrap_or_default(),
+            version.unwrap_or_default(),
+        ];
+        let [own, fallback, told_deleted, told_version] = pick(json, names)?;
         let id = id_of(own.or(fallback), entity, dialect);
-        Ok(Self { id, deleted, version: version.filter(|_| dialect.version_member.is_some()) })
+        Ok(Self {
+            id,
+            deleted: told_deleted.filter(|_| tombstone.is_some()),
+            version: told_version.filter(|_| version.is_some()),
+        })
     }
 }
 
@@ -116,6 +146,30 @@ fn id_of<'a>(
         "string" | "number" => Ok(id),
         kind => Err(format!("its id is {}, expected a string or an integer", with_article(kind))),
     }
+}
+
+/// What stands at the end of a path; `None` when there is nothing.
+pub(super) fn descend<'j>(json: &'j RawValue, path: &[String]) -> Option<&'j RawValue> {
+    let Some((first, rest)) = path.split_first() else { return Some(json) };
+    let inner = if kind(json) == "array" {
+        let index: usize = first.parse().ok()?;
+        serde_json::from_str::<Vec<&RawValue>>(json.get()).ok()?.get(index).copied()?
+    } else {
+        let [member] = pick(json.get().as_bytes(), [first]).ok()?;
+        member?
+    };
+    descend(inner, rest)
+}
+
+/// A string, or an integer as it is written; anything else is no name, number or version.
+pub(super) fn scalar(json: &RawValue) -> Option<String> {
+    let text = json.get();
+    if text.starts_with('"') {
+        return serde_json::from_str(text).ok();
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    integer.then(|| text.to_owned())
 }
 
 /// The part of a body that a value stands in, sharing its memory.

@@ -2,7 +2,7 @@
 //!
 //! A request goes down this list, and its answer comes up again:
 //!
-//! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `version`.
+//! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `sent_body`, `version`, `paging`.
 //! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
 //! - `live`: what a server tells on its own, as it comes.
 //! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
@@ -22,11 +22,13 @@ pub(crate) mod fuzzing;
 mod live;
 mod members;
 mod page;
+mod paging;
 mod problem;
 mod redirect;
 mod request;
 mod retry_after;
 mod secret;
+mod sent_body;
 mod signer;
 mod version;
 
@@ -35,20 +37,26 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::answer::{Reader, failure};
-use self::base_url::BaseUrl;
+use self::answer::{Reader, failure, leading_number};
+use self::base_url::{BaseUrl, shown};
 pub use self::builder::RestRemoteBuilder;
 pub use self::credentials::{Authorization, Credentials, CredentialsError};
-pub use self::dialect::{ConflictDialect, Dialect, LiveDialect, LongPollDialect, PullDialect, RecordDialect};
+pub use self::dialect::{
+    AnsweredBody, ConflictDialect, CursorSource, DeletionDialect, Dialect, FetchDialect, LiveDialect,
+    LongPollDialect, MemberPath, Method, NewestCursor, Paging, Parameters, PullDialect, RecordDialect,
+    SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+};
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
+use self::paging::{NoWay, Place};
 pub use self::secret::Secret;
 pub use self::signer::{Signer, Unsigned};
 use super::{
-    Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
+    Changes, Deletions, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer,
+    WriteRequest,
 };
 use crate::entity::EntityInfo;
-use crate::record::RecordKey;
+use crate::record::{RecordKey, Write};
 
 /// A server that speaks the HTTP contract, or a dialect of it.
 ///
@@ -88,6 +96,29 @@ impl RestRemote {
     fn reader(&self) -> Reader<'_> {
         Reader { exchange: &self.exchange, dialect: &self.dialect }
     }
+
+    async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
+        let answer = self.exchange.run(request::pull(&self.base, request, place, &self.dialect)?).await?;
+        self.reader().pulled(request, answer)
+    }
+
+    /// A server that lost data takes a cursor from before that for good, and tells nothing for ever.
+    async fn refuse_cursor_of_the_future(
+        &self,
+        request: &PullRequest,
+        place: &Place,
+    ) -> Result<(), RemoteError> {
+        let Some(newest) = &self.dialect.pull.newest else { return Ok(()) };
+        let Some(since) = place.since().and_then(leading_number) else { return Ok(()) };
+        let question = request::plain(&self.base, request.entity, &newest.path)?;
+        let url = shown(&question.url);
+        let answer = self.exchange.run(question).await?;
+        let retry_after = answer.retry_after();
+        if self.reader().newest(&newest.member, answer)? < since {
+            return Err(RemoteError::CursorGone { url, retry_after });
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for RestRemote {
@@ -100,13 +131,35 @@ impl fmt::Debug for RestRemote {
 #[async_trait]
 impl Remote for RestRemote {
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
-        let answer = self.exchange.run(request::write(&self.base, &request)?).await?;
+        let answer = self.exchange.run(request::write(&self.base, &request, &self.dialect)?).await?;
         self.reader().written(&request, answer)
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        let answer = self.exchange.run(request::pull(&self.base, &request, &self.dialect.pull)?).await?;
-        self.reader().pulled(&request, answer)
+        let pull = &self.dialect.pull;
+        let place = Place::of(request.since.as_ref(), pull);
+        if place.is_first() {
+            self.refuse_cursor_of_the_future(&request, &place).await?;
+        }
+        let Reply { answer: read, retry_after } = self.page(&request, &place).await?;
+        let shifted = match place.to_be_compared(pull) {
+            Some((before, ended_with)) => {
+                let again = self.page(&request, &before).await?.answer;
+                again.end.last_id.as_deref() != Some(ended_with)
+            }
+            None => false,
+        };
+        let anew = if shifted { place.anew(pull) } else { None };
+        let position = match anew {
+            Some(anew) => anew,
+            None => place.after(read.end, pull).map_err(|NoWay::NoCursor| RemoteError::Protocol {
+                url: format!("{}{}", self.base, request.entity.endpoint),
+                reason: "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
+                retry_after,
+                source: None,
+            })?,
+        };
+        Ok(Reply { answer: Page { items: read.items, position }, retry_after })
     }
 
     async fn fetch(
@@ -114,8 +167,19 @@ impl Remote for RestRemote {
         entity: &'static EntityInfo,
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError> {
-        let answer = self.exchange.run(request::fetch(&self.base, entity, key)?).await?;
+        let answer = self.exchange.run(request::fetch(&self.base, entity, key, &self.dialect)?).await?;
         self.reader().fetched(entity, answer)
+    }
+
+    fn reads_first(&self, write: &Write) -> bool {
+        request::way(&self.dialect, write).check == VersionCheck::ReadFirst
+    }
+
+    fn deletions(&self) -> Deletions {
+        match self.dialect.deletions {
+            DeletionDialect::Told | DeletionDialect::Never => Deletions::Told,
+            DeletionDialect::Listed { every } => Deletions::Listed { every },
+        }
     }
 
     async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {

@@ -3,17 +3,17 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::dialect::{Dialect, PullDialect};
-use super::members::{NameOf, RecordMembers, kind, slice_of, with_article};
+use super::dialect::{CursorSource, Dialect, MemberPath, Paging, PullDialect, Template};
+use super::members::{Life, NameOf, RecordMembers, descend, kind, pick, scalar, slice_of, with_article};
+use super::paging::PageEnd;
 use super::version;
 use crate::BoxError;
 use crate::entity::EntityInfo;
-use crate::remote::{Page, PageItem, Position, PullRequest};
-use crate::storage::Cursor;
+use crate::remote::{PageItem, PullRequest};
 
 /// A page may have as many items as were asked for, and more as long as they could have this size on average: what is
 /// kept beside an item's text must not grow out of proportion to the body's limit.
@@ -31,130 +31,268 @@ pub(super) struct NoPage {
     pub(super) source: Option<BoxError>,
 }
 
+/// What a body holds of a page.
+pub(super) struct Read {
+    pub(super) items: Vec<PageItem>,
+    /// What its members tell of its place; headers tell the rest.
+    pub(super) end: PageEnd,
+}
+
 /// Reads a page. `max_bytes` is the limit that the body was read with.
 pub(super) fn decode(
     body: &Bytes,
     request: &PullRequest,
     dialect: &Dialect,
     max_bytes: usize,
-) -> Result<Page, NoPage> {
+) -> Result<Read, NoPage> {
+    let pull = &dialect.pull;
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX).max(1);
-    let most = limit.max(max_bytes / SMALLEST_ITEM);
-    match body.trim_ascii_start().first() {
-        Some(b'{') => {}
-        Some(b'[') => return Err(wrong(&dialect.pull, "it is a bare list")),
-        Some(_) => return Err(wrong(&dialect.pull, "it is no JSON object")),
-        None => return Err(wrong(&dialect.pull, "the body is empty")),
+    match (body.trim_ascii_start().first(), pull.items.is_whole()) {
+        (Some(b'{'), false) | (Some(b'['), true) => {}
+        (Some(b'['), false) => return Err(wrong(pull, "it is a bare list")),
+        (Some(_), false) => return Err(wrong(pull, "it is no JSON object")),
+        (Some(_), true) => return Err(wrong(pull, "it is no JSON list")),
+        (None, _) => return Err(wrong(pull, "the body is empty")),
     }
+    let reading =
+        Reading { body, entity: request.entity, dialect, most: limit.max(max_bytes / SMALLEST_ITEM) };
     let mut parser = serde_json::Deserializer::from_slice(body);
-    let envelope = EnvelopeSeed { body, entity: request.entity, dialect, most };
-    let envelope = envelope.deserialize(&mut parser).and_then(|envelope| parser.end().map(|()| envelope));
-    let envelope = envelope.map_err(|error| NoPage {
-        reason: format!("expected {}; {error}", shape(&dialect.pull)),
+    let mut envelope = Envelope::default();
+    let level = Level { reading, wanted: Wanted::all(pull), envelope: &mut envelope };
+    level.deserialize(&mut parser).and_then(|()| parser.end()).map_err(|error| NoPage {
+        reason: format!("expected {}; {error}", shape(pull)),
         source: Some(error.into()),
     })?;
-    let names = &dialect.pull;
-    let Some(items) = envelope.items else {
-        return Err(wrong(names, &format!("there is no member `{}`", names.items_member)));
+    let Some(Items { items, last }) = envelope.items else {
+        return Err(wrong(pull, &format!("there is no member `{}`", pull.items)));
     };
-    let has_more = match envelope.has_more {
-        None => None,
-        Some(value) if kind(value) == "null" => None,
-        Some(value) if kind(value) == "boolean" => Some(value.get() == "true"),
-        Some(value) => {
-            let found = with_article(kind(value));
-            return Err(wrong(names, &format!("`{}` is {found}, expected a boolean", names.has_more_member)));
+    let mut end = PageEnd { items: items.len(), limit, ..PageEnd::default() };
+    if let Paging::Cursor { more } = &pull.paging {
+        end.more = boolean(envelope.more, more, pull)?;
+    }
+    match &pull.cursor {
+        CursorSource::Member(path) => end.cursor = text(envelope.cursor, path, pull)?,
+        CursorSource::LastItem(member) => {
+            end.cursor = last.and_then(|last| key_of(last, member, request.entity));
         }
-    };
-    // A server that does not say whether there is more has more when the page is as long as it was asked to be.
-    let has_more = has_more.unwrap_or(items.len() >= limit);
-    let position = match cursor(envelope.cursor, names)? {
-        Some(cursor) => Position::Cursor { cursor, has_more },
-        None => Position::NewestItem { full: has_more },
-    };
-    Ok(Page { items, position })
+        CursorSource::Header(_) | CursorSource::Nothing => {}
+    }
+    if let Paging::Member(path) | Paging::Token { member: path, .. } = &pull.paging {
+        end.next = text(envelope.next, path, pull)?.filter(|next| !next.is_empty());
+    }
+    [end.first_id, end.last_id] =
+        [items.first(), items.last()].map(|item| id_of(item?, request.entity, dialect));
+    Ok(Read { items, end })
 }
 
-fn cursor(member: Option<&RawValue>, names: &PullDialect) -> Result<Option<Cursor>, NoPage> {
+/// Refuses what would fill the storage and not fit into a URL.
+pub(super) fn bounded(page: Read) -> Result<Read, NoPage> {
+    for (what, text) in [("the cursor", &page.end.cursor), ("the address of the next page", &page.end.next)] {
+        if text.as_ref().is_some_and(|text| text.len() > LONGEST_CURSOR) {
+            return Err(NoPage {
+                reason: format!("{what} has more than {LONGEST_CURSOR} bytes"),
+                source: None,
+            });
+        }
+    }
+    Ok(page)
+}
+
+/// What the last item says of its place in the list's order.
+fn key_of(last: &RawValue, member: &Template, entity: &EntityInfo) -> Option<String> {
+    let member = member.fill(|place| match place {
+        "updated_at" => entity.updated_at_member.map(Into::into),
+        "id_member" => Some(entity.id_member.into()),
+        _ => None,
+    });
+    let [value] = pick(last.get().as_bytes(), [&*member]).ok()?;
+    scalar(value?)
+}
+
+fn id_of(item: &PageItem, entity: &EntityInfo, dialect: &Dialect) -> Option<String> {
+    let id = |json: &[u8]| scalar(RecordMembers::of(json, entity, &dialect.record).ok()?.id.ok()?);
+    match item {
+        PageItem::Record { body, .. } | PageItem::Unreadable { body, .. } => id(body),
+        PageItem::Tombstone { id } => scalar(serde_json::from_slice(id).ok()?),
+    }
+}
+
+fn boolean(member: Option<&RawValue>, path: &MemberPath, pull: &PullDialect) -> Result<Option<bool>, NoPage> {
+    match member {
+        None => Ok(None),
+        Some(value) if kind(value) == "null" => Ok(None),
+        Some(value) if kind(value) == "boolean" => Ok(Some(value.get() == "true")),
+        Some(value) => {
+            let found = with_article(kind(value));
+            Err(wrong(pull, &format!("`{path}` is {found}, expected a boolean")))
+        }
+    }
+}
+
+/// A cursor, an address or a token.
+fn text(member: Option<&RawValue>, path: &MemberPath, pull: &PullDialect) -> Result<Option<String>, NoPage> {
     let Some(value) = member.filter(|value| kind(value) != "null") else {
         return Ok(None);
     };
-    let name = &names.cursor_member;
-    if kind(value) != "string" {
-        return Err(wrong(names, &format!("`{name}` is {}, expected a string", with_article(kind(value)))));
-    }
-    let text: String = serde_json::from_str(value.get()).map_err(|error| {
-        let no_page = wrong(names, &format!("`{name}` is no text"));
-        NoPage { source: Some(error.into()), ..no_page }
-    })?;
+    let Some(text) = scalar(value) else {
+        if kind(value) == "string" {
+            return Err(wrong(pull, &format!("`{path}` is no text")));
+        }
+        let found = with_article(kind(value));
+        return Err(wrong(pull, &format!("`{path}` is {found}, expected a string or an integer")));
+    };
     if text.len() > LONGEST_CURSOR {
-        return Err(wrong(names, &format!("`{name}` has more than {LONGEST_CURSOR} bytes")));
+        return Err(wrong(pull, &format!("`{path}` has more than {LONGEST_CURSOR} bytes")));
     }
-    Ok(Some(Cursor::new(text)))
+    Ok(Some(text))
 }
 
-fn wrong(names: &PullDialect, found: &str) -> NoPage {
-    NoPage { reason: format!("expected {}; {found}", shape(names)), source: None }
+fn wrong(pull: &PullDialect, found: &str) -> NoPage {
+    NoPage { reason: format!("expected {}; {found}", shape(pull)), source: None }
 }
 
-fn shape(names: &PullDialect) -> String {
-    let PullDialect { items_member, cursor_member, has_more_member, .. } = names;
-    format!(
-        "a page `{{\"{items_member}\": […], \"{cursor_member}\": \"…\", \"{has_more_member}\": true or false}}`"
-    )
+/// What the dialect says of a page, for people.
+fn shape(pull: &PullDialect) -> String {
+    let mut members = vec![format!("\"{}\": […]", pull.items)];
+    if let CursorSource::Member(path) = &pull.cursor {
+        members.push(format!("\"{path}\": \"…\""));
+    }
+    match &pull.paging {
+        Paging::Cursor { more } if !more.is_whole() => members.push(format!("\"{more}\": true or false")),
+        Paging::Member(path) | Paging::Token { member: path, .. } => {
+            members.push(format!("\"{path}\": \"…\""));
+        }
+        _ => {}
+    }
+    if pull.items.is_whole() {
+        "a page `[…]`".to_owned()
+    } else {
+        format!("a page `{{{}}}`", members.join(", "))
+    }
 }
 
+/// What is taken from an answer.
+#[derive(Default)]
 struct Envelope<'de> {
-    items: Option<Vec<PageItem>>,
+    items: Option<Items<'de>>,
     cursor: Option<&'de RawValue>,
-    has_more: Option<&'de RawValue>,
+    more: Option<&'de RawValue>,
+    next: Option<&'de RawValue>,
 }
 
+struct Items<'de> {
+    items: Vec<PageItem>,
+    /// The last record that is no tombstone, as it is written.
+    last: Option<&'de RawValue>,
+}
+
+/// What does not change while a page is read.
 #[derive(Clone, Copy)]
-struct EnvelopeSeed<'s> {
+struct Reading<'s> {
     body: &'s Bytes,
     entity: &'static EntityInfo,
     dialect: &'s Dialect,
     most: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'_> {
-    type Value = Envelope<'de>;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Items,
+    Cursor,
+    More,
+    Next,
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+/// A part of the answer, and the way that is left to it.
+#[derive(Clone, Copy)]
+struct Wanted<'s> {
+    part: Part,
+    way: &'s [String],
+}
+
+impl<'s> Wanted<'s> {
+    fn all(pull: &'s PullDialect) -> Vec<Self> {
+        let mut all = vec![Self { part: Part::Items, way: pull.items.steps() }];
+        if let CursorSource::Member(path) = &pull.cursor {
+            all.push(Self { part: Part::Cursor, way: path.steps() });
+        }
+        match &pull.paging {
+            Paging::Cursor { more } if !more.is_whole() => {
+                all.push(Self { part: Part::More, way: more.steps() });
+            }
+            Paging::Member(path) | Paging::Token { member: path, .. } => {
+                all.push(Self { part: Part::Next, way: path.steps() });
+            }
+            _ => {}
+        }
+        all
     }
 }
 
-impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
-    type Value = Envelope<'de>;
+/// One level of the answer, with the parts that are in it.
+struct Level<'s, 'e, 'de> {
+    reading: Reading<'s>,
+    wanted: Vec<Wanted<'s>>,
+    envelope: &'e mut Envelope<'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match &*self.wanted {
+            [] => IgnoredAny::deserialize(deserializer).map(drop),
+            [Wanted { part: Part::Items, way: [] }] => {
+                self.envelope.items = Some(ItemsSeed(self.reading).deserialize(deserializer)?);
+                Ok(())
+            }
+            [Wanted { part, way: [] }] => {
+                let value = Some(<&RawValue>::deserialize(deserializer)?);
+                match part {
+                    Part::Cursor => self.envelope.cursor = value,
+                    Part::More => self.envelope.more = value,
+                    Part::Items | Part::Next => self.envelope.next = value,
+                }
+                Ok(())
+            }
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let pull = &self.dialect.pull;
-        let names: [&str; 3] = [&pull.items_member, &pull.cursor_member, &pull.has_more_member];
-        let mut envelope = Envelope { items: None, cursor: None, has_more: None };
+    /// What stands in place of an object tells nothing, as if its members were absent.
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { reading, wanted, envelope } = self;
+        let names: Vec<&str> =
+            wanted.iter().filter_map(|wanted| wanted.way.first().map(String::as_str)).collect();
         while let Some(place) = map.next_key_seed(NameOf(&names))? {
-            match place {
-                Some(0) => envelope.items = Some(map.next_value_seed(ItemsSeed(self))?),
-                Some(1) => envelope.cursor = Some(map.next_value()?),
-                Some(_) => envelope.has_more = Some(map.next_value()?),
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+            // Several parts may be under one name.
+            let name = place.map(|place| names[place]);
+            let inner = wanted
+                .iter()
+                .filter(|wanted| wanted.way.first().map(String::as_str) == name && name.is_some());
+            let inner = inner.map(|wanted| Wanted { way: &wanted.way[1..], ..*wanted }).collect();
+            map.next_value_seed(Level { reading, wanted: inner, envelope: &mut *envelope })?;
         }
-        Ok(envelope)
+        Ok(())
     }
 }
 
-struct ItemsSeed<'s>(EnvelopeSeed<'s>);
+struct ItemsSeed<'s>(Reading<'s>);
 
 impl<'de> DeserializeSeed<'de> for ItemsSeed<'_> {
-    type Value = Vec<PageItem>;
+    type Value = Items<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         // Not `deserialize_seq`, whose error for a string quotes it.
@@ -163,30 +301,38 @@ impl<'de> DeserializeSeed<'de> for ItemsSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for ItemsSeed<'_> {
-    type Value = Vec<PageItem>;
+    type Value = Items<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list under `{}`", self.0.dialect.pull.items_member)
+        write!(f, "a list under `{}`", self.0.dialect.pull.items)
     }
 
     /// Says what is wrong without quoting the text: the user's data does not belong into messages.
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
-        Err(E::custom(format!("`{}` is a string, expected a list", self.0.dialect.pull.items_member)))
+        Err(E::custom(format!("`{}` is a string, expected a list", self.0.dialect.pull.items)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let EnvelopeSeed { body, entity, dialect, most } = self.0;
-        let mut items = Vec::new();
+        let Reading { body, entity, dialect, most } = self.0;
+        let (mut items, mut last) = (Vec::new(), None);
         while let Some(value) = list.next_element::<&RawValue>()? {
             if items.len() == most {
                 return Err(A::Error::custom(format!(
                     "the list has more than {most} items; let the server send pages, or raise `max_response_bytes`"
                 )));
             }
+            let value = inside(value, dialect);
+            last = Some(value);
             items.push(item(body, value, entity, dialect));
         }
-        Ok(items)
+        Ok(Items { items, last })
     }
+}
+
+/// The record in an item. Where there is none, a tombstone perhaps, the item itself is looked at.
+fn inside<'de>(value: &'de RawValue, dialect: &Dialect) -> &'de RawValue {
+    let record = descend(value, dialect.pull.item.steps());
+    record.filter(|record| kind(record) == "object").unwrap_or(value)
 }
 
 /// What an item of a page is.
@@ -204,12 +350,12 @@ fn item(body: &Bytes, value: &RawValue, entity: &EntityInfo, dialect: &Dialect) 
         Ok(id) => id,
         Err(reason) => return unreadable(reason),
     };
-    match members.deleted.map(RawValue::get) {
-        Some("true") => PageItem::Tombstone { id: slice_of(body, id) },
-        None | Some("false" | "null") => {
-            PageItem::Record { version: version::from_member(members.version), body: json }
+    match members.life(&dialect.record) {
+        Life::Deleted => PageItem::Tombstone { id: slice_of(body, id) },
+        Life::Exists => PageItem::Record { version: version::from_member(members.version), body: json },
+        Life::Unclear => {
+            let mark = dialect.record.tombstone.member().unwrap_or_default();
+            unreadable(format!("its `{mark}` is neither true nor false"))
         }
-        // Taken for a record, it might come back to life.
-        Some(_) => unreadable(format!("its `{}` is neither true nor false", dialect.record.deleted_member)),
     }
 }

@@ -1,18 +1,21 @@
 //! From what the engine asks for to an HTTP request: the left half of the contract's table.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use url::Url;
 
 use super::base_url::{BaseUrl, OutsideBase, shown};
-use super::dialect::PullDialect;
+use super::dialect::{self, Dialect, Parameters, SentBody, Template, VersionCheck, WriteDialect};
+use super::paging::Place;
+use super::sent_body;
 use super::version::if_match;
 use crate::entity::EntityInfo;
-use crate::record::{Problem, RecordKey, Refusal, Write};
+use crate::record::{Problem, RecordKey, Refusal, Version, Write};
 use crate::remote::{PullRequest, RemoteError, WriteRequest};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What the HTTP client can carry (its URL type holds 65,534 bytes).
@@ -27,68 +30,150 @@ pub(super) struct Request {
     pub(super) body: Option<Bytes>,
 }
 
+/// The dialect's way to send such an operation.
+pub(super) fn way<'d>(dialect: &'d Dialect, write: &Write) -> &'d WriteDialect {
+    match write {
+        Write::Create(_) => &dialect.create,
+        Write::Update(_) => &dialect.update,
+        Write::Overwrite(_) => &dialect.overwrite,
+        Write::Delete => &dialect.delete,
+    }
+}
+
 /// One operation.
-pub(super) fn write(base: &BaseUrl, request: &WriteRequest) -> Result<Request, RemoteError> {
-    let WriteRequest { entity, key, write, .. } = request;
-    let (method, url) = match write {
-        Write::Create(_) => (Method::POST, collection(base, entity)?),
-        Write::Update(_) => (Method::PATCH, record(base, entity, key)?),
-        Write::Overwrite(_) => (Method::PUT, record(base, entity, key)?),
-        Write::Delete => (Method::DELETE, record(base, entity, key)?),
-    };
+pub(super) fn write(
+    base: &BaseUrl,
+    request: &WriteRequest,
+    dialect: &Dialect,
+) -> Result<Request, RemoteError> {
+    let way = way(dialect, &request.write);
+    let mut url = record(base, request.entity, &request.key, &way.path)?;
+    let version = request.if_match.as_ref();
+    let places = |place: &str| one_record(request.entity, &request.key, place);
+    append(&mut url, &way.parameters, places);
+    if let (VersionCheck::Parameter { name, value }, Some(version)) = (&way.check, version) {
+        let value = value.fill(|place| (place == "version").then(|| version.as_str().into()));
+        url.query_pairs_mut().append_pair(name, &value);
+    }
+    fits(base, &url, &request.key)?;
     let mut headers = accepting_json();
     let id = HeaderValue::from_str(&request.id.to_string());
     headers.insert(IDEMPOTENCY_KEY, id.expect("a UUID is written in visible ASCII"));
-    // A record that is to be created has no version to match.
-    if let (Some(version), false) = (&request.if_match, matches!(write, Write::Create(_))) {
-        let value = if_match(version).ok_or_else(|| RemoteError::Protocol {
-            url: shown(&url),
-            reason: format!(
-                "the record's version {:?} cannot be sent back as `If-Match`: expected text without quotes and control characters",
-                version.as_str()
-            ),
-            retry_after: None,
-            source: None,
-        })?;
-        headers.insert(IF_MATCH, value);
+    for (name, value) in &way.headers {
+        // Both were looked at when the remote was built.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            headers.append(name, value);
+        }
     }
-    let body = write.payload().map(|payload| Bytes::copy_from_slice(payload.as_str().as_bytes()));
+    if let (VersionCheck::IfMatch, Some(version)) = (&way.check, version) {
+        headers.insert(IF_MATCH, if_match(version).ok_or_else(|| unsendable(&url, version))?);
+    }
+    let body = sent_body::of(request, way, &dialect.record).map_err(|error| RemoteError::Protocol {
+        url: shown(&url),
+        reason: "the record cannot be written as this dialect asks for".to_owned(),
+        retry_after: None,
+        source: Some(error.into()),
+    })?;
     if body.is_some() {
-        headers.insert(CONTENT_TYPE, JSON);
+        let patch = matches!(way.body, SentBody::MergePatch);
+        let kind = if patch { "application/merge-patch+json" } else { "application/json" };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    Ok(Request { method, url, headers, body })
+    Ok(Request { method: method(way.method), url, headers, body })
 }
 
-/// One page of changes.
+fn method(method: dialect::Method) -> Method {
+    match method {
+        dialect::Method::Post => Method::POST,
+        dialect::Method::Put => Method::PUT,
+        dialect::Method::Patch => Method::PATCH,
+        dialect::Method::Delete => Method::DELETE,
+    }
+}
+
+fn unsendable(url: &Url, version: &Version) -> RemoteError {
+    RemoteError::Protocol {
+        url: shown(url),
+        reason: format!(
+            "the record's version {:?} cannot be sent back as `If-Match`: expected text without quotes and control characters",
+            version.as_str()
+        ),
+        retry_after: None,
+        source: None,
+    }
+}
+
+/// One page of changes, at its place in the list.
 pub(super) fn pull(
     base: &BaseUrl,
     request: &PullRequest,
-    names: &PullDialect,
+    place: &Place,
+    dialect: &Dialect,
 ) -> Result<Request, RemoteError> {
-    let mut url = collection(base, request.entity)?;
-    {
-        let mut query = url.query_pairs_mut();
-        if let Some(since) = &request.since {
-            query.append_pair(&names.since_parameter, since.as_str());
-        }
-        query.append_pair(&names.limit_parameter, &request.limit.to_string());
+    let pull = &dialect.pull;
+    let entity = request.entity;
+    if let Some(address) = place.address() {
+        return Ok(get(base.linked(address).map_err(|error| outside(base, error))?));
+    }
+    let mut url = collection(base, entity, &pull.path)?;
+    let limit = request.limit.max(1).to_string();
+    let places = |name: &str| -> Option<Cow<'_, str>> {
+        Some(match name {
+            "cursor" => place.since()?.into(),
+            "last_id" => place.last_id().unwrap_or_default().into(),
+            "limit" => (&*limit).into(),
+            "updated_at" => entity.updated_at_member?.into(),
+            _ => return of_entity(entity, name),
+        })
+    };
+    let start = if place.since().is_some() { &pull.since } else { &pull.first };
+    if entity.updated_at_member.is_none() && pull.needs("updated_at") {
+        return Err(RemoteError::Protocol {
+            url: shown(&url),
+            reason: format!(
+                "the dialect asks for changes by `updated_at`, and `{}` has none: mark a field with `#[sync(updated_at)]`",
+                entity.name
+            ),
+            retry_after: None,
+            source: None,
+        });
+    }
+    append(&mut url, start, places);
+    append(&mut url, &pull.parameters, places);
+    if let Some((parameter, value)) = place.parameter(pull) {
+        url.query_pairs_mut().append_pair(parameter, &value);
     }
     Ok(get(url))
 }
 
 /// One record.
-pub(super) fn fetch(base: &BaseUrl, entity: &EntityInfo, key: &RecordKey) -> Result<Request, RemoteError> {
-    Ok(get(record(base, entity, key)?))
+pub(super) fn fetch(
+    base: &BaseUrl,
+    entity: &EntityInfo,
+    key: &RecordKey,
+    dialect: &Dialect,
+) -> Result<Request, RemoteError> {
+    let fetch = &dialect.fetch;
+    let mut url = record(base, entity, key, &fetch.path)?;
+    append(&mut url, &fetch.parameters, |place| one_record(entity, key, place));
+    fits(base, &url, key)?;
+    Ok(get(url))
 }
 
 /// A stream of events.
 pub(super) fn listen(base: &BaseUrl, entity: &EntityInfo, path: &str) -> Result<Request, RemoteError> {
-    let mut url = collection(base, entity)?;
+    let mut url = collection(base, entity, &"{endpoint}".into())?;
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path.split('/'));
     }
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/event-stream"))]);
     Ok(Request { method: Method::GET, url, headers, body: None })
+}
+
+/// What is not about one record.
+pub(super) fn plain(base: &BaseUrl, entity: &EntityInfo, path: &Template) -> Result<Request, RemoteError> {
+    Ok(get(collection(base, entity, path)?))
 }
 
 /// A question that any server answers somehow.
@@ -101,26 +186,48 @@ fn get(url: Url) -> Request {
 }
 
 fn accepting_json() -> HeaderMap {
-    HeaderMap::from_iter([(ACCEPT, JSON)])
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
 }
 
-fn collection(base: &BaseUrl, entity: &EntityInfo) -> Result<Url, RemoteError> {
-    base.collection(entity).map_err(|error| outside(base, error))
-}
-
-fn record(base: &BaseUrl, entity: &EntityInfo, key: &RecordKey) -> Result<Url, RemoteError> {
-    let url = base.record(entity, key).map_err(|error| outside(base, error))?;
-    if url.as_str().len() > LONGEST_URL {
-        // What a server would say, if the request could reach it.
-        let detail = format!("the id has {} bytes and does not fit into a URL", key.as_str().len());
-        let problem = Some(Box::new(Problem { detail: Some(detail), ..Problem::default() }));
-        return Err(RemoteError::Refused {
-            url: base.to_string(),
-            refusal: Refusal { status: 414, problem },
-            retry_after: None,
-        });
+fn append<'v>(url: &mut Url, parameters: &Parameters, value: impl Fn(&str) -> Option<Cow<'v, str>>) {
+    for (name, template) in parameters {
+        url.query_pairs_mut().append_pair(&name.fill(&value), &template.fill(&value));
     }
-    Ok(url)
+}
+
+fn of_entity<'e>(entity: &'e EntityInfo, place: &str) -> Option<Cow<'e, str>> {
+    match place {
+        "endpoint" => Some(entity.endpoint.into()),
+        "id_member" => Some(entity.id_member.into()),
+        _ => None,
+    }
+}
+
+fn one_record<'e>(entity: &'e EntityInfo, key: &'e RecordKey, place: &str) -> Option<Cow<'e, str>> {
+    if place == "id" { Some(key.as_str().into()) } else { of_entity(entity, place) }
+}
+
+fn collection(base: &BaseUrl, entity: &EntityInfo, path: &Template) -> Result<Url, RemoteError> {
+    base.at(entity, path, None).map_err(|error| outside(base, error))
+}
+
+fn record(base: &BaseUrl, entity: &EntityInfo, key: &RecordKey, path: &Template) -> Result<Url, RemoteError> {
+    base.at(entity, path, Some(key)).map_err(|error| outside(base, error))
+}
+
+/// Refuses what no server could be asked.
+fn fits(base: &BaseUrl, url: &Url, key: &RecordKey) -> Result<(), RemoteError> {
+    if url.as_str().len() <= LONGEST_URL {
+        return Ok(());
+    }
+    // What a server would say, if the request could reach it.
+    let detail = format!("the id has {} bytes and does not fit into a URL", key.as_str().len());
+    let problem = Some(Box::new(Problem { detail: Some(detail), ..Problem::default() }));
+    Err(RemoteError::Refused {
+        url: base.to_string(),
+        refusal: Refusal { status: 414, problem },
+        retry_after: None,
+    })
 }
 
 fn outside(base: &BaseUrl, error: OutsideBase) -> RemoteError {

@@ -3,6 +3,7 @@
 use reqwest::header::{ETAG, HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 
+use super::members::scalar;
 use crate::record::Version;
 
 /// The version that a strong `ETag` names. A weak one (`W/"…"`) names no version: two records that differ may share it,
@@ -15,13 +16,7 @@ pub(super) fn from_etag(headers: &HeaderMap) -> Option<Version> {
 
 /// The version that a record's member holds: a string or an integer; anything else is none.
 pub(super) fn from_member(member: Option<&RawValue>) -> Option<Version> {
-    let json = member?.get();
-    if json.starts_with('"') {
-        return serde_json::from_str::<String>(json).ok().map(Version::new);
-    }
-    let digits = json.strip_prefix('-').unwrap_or(json);
-    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    integer.then(|| Version::new(json))
+    scalar(member?).map(Version::new)
 }
 
 /// The header that makes the server refuse a write on any other version; `None` when the version has characters that

@@ -85,6 +85,7 @@ macro_rules! __storage_conformance {
             odd_names_are_told_apart
             large_payloads_come_back_whole
             principals_see_only_their_own
+            records_with_a_base_are_listed_by_id
             the_greatest_number_is_that_of_every_principal
             // lanes
             ready_records_come_in_the_order_of_their_edits

@@ -54,6 +54,32 @@ fn full() -> Record {
     }
 }
 
+/// What the server is known to have is listed in the order of the ids' bytes, page by page, whatever waits of it.
+pub fn records_with_a_base_are_listed_by_id(subject: &Subject) {
+    let opened = subject.open();
+    let base = Some(Base { version: Some(Version::new("1")), value: None });
+    opened.run(move |tx| {
+        for id in ["b", "a", "ä", "B", "c"] {
+            tx.put(&note(id), &Record { base: base.clone(), ..Record::default() })?;
+        }
+        tx.put(&note("edited"), &Record { base: base.clone(), ..ready(1) })?;
+        tx.put(&note("new"), &Record { base: None, ..ready(2) })?;
+        tx.put(&task("t"), &Record { base, ..Record::default() })
+    });
+    let listed = |after: Option<&str>, limit: usize| {
+        let after = after.map(|after| note(after).key);
+        let found = opened.run(move |tx| tx.based(&NOTE, after.as_ref(), limit));
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 10), ["B", "a", "b", "c", "edited", "ä"]);
+    assert_eq!(listed(None, 2), ["B", "a"]);
+    assert_eq!(listed(Some("a"), 2), ["b", "c"]);
+    assert_eq!(listed(Some("b0"), 2), ["c", "edited"], "also after one that is not there");
+    assert_eq!(listed(Some("ä"), 2), [""; 0]);
+    opened.run(|tx| tx.put(&note("a"), &Record::default()));
+    assert_eq!(listed(None, 3), ["B", "b", "c"]);
+}
+
 /// Every field of a record survives, to the letter and to the nanosecond.
 pub fn a_record_comes_back_as_it_was_put(subject: &Subject) {
     let bare = |version: Option<&str>, value: Option<&str>| Record {

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::account::{Account, Aside};
-use crate::record::{EntityName, OperationId, Record, RecordRef};
+use crate::record::{EntityName, OperationId, Record, RecordKey, RecordRef};
 use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
 
 pub(super) struct MemoryTransaction<'a> {
@@ -126,6 +126,17 @@ impl Transaction for MemoryTransaction<'_> {
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
         Ok(self.account.parked_ids.get(&id).and_then(|name| self.account.found(name)))
+    }
+
+    fn based(
+        &mut self,
+        entity: &EntityName,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StorageError> {
+        let later = |name: &RecordRef| name.entity == *entity && after.is_none_or(|after| name.key > *after);
+        let based = self.account.records.iter().filter(|(name, record)| later(name) && record.base.is_some());
+        Ok(based.map(|(name, _)| name.key.clone()).take(limit).collect())
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

@@ -111,6 +111,10 @@ pub(super) const ITEMS_ASIDE: &str = "
 pub(super) const FORGET_ASIDE: &str =
     "DELETE FROM sync_aside WHERE principal = ?1 AND entity = ?2 AND identity = ?3 AND key IS NOT NULL";
 
+pub(super) const BASED: &str = "
+    SELECT key FROM sync_bases INDEXED BY sync_bases_name
+    WHERE queue = ?1 AND key > coalesce(?2, '') ORDER BY key LIMIT ?3";
+
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READING: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
@@ -150,4 +154,5 @@ pub(super) const HOT: &[&str] = &[
     SET_ASIDE,
     ITEMS_ASIDE,
     FORGET_ASIDE,
+    BASED,
 ];

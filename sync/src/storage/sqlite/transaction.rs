@@ -148,6 +148,20 @@ impl Transaction for SqliteTransaction<'_> {
         self.first(statements::PARKED_BY_ID, parameters, rows::read_named)
     }
 
+    fn based(
+        &mut self,
+        entity: &EntityName,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StorageError> {
+        let Some(queue) = self.find_queue(entity)? else { return Ok(Vec::new()) };
+        let parameters = params![queue, after.map(RecordKey::as_str), size(limit)];
+        self.all(statements::BASED, parameters, |row| {
+            let key: String = row.get(0).map_err(|error| self.failures.note(error))?;
+            RecordKey::new(key).map_err(|error| StorageError::Corrupt(error.into()))
+        })
+    }
+
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {
         let Some(queue) = self.find_queue(&on.entity)? else { return Ok(0) };
         let freed = self.execute(statements::RELEASE, params![queue, on.key.as_str(), LANE_STEP])?;

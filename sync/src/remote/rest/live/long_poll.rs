@@ -12,7 +12,7 @@ use crate::remote::rest::answer::failure;
 use crate::remote::rest::base_url::BaseUrl;
 use crate::remote::rest::dialect::LongPollDialect;
 use crate::remote::rest::exchange::{Answer, Exchange};
-use crate::remote::rest::members::pick;
+use crate::remote::rest::members::{descend, pick, scalar};
 use crate::remote::rest::request::{self, Request};
 use crate::remote::rest::version::from_member;
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, RemoteError};
@@ -74,7 +74,7 @@ impl Poll {
     fn read(&self, body: &[u8]) -> Option<(String, Vec<Heard>)> {
         let names = [&*self.dialect.cursor_member, &*self.dialect.list_member];
         let [cursor, list] = pick(body, names).ok()?;
-        let cursor = text(cursor?)?;
+        let cursor = scalar(cursor?)?;
         let items: Vec<&RawValue> = serde_json::from_str(list?.get()).ok()?;
         let event = Some(EventId::new(&*cursor));
         let heard = items.into_iter().map(|item| {
@@ -86,11 +86,11 @@ impl Poll {
 
     /// Which record an item of the list is about; `None` when it does not say so.
     fn changed(&self, item: &RawValue) -> Option<Changed> {
-        let key = RecordKey::new(text(descend(item, &self.dialect.id_path)?)?).ok()?;
-        if descend(item, &self.dialect.deleted_path).is_some_and(|deleted| deleted.get() == "true") {
+        let key = RecordKey::new(scalar(descend(item, self.dialect.id_path.steps())?)?).ok()?;
+        if descend(item, self.dialect.deleted_path.steps()).is_some_and(|deleted| deleted.get() == "true") {
             return Some(Changed::Deleted { key });
         }
-        let version: Version = from_member(descend(item, &self.dialect.version_path))?;
+        let version: Version = from_member(descend(item, self.dialect.version_path.steps()))?;
         Some(Changed::Record { key, version })
     }
 
@@ -104,26 +104,5 @@ impl Poll {
             retry_after: answer.retry_after(),
             source: None,
         }
-    }
-}
-
-/// What stands at the end of a path of members and indexes.
-fn descend<'j>(json: &'j RawValue, path: &[String]) -> Option<&'j RawValue> {
-    let Some((first, rest)) = path.split_first() else { return Some(json) };
-    let inner = if let Ok(index) = first.parse::<usize>() {
-        serde_json::from_str::<Vec<&RawValue>>(json.get()).ok()?.get(index).copied()?
-    } else {
-        let [member] = pick(json.get().as_bytes(), [first]).ok()?;
-        member?
-    };
-    descend(inner, rest)
-}
-
-/// A string, or a number as it is written.
-fn text(json: &RawValue) -> Option<String> {
-    match json.get().as_bytes().first()? {
-        b'"' => serde_json::from_str(json.get()).ok(),
-        b'-' | b'0'..=b'9' => Some(json.get().to_owned()),
-        _ => None,
     }
 }

@@ -1,0 +1,153 @@
+//! Finds deletions on servers that do not tell them: lists everything, and asks for what is missing in the list.
+//!
+//! A list that is empty, cut short or shifted while it was read is no proof that a record is gone: each missing record is
+//! asked for, and only the server's word that it does not have it counts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fastbloom::BloomFilter;
+
+use super::core::Core;
+use super::ledger::Ledger;
+use super::outdated::{self, ask_for};
+use super::page::Covers;
+use super::port::{EntityPort, ReadPage};
+use crate::error::SyncError;
+use crate::record::{EntityName, RecordKey};
+use crate::remote::Deletions;
+use crate::report::SyncReport;
+use crate::storage::{Cursor, StorageError};
+
+/// The name of the note in the storage: when everything of an entity was listed last.
+const NOTE: &str = "listed";
+
+/// What was seen is kept in so many bits, however much there is: a mebibyte. Of a million records, one in fifty that are
+/// gone is taken for seen; the next listing, whose filter has another seed, finds it.
+const BITS: usize = 8 * 1024 * 1024;
+const HASHES: u32 = 6;
+
+/// So many ids are read from the storage at once.
+const CHUNK: usize = 500;
+
+/// After so many records that are missing in the list and exist, it is not believed.
+const DOUBTFUL: u32 = 10;
+
+/// One listing of everything.
+pub(crate) struct Sweep {
+    seen: BloomFilter,
+    started: DateTime<Utc>,
+}
+
+/// Why a listing came to nothing.
+pub(crate) enum Trouble {
+    /// It lacks what exists.
+    Incomplete(SyncError),
+    /// A record could not be asked for, or not be handed over.
+    Asking(outdated::Trouble),
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        Self::Asking(error.into())
+    }
+}
+
+type Times = BTreeMap<EntityName, DateTime<Utc>>;
+
+impl Sweep {
+    /// Begins one when it is time for it, or when everything is pulled anyway.
+    pub(crate) async fn if_due(
+        core: &Core,
+        port: &Arc<dyn EntityPort>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Option<Self>, StorageError> {
+        let Deletions::Listed { every } = core.remote.deletions() else { return Ok(None) };
+        let (started, entity) = (core.now(), port.info().entity_name());
+        let last = core
+            .transact::<_, StorageError, _>(move |ledger| Ok(times(ledger)?.get(&entity).copied()))
+            .await?;
+        let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
+        // A clock that went back must not put it off for ever.
+        let rests = last.is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
+        if cursor.is_some() && rests {
+            return Ok(None);
+        }
+        let seed = core.stamper().stamp().id.as_uuid().as_u128();
+        Ok(Some(Self { seen: BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES), started }))
+    }
+
+    /// These are in the list.
+    pub(crate) fn see(&mut self, read: &ReadPage) {
+        for index in 0..read.page.len() {
+            self.seen.insert(read.page.key(index).as_str());
+        }
+        for key in read.unreadable.iter().filter_map(|(_, unreadable)| unreadable.key.as_ref()) {
+            self.seen.insert(key.as_str());
+        }
+    }
+
+    /// The list is over: asks for what is known and was not in it.
+    pub(crate) async fn finish(
+        self,
+        core: &Core,
+        port: &Arc<dyn EntityPort>,
+        report: &mut SyncReport,
+    ) -> Result<(), Trouble> {
+        let entity = port.info().entity_name();
+        let complete = self.ask_for_the_missing(core, port, report).await;
+        if matches!(complete, Err(Trouble::Asking(_))) {
+            return complete;
+        }
+        // A list that is not believed is made again in its time, too, and not with every pull.
+        let started = self.started;
+        core.transact::<_, StorageError, _>(move |ledger| {
+            let mut times = times(ledger)?;
+            times.insert(entity, started);
+            let text = serde_json::to_string(&times).map_err(|error| StorageError::Io(error.into()))?;
+            ledger.tx.set_note(NOTE, Some(&text))
+        })
+        .await?;
+        complete
+    }
+
+    async fn ask_for_the_missing(
+        &self,
+        core: &Core,
+        port: &Arc<dyn EntityPort>,
+        report: &mut SyncReport,
+    ) -> Result<(), Trouble> {
+        let entity = port.info().entity_name();
+        let (mut gone, mut missing) = (0_u32, 0_u32);
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let (of, from) = (entity.clone(), after);
+            let known = core
+                .transact::<_, StorageError, _>(move |ledger| ledger.tx.based(&of, from.as_ref(), CHUNK))
+                .await?;
+            for key in known.iter().filter(|key| !self.seen.contains(key.as_str())) {
+                let there =
+                    ask_for(core, port, key, Covers::Itself, report).await.map_err(Trouble::Asking)?;
+                if there {
+                    missing += 1;
+                } else {
+                    gone += 1;
+                }
+                if missing >= DOUBTFUL && missing > gone {
+                    return Err(Trouble::Incomplete(SyncError::IncompleteList { entity, missing }));
+                }
+            }
+            if known.len() < CHUNK {
+                return Ok(());
+            }
+            after = known.into_iter().next_back();
+        }
+    }
+}
+
+fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {
+    let text = ledger.tx.note(NOTE)?;
+    // A note that cannot be read was left by another version of the library.
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}

@@ -1,0 +1,397 @@
+//! What a dialect cannot be: names that are missing, places that nobody fills, and knobs that contradict each other.
+
+use std::collections::HashMap;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::de::IgnoredAny;
+
+use super::live::LongPollDialect;
+use super::{
+    AnsweredBody, CursorSource, DeletionDialect, Dialect, LiveDialect, MemberPath, Paging, Parameters,
+    PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+};
+use crate::remote::rest::error::RestError;
+
+/// What is wrong, for people.
+type Check = Result<(), String>;
+
+const RECORD_PLACES: &[&str] = &["endpoint", "id", "id_member"];
+const PULL_PLACES: &[&str] = &["endpoint", "limit", "updated_at", "id_member"];
+const SINCE_PLACES: &[&str] = &["endpoint", "limit", "updated_at", "id_member", "cursor", "last_id"];
+
+impl Dialect {
+    /// Says what is wrong with it, if anything is.
+    pub(in crate::remote::rest) fn check(&self) -> Result<(), RestError> {
+        self.checked().map_err(|reason| RestError::Dialect { reason })
+    }
+
+    fn checked(&self) -> Check {
+        let Self { record, fetch, create, update, overwrite, delete, conflict: _, pull, deletions, live } =
+            self;
+        let version = record.version.member();
+        distinct(&[
+            ("record.id_member", Some(&*record.id_member)),
+            ("record.tombstone", record.tombstone.member()),
+            ("record.version", version),
+        ])?;
+        one_record("fetch", &fetch.path, &fetch.parameters)?;
+        statuses("fetch.missing", &fetch.missing)?;
+        for (verb, write) in
+            [("create", create), ("update", update), ("overwrite", overwrite), ("delete", delete)]
+        {
+            write.check(verb, &record.version)?;
+        }
+        for (verb, write) in [("update", update), ("overwrite", overwrite), ("delete", delete)] {
+            one_record(verb, &write.path, &write.parameters)?;
+        }
+        pull.check()?;
+        match (deletions, &record.tombstone) {
+            (DeletionDialect::Told, Tombstone::Nothing) => Err(
+                "`record.tombstone` says that the server shows no deletions, and `deletions` that it tells them: write `DeletionDialect::Listed { every }` or `Never`"
+                    .to_owned(),
+            ),
+            (DeletionDialect::Listed { every }, _) if every.is_zero() => {
+                Err("`deletions.every` is zero: everything would be listed all the time".to_owned())
+            }
+            _ => live.check(),
+        }
+    }
+}
+
+impl WriteDialect {
+    fn check(&self, verb: &str, source: &VersionSource) -> Check {
+        path(&format!("{verb}.path"), &self.path, &["endpoint", "id"])?;
+        parameters(&format!("{verb}.parameters"), &self.parameters, RECORD_PLACES)?;
+        for (name, value) in &self.headers {
+            self.check_header(verb, name, value)?;
+        }
+        let lists = [
+            ("done", &self.done),
+            ("compared", &self.compared),
+            ("unproven", &self.unproven),
+            ("conflict", &self.conflict),
+            ("missing", &self.missing),
+            ("unavailable", &self.unavailable),
+        ];
+        let mut meanings = HashMap::new();
+        for (list, all) in lists {
+            statuses(&format!("{verb}.{list}"), all)?;
+            for status in all {
+                if let Some(other) = meanings.insert(status, list)
+                    && other != list
+                {
+                    return Err(format!("the status {status} is in `{verb}.{other}` and in `{verb}.{list}`"));
+                }
+            }
+        }
+        let successes = [&self.done, &self.compared, &self.unproven];
+        if let Some(status) = successes.into_iter().flatten().find(|status| !(200..300).contains(*status)) {
+            return Err(format!("{verb}: the status {status} is no success, which are 200 to 299"));
+        }
+        if successes.into_iter().all(Vec::is_empty) {
+            return Err(format!("{verb}: no status is a success, so that it would be sent for ever"));
+        }
+        self.check_version(verb, source)?;
+        match (&self.body, verb) {
+            (SentBody::Record | SentBody::MergePatch, "delete") => {
+                Err("delete.body: there is no record to send; write `SentBody::Nothing` or `Json(…)`"
+                    .to_owned())
+            }
+            (SentBody::MergePatch, "create") => {
+                Err("create.body: a new record has nothing to be patched; write `SentBody::Record`"
+                    .to_owned())
+            }
+            (SentBody::Nothing | SentBody::Json(_), "create" | "update" | "overwrite") => {
+                Err(format!("{verb}.body: the record would not be sent; write `SentBody::Record`"))
+            }
+            (SentBody::Json(text), _) => match serde_json::from_str::<IgnoredAny>(text) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("{verb}.body is no JSON: {error}")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn check_header(&self, verb: &str, name: &str, value: &str) -> Check {
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(format!("{verb}.headers: `{name}` is not the name of a header"));
+        };
+        if HeaderValue::from_str(value).is_err() {
+            return Err(format!("{verb}.headers: the value of `{name}` cannot be sent"));
+        }
+        let by_us = [
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "idempotency-key",
+            "transfer-encoding",
+        ];
+        let taken = by_us.contains(&parsed.as_str())
+            || (parsed == "if-match" && matches!(self.check, VersionCheck::IfMatch));
+        if taken {
+            Err(format!("{verb}.headers: `{name}` is set for each request; remove it"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_version(&self, verb: &str, source: &VersionSource) -> Check {
+        let receipt = matches!(self.answer, AnsweredBody::Receipt { .. });
+        let sends = match &self.check {
+            VersionCheck::Nothing | VersionCheck::ReadFirst => false,
+            VersionCheck::IfMatch => true,
+            VersionCheck::Parameter { name, value } => {
+                named(&format!("{verb}.check"), name)?;
+                template(&format!("{verb}.check"), value, &["version"])?;
+                if !value.has("version") {
+                    return Err(format!(
+                        "{verb}.check: the parameter's value `{value}` has no place `{{version}}`"
+                    ));
+                }
+                true
+            }
+            VersionCheck::Member(name) => {
+                named(&format!("{verb}.check"), name)?;
+                if !matches!(self.body, SentBody::Record | SentBody::MergePatch) {
+                    return Err(format!(
+                        "{verb}.check: the version cannot be a member where no record is sent; write `VersionCheck::Parameter`"
+                    ));
+                }
+                true
+            }
+        };
+        if sends && *source == VersionSource::Nothing {
+            return Err(format!(
+                "{verb}.check sends a version, and `record.version` says that the server has none: write `VersionCheck::ReadFirst`"
+            ));
+        }
+        if let AnsweredBody::Receipt { version_member } = &self.answer {
+            named(&format!("{verb}.answer.version_member"), version_member)?;
+        }
+        if receipt && !self.compared.is_empty() {
+            return Err(format!(
+                "{verb}.compared needs the record in the answer, and `{verb}.answer` says that there is none: write `{verb}.unproven`"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl PullDialect {
+    fn check(&self) -> Check {
+        path("pull.path", &self.path, &["endpoint"])?;
+        parameters("pull.parameters", &self.parameters, PULL_PLACES)?;
+        parameters("pull.first", &self.first, PULL_PLACES)?;
+        parameters("pull.since", &self.since, SINCE_PLACES)?;
+        statuses("pull.gone", &self.gone)?;
+        let values = || self.since.iter().map(|(_, value)| value);
+        let sends_cursor = values().any(|value| value.has("cursor"));
+        match &self.cursor {
+            CursorSource::Nothing if !self.since.is_empty() => {
+                return Err(
+                    "`pull.since` is never sent, because `pull.cursor` is nothing: make it empty".to_owned()
+                );
+            }
+            CursorSource::Nothing => {}
+            _ if !sends_cursor => {
+                return Err("`pull.since` has no place `{cursor}`: every pull would get everything; say so with `CursorSource::Nothing`".to_owned());
+            }
+            CursorSource::Member(path) => self.inside_envelope("pull.cursor", path)?,
+            CursorSource::Header(name) => header("pull.cursor", name)?,
+            CursorSource::LastItem(member) => {
+                named("pull.cursor", member.as_str())?;
+                template("pull.cursor", member, &["updated_at", "id_member"])?;
+            }
+        }
+        if !matches!(self.cursor, CursorSource::LastItem(_)) && values().any(|value| value.has("last_id")) {
+            return Err("`{last_id}` is known with `CursorSource::LastItem` only".to_owned());
+        }
+        if let (Some(newest), source) = (&self.newest, &self.cursor) {
+            path("pull.newest.path", &newest.path, &["endpoint"])?;
+            if *source == CursorSource::Nothing {
+                return Err(
+                    "`pull.newest` has no cursor to compare with: `pull.cursor` is nothing".to_owned()
+                );
+            }
+        }
+        self.check_paging()
+    }
+
+    fn check_paging(&self) -> Check {
+        let sends_limit = self.parameters.iter().any(|(_, value)| value.has("limit"));
+        match &self.paging {
+            Paging::Cursor { more } => match &self.cursor {
+                CursorSource::Nothing | CursorSource::Header(_) => Err(
+                    "`pull.paging` goes on by the page's cursor, and the pages have none: name another way, such as `Paging::Link`"
+                        .to_owned(),
+                ),
+                _ if more.is_whole() => Ok(()),
+                _ => self.inside_envelope("pull.paging.more", more),
+            },
+            Paging::Header(name) => header("pull.paging", name),
+            Paging::Member(path) => self.inside_envelope("pull.paging", path),
+            Paging::Token { member, parameter } => {
+                self.inside_envelope("pull.paging.member", member)?;
+                self.own_parameter(parameter)
+            }
+            Paging::Number { parameter, .. } | Paging::Offset { parameter } => {
+                if !sends_limit {
+                    return Err("`pull.parameters` has no place `{limit}`, so that a full page cannot be told from the last one".to_owned());
+                }
+                self.own_parameter(parameter)
+            }
+            Paging::Link | Paging::Whole => Ok(()),
+        }
+    }
+
+    /// What stands beside the list can only be there when the list is not everything.
+    fn inside_envelope(&self, knob: &str, path: &MemberPath) -> Check {
+        if path.is_whole() || path.steps().iter().any(String::is_empty) {
+            return Err(format!("`{knob}` names no member"));
+        }
+        let items = self.items.steps();
+        if path.steps().starts_with(items) {
+            return Err(if items.is_empty() {
+                format!("`{knob}` is `{path}`, and `pull.items` says that the answer is a bare list")
+            } else {
+                format!("`{knob}` is `{path}`, which is inside the list `{}`", self.items)
+            });
+        }
+        Ok(())
+    }
+
+    fn own_parameter(&self, parameter: &str) -> Check {
+        named("pull.paging.parameter", parameter)?;
+        let all = self.parameters.iter().chain(&self.first).chain(&self.since);
+        for (name, _) in all {
+            if name.as_str() == parameter {
+                return Err(format!("the parameter `{parameter}` of `pull.paging` is sent already"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LiveDialect {
+    fn check(&self) -> Check {
+        match self {
+            Self::ServerSentEvents { path } if path.is_empty() || path.starts_with('/') => {
+                Err(format!("`live.path` is `{path}`: expected what follows the endpoint, such as `changes`"))
+            }
+            Self::Poll { every } if every.is_zero() => Err("`live.every` is zero".to_owned()),
+            Self::LongPoll(poll) => poll.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LongPollDialect {
+    fn check(&self) -> Check {
+        if self.pause.is_zero() {
+            return Err("`live.pause` is zero".to_owned());
+        }
+        if self.path.is_empty() || self.path.starts_with('/') {
+            return Err(format!(
+                "`live.path` is `{}`: expected what follows the endpoint, such as `_changes`",
+                self.path
+            ));
+        }
+        distinct(&[
+            ("live.cursor_member", Some(&*self.cursor_member)),
+            ("live.list_member", Some(&*self.list_member)),
+        ])?;
+        named("live.since_parameter", &self.since_parameter)
+    }
+}
+
+/// A request that is about one record has to say which.
+fn one_record(verb: &str, path_of: &Template, all: &Parameters) -> Check {
+    path(&format!("{verb}.path"), path_of, &["endpoint", "id"])?;
+    parameters(&format!("{verb}.parameters"), all, RECORD_PLACES)?;
+    if path_of.has("id") || all.iter().any(|(_, value)| value.has("id")) {
+        return Ok(());
+    }
+    Err(format!(
+        "{verb}: neither its path nor a parameter has the place `{{id}}`, so that it would be about every record"
+    ))
+}
+
+fn path(knob: &str, path: &Template, places: &[&str]) -> Check {
+    template(knob, path, places)?;
+    let text = path.as_str();
+    if !text.starts_with("{endpoint}") && !text.starts_with('/') {
+        return Err(format!("`{knob}` is `{text}`: it starts with `{{endpoint}}` or `/`"));
+    }
+    if text.contains(['?', '#']) {
+        return Err(format!("`{knob}` is `{text}`: what follows `?` is written as parameters"));
+    }
+    if text.split('/').any(|step| matches!(step, "." | "..")) {
+        return Err(format!("`{knob}` is `{text}`: it leads somewhere else with `.` or `..`"));
+    }
+    Ok(())
+}
+
+fn parameters(knob: &str, all: &Parameters, places: &[&str]) -> Check {
+    let mut seen = Vec::new();
+    for (name, value) in all {
+        named(knob, name.as_str())?;
+        template(knob, name, places)?;
+        template(knob, value, places)?;
+        if seen.contains(&name) {
+            return Err(format!("`{knob}` has the parameter `{name}` twice"));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+fn template(knob: &str, template: &Template, places: &[&str]) -> Check {
+    for place in template.places() {
+        match place {
+            Err(_) => {
+                return Err(format!(
+                    "`{knob}` is `{template}`: a brace has no other half; `{{{{` is a brace"
+                ));
+            }
+            Ok(place) if !places.contains(&place) => {
+                let known: Vec<_> = places.iter().map(|known| format!("`{{{known}}}`")).collect();
+                let known = known.join(", ");
+                return Err(format!("`{knob}` is `{template}`: there is no `{{{place}}}`; it knows {known}"));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn header(knob: &str, name: &str) -> Check {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("`{knob}`: `{name}` is not the name of a header")),
+    }
+}
+
+fn statuses(knob: &str, all: &[u16]) -> Check {
+    match all.iter().find(|status| !(200..600).contains(*status)) {
+        Some(status) => Err(format!("`{knob}`: {status} is no status of an answer, which are 200 to 599")),
+        None => Ok(()),
+    }
+}
+
+fn named(knob: &str, name: &str) -> Check {
+    if name.is_empty() { Err(format!("`{knob}` is empty")) } else { Ok(()) }
+}
+
+/// Names that stand side by side.
+fn distinct(names: &[(&str, Option<&str>)]) -> Check {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for (knob, name) in names.iter().filter_map(|(knob, name)| Some((*knob, (*name)?))) {
+        named(knob, name)?;
+        if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == name) {
+            return Err(format!("`{other}` and `{knob}` are both `{name}`"));
+        }
+        seen.push((knob, name));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! How servers tell of changes on their own.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::MemberPath;
+
+/// How a server tells of changes while a device listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LiveDialect {
+    /// It does not: changes are found by the pulls of [`AutoSync::pull_every`](crate::AutoSync::pull_every).
+    Nothing,
+    /// Server-sent events at `{endpoint}/{path}`; a server that has none answers 404 or 405. The default, with the path
+    /// `changes`.
+    ServerSentEvents {
+        /// What follows the endpoint, without a slash in front.
+        path: String,
+    },
+    /// A request that the server answers once something changed.
+    LongPoll(Box<LongPollDialect>),
+    /// It is asked for a page from time to time.
+    Poll {
+        /// How often.
+        every: Duration,
+    },
+}
+
+/// A request that is answered once something changed. The default is `_changes?feed=longpoll` of `CouchDB`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LongPollDialect {
+    /// What follows the endpoint, without a slash in front. Default: `_changes`.
+    pub path: String,
+    /// Query parameters that are always the same. How long the server waits must be less than the remote's timeout. Default:
+    /// `feed=longpoll` and `timeout=30000`, in milliseconds.
+    pub parameters: Vec<(String, String)>,
+    /// The query parameter that says from where on. Default: `since`.
+    pub since_parameter: String,
+    /// From where on at first. Default: `now`.
+    pub first: String,
+    /// The member of the answer that says from where on to ask next. Default: `last_seq`.
+    pub cursor_member: String,
+    /// The member of the answer that holds the list of changes. Default: `results`.
+    pub list_member: String,
+    /// Where in an item the record's id is. Default: `id`.
+    pub id_path: MemberPath,
+    /// Where in an item the record's version is. Default: `changes.0.rev`.
+    pub version_path: MemberPath,
+    /// Where in an item it says `true` when the record was deleted. Default: `deleted`.
+    pub deleted_path: MemberPath,
+    /// How long to wait before the next request when the server answered at once and had nothing to say. Default: 5 s.
+    pub pause: Duration,
+}
+
+impl Default for LongPollDialect {
+    fn default() -> Self {
+        Self {
+            path: "_changes".into(),
+            parameters: vec![("feed".into(), "longpoll".into()), ("timeout".into(), "30000".into())],
+            since_parameter: "since".into(),
+            first: "now".into(),
+            cursor_member: "last_seq".into(),
+            list_member: "results".into(),
+            id_path: "id".into(),
+            version_path: "changes.0.rev".into(),
+            deleted_path: "deleted".into(),
+            pause: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for LiveDialect {
+    fn default() -> Self {
+        Self::ServerSentEvents { path: "changes".into() }
+    }
+}

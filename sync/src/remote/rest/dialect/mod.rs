@@ -1,0 +1,84 @@
+//! What servers do in their own ways: the knobs of the contract, as plain data.
+
+mod check;
+mod live;
+mod member_path;
+mod presets;
+mod pull;
+mod record;
+mod template;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::live::{LiveDialect, LongPollDialect};
+pub use self::member_path::MemberPath;
+pub use self::pull::{CursorSource, DeletionDialect, NewestCursor, Paging, PullDialect};
+pub use self::record::{ConflictDialect, FetchDialect, RecordDialect, Tombstone, VersionSource};
+pub use self::template::Template;
+pub use self::write::{AnsweredBody, Method, SentBody, VersionCheck, WriteDialect};
+
+/// Query parameters: names and values.
+pub type Parameters = Vec<(Template, Template)>;
+
+/// The ways of a server, as plain data. [`Dialect::default`] is the contract of the design's section 5; there are presets
+/// for [Kinto](Self::kinto), [`CouchDB`'s protocol](Self::couchdb), [json-server](Self::json_server) and
+/// [`PostgREST`](Self::postgrest), on which Supabase stands.
+///
+/// ```
+/// use sync::remote::rest::{Dialect, PullDialect, RecordDialect, VersionSource};
+///
+/// let dialect = Dialect {
+///     pull: PullDialect {
+///         since: vec![("modified_after".into(), "{cursor}".into())],
+///         items: "data".into(),
+///         ..PullDialect::default()
+///     },
+///     record: RecordDialect { version: VersionSource::ETag, ..RecordDialect::default() },
+///     ..Dialect::default()
+/// };
+/// ```
+///
+/// It can be kept as JSON: what is left out has its default, and what is unknown is refused. A dialect that contradicts
+/// itself is refused when the remote is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dialect {
+    /// What a record looks like.
+    pub record: RecordDialect,
+    /// How one record is asked for.
+    pub fetch: FetchDialect,
+    /// How a new record is sent. Default: [`WriteDialect::create`].
+    pub create: WriteDialect,
+    /// How a changed record is sent. Default: [`WriteDialect::update`].
+    pub update: WriteDialect,
+    /// How a record is put in place of whatever is there. Default: [`WriteDialect::overwrite`].
+    pub overwrite: WriteDialect,
+    /// How a record is deleted. Default: [`WriteDialect::delete`].
+    pub delete: WriteDialect,
+    /// Where the server's record is in the answer to a conflicting write.
+    pub conflict: ConflictDialect,
+    /// How changes are listed.
+    pub pull: PullDialect,
+    /// How deletions by others are found.
+    pub deletions: DeletionDialect,
+    /// How changes are told while a device listens.
+    pub live: LiveDialect,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            record: RecordDialect::default(),
+            fetch: FetchDialect::default(),
+            create: WriteDialect::create(),
+            update: WriteDialect::update(),
+            overwrite: WriteDialect::overwrite(),
+            delete: WriteDialect::delete(),
+            conflict: ConflictDialect::default(),
+            pull: PullDialect::default(),
+            deletions: DeletionDialect::default(),
+            live: LiveDialect::default(),
+        }
+    }
+}

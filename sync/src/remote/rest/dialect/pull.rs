@@ -1,0 +1,149 @@
+//! How lists of changes are asked for and answered.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{MemberPath, Parameters, Template};
+
+/// How a page of changes is asked for, and what its answer looks like.
+///
+/// The parameters know the places `{limit}` (how many items to send at most), `{endpoint}`, and `{updated_at}` and
+/// `{id_member}` (the entity's JSON members of that meaning), also in their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PullDialect {
+    /// Where the list is, with the place `{endpoint}`. Default: `{endpoint}`.
+    pub path: Template,
+    /// Parameters of every request, such as the order. Default: `limit={limit}`.
+    pub parameters: Parameters,
+    /// Parameters of a pull that has no cursor yet. Default: none.
+    pub first: Parameters,
+    /// Parameters of a pull that has one: they also know the places `{cursor}` and, with [`CursorSource::LastItem`],
+    /// `{last_id}`, the id of that item. Default: `since={cursor}`.
+    pub since: Parameters,
+    /// Where the list is in the answer. Default: `items`.
+    pub items: MemberPath,
+    /// Where the record is in an item of the list. Default: it is the item.
+    pub item: MemberPath,
+    /// Where the next cursor comes from. Default: the member `cursor`.
+    pub cursor: CursorSource,
+    /// How the list goes on. Default: with the cursor, as long as `hasMore` is true.
+    pub paging: Paging,
+    /// The statuses that say that the cursor is no longer known: everything is pulled anew. Default: 410.
+    pub gone: Vec<u16>,
+    /// Where the newest cursor can be asked for, on servers that take any cursor for good: one that is greater than that
+    /// was given out before the server lost data, and everything is pulled anew. Default: nowhere.
+    pub newest: Option<NewestCursor>,
+}
+
+impl Default for PullDialect {
+    fn default() -> Self {
+        Self {
+            path: "{endpoint}".into(),
+            parameters: vec![("limit".into(), "{limit}".into())],
+            first: Vec::new(),
+            since: vec![("since".into(), "{cursor}".into())],
+            items: "items".into(),
+            item: MemberPath::whole(),
+            cursor: CursorSource::Member("cursor".into()),
+            paging: Paging::Cursor { more: "hasMore".into() },
+            gone: vec![410],
+            newest: None,
+        }
+    }
+}
+
+impl PullDialect {
+    /// Whether a place has to be filled in any request.
+    pub(in crate::remote::rest) fn needs(&self, place: &str) -> bool {
+        let all = self.parameters.iter().chain(&self.first).chain(&self.since);
+        let last = if let CursorSource::LastItem(member) = &self.cursor { Some(member) } else { None };
+        all.flat_map(|(name, value)| [name, value]).chain(last).any(|template| template.has(place))
+    }
+}
+
+/// Where the next cursor comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CursorSource {
+    /// A member of the answer, a string or an integer. Where it is absent, the newest `updated_at` of the items.
+    Member(MemberPath),
+    /// A header of the list's first page, without the quotes around its value: `ETag`, for instance. Whatever changes while
+    /// the other pages are read is newer, and comes with the next pull.
+    Header(String),
+    /// A member of the last item, a string or an integer. The list has to be asked for in this member's order, and a
+    /// change has to give the record a greater value. The name knows the place `{updated_at}`.
+    ///
+    /// Where several records may have the same value, either let the question include it (`gte`), and let
+    /// [`Paging::Offset`] or [`Paging::Number`] find the way through them, or break the tie by `{last_id}`.
+    LastItem(Template),
+    /// There is none: every pull lists everything.
+    Nothing,
+}
+
+/// How a list goes on after a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Paging {
+    /// The next page is what the page's cursor asks for.
+    Cursor {
+        /// Where the answer says whether there is more, a boolean. Where it does not, or where this path is empty, there is
+        /// more after a page with as many items as were asked for.
+        more: MemberPath,
+    },
+    /// By the address in the header `Link` with `rel="next"` (RFC 8288).
+    Link,
+    /// By an address in this header.
+    Header(String),
+    /// By an address in this member of the answer. Absent, `null` or empty, it says that this was the last page.
+    Member(MemberPath),
+    /// By a text in the answer that is sent back as a parameter. Absent, `null` or empty, it says that this was the last page.
+    Token {
+        /// Where it is, a string or an integer.
+        member: MemberPath,
+        /// The parameter.
+        parameter: String,
+    },
+    /// By the page's number. There is more after a page with as many items as were asked for.
+    Number {
+        /// The parameter.
+        parameter: String,
+        /// The number of the first page.
+        first: u32,
+    },
+    /// By the number of items before it. There is more after a page with as many items as were asked for.
+    Offset {
+        /// The parameter.
+        parameter: String,
+    },
+    /// Everything comes in one answer.
+    Whole,
+}
+
+/// Where the newest cursor can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewestCursor {
+    /// Where, with the place `{endpoint}`.
+    pub path: Template,
+    /// Where it is in the answer: an integer, or a text that begins with one.
+    pub member: MemberPath,
+}
+
+/// How deletions by others are found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeletionDialect {
+    /// The server tells them: [`Tombstone`](super::Tombstone).
+    #[default]
+    Told,
+    /// Nobody deletes anything, or it does not matter here.
+    Never,
+    /// It does not: now and then everything is listed, and each record that is missing in it is asked for. Only what the
+    /// server then says that it does not have is taken for deleted; a list that lacks records which exist is reported.
+    Listed {
+        /// How long after one such listing the next one is made, with the pull that comes then.
+        every: Duration,
+    },
+}

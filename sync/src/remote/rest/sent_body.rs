@@ -1,0 +1,170 @@
+//! What an operation sends.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::dialect::{RecordDialect, SentBody, VersionCheck, WriteDialect};
+use crate::remote::WriteRequest;
+
+/// The body of an operation; `None` when it has none.
+pub(super) fn of(
+    request: &WriteRequest,
+    way: &WriteDialect,
+    record: &RecordDialect,
+) -> serde_json::Result<Option<Bytes>> {
+    let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let payload = match (&way.body, request.write.payload()) {
+        (SentBody::Nothing, _) | (SentBody::Record | SentBody::MergePatch, None) => return Ok(None),
+        (SentBody::Json(json), _) => return Ok(Some(text(json))),
+        (SentBody::Record | SentBody::MergePatch, Some(payload)) => payload,
+    };
+    let patch = match (&way.body, &request.base) {
+        (SentBody::MergePatch, Some(base)) => Some(patch(base.as_str(), payload.as_str())?),
+        _ => None,
+    };
+    let json = patch.as_deref().unwrap_or(payload.as_str());
+    let version = match (&way.check, &request.if_match) {
+        (VersionCheck::Member(member), Some(version)) => Some((&**member, version.as_str())),
+        _ => None,
+    };
+    if record.unsent.is_empty() && version.is_none() && record.sent_in.is_whole() {
+        return Ok(Some(text(json)));
+    }
+    let mut members: Members<'_> = serde_json::from_str(json)?;
+    let unsent: HashSet<&str> = record.unsent.iter().map(String::as_str).collect();
+    members
+        .0
+        .retain(|(name, _)| !unsent.contains(&**name) && version.is_none_or(|(member, _)| member != name));
+    let mut body = serde_json::to_string(&Sent { members: &members, version })?;
+    for step in record.sent_in.steps().iter().rev() {
+        body = format!("{{{}:{body}}}", serde_json::to_string(step)?);
+    }
+    Ok(Some(body.into()))
+}
+
+/// The smallest merge patch that turns one record into another (RFC 7396, section 1): what did not change is left out, so the
+/// id, which is in the address, is too. Values are compared and sent as they are written, so that no number loses a digit.
+///
+/// A member that becomes `null` cannot be told from one that goes; to those who read it as an `Option` both are the same.
+fn patch(before: &str, after: &str) -> serde_json::Result<String> {
+    let (Ok(old), Ok(new)) =
+        (serde_json::from_str::<Members<'_>>(before), serde_json::from_str::<Members<'_>>(after))
+    else {
+        return Ok(after.to_owned());
+    };
+    let old: HashMap<_, _> = old.0.into_iter().collect();
+    let mut patch: Vec<(&str, Box<RawValue>)> = Vec::new();
+    for (name, value) in &new.0 {
+        match old.get(name) {
+            Some(known) if known.get() == value.get() => {}
+            Some(known) => patch.push((name, RawValue::from_string(self::patch(known.get(), value.get())?)?)),
+            None => patch.push((name, (*value).to_owned())),
+        }
+    }
+    let kept: HashSet<_> = new.0.iter().map(|(name, _)| name).collect();
+    let mut gone: Vec<_> = old.keys().filter(|name| !kept.contains(name)).collect();
+    gone.sort_unstable();
+    for name in gone {
+        patch.push((name, RawValue::NULL.to_owned()));
+    }
+    serde_json::to_string(&Object(&patch))
+}
+
+/// An object of these members.
+struct Object<'a>(&'a [(&'a str, Box<RawValue>)]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// The members of an object in their order, each value as it is written.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// A record as it is sent, with its version where the dialect wants it inside.
+struct Sent<'a> {
+    members: &'a Members<'a>,
+    version: Option<(&'a str, &'a str)>,
+}
+
+impl Serialize for Sent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.members.0 {
+            map.serialize_entry(name, value)?;
+        }
+        if let Some((name, version)) = self.version {
+            map.serialize_entry(name, version)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::patch;
+
+    /// Applies a merge patch as RFC 7396, section 2, writes it down.
+    fn apply(target: &Value, patch: &Value) -> Value {
+        let Value::Object(patch) = patch else { return patch.clone() };
+        let mut target = target.as_object().cloned().unwrap_or_default();
+        for (name, value) in patch {
+            if value.is_null() {
+                target.remove(name);
+            } else {
+                let before = target.get(name).cloned().unwrap_or(Value::Null);
+                target.insert(name.clone(), apply(&before, value));
+            }
+        }
+        Value::Object(target)
+    }
+
+    #[test]
+    fn a_patch_holds_what_changed_and_makes_the_record_of_the_base() {
+        for (before, after, expected) in [
+            (json!({"a": 1, "b": 2}), json!({"a": 1, "b": 3}), json!({"b": 3})),
+            (json!({"a": 1, "b": 2}), json!({"a": 1}), json!({"b": null})),
+            (json!({"a": {"x": 1, "y": 2}}), json!({"a": {"x": 1, "y": 3}}), json!({"a": {"y": 3}})),
+            (json!({"a": [1, 2]}), json!({"a": [1, 3]}), json!({"a": [1, 3]})),
+            (json!({"a": 1}), json!({"a": {"x": 1}}), json!({"a": {"x": 1}})),
+            (json!({"a": 1}), json!({"a": 1}), json!({})),
+        ] {
+            let patch = patch(&before.to_string(), &after.to_string()).expect("both are JSON");
+            let patch: Value = serde_json::from_str(&patch).expect("a patch is JSON");
+            assert_eq!(patch, expected);
+            assert_eq!(apply(&before, &patch), after);
+        }
+    }
+}

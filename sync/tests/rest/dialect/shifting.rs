@@ -1,0 +1,160 @@
+//! Lists that change while their pages are read: nothing is missed.
+
+use std::sync::Mutex;
+
+use sync::remote::rest::{CursorSource, MemberPath, Paging, PullDialect};
+
+use crate::dialect::lists::{by_number, dialect, number, parameters, query, walk};
+use crate::server::{Answer, Server};
+
+/// Records as (id, n), in the order of `n`; a record is written between two pages, and so moves to the end.
+struct Store {
+    rows: Vec<(usize, usize)>,
+    clock: usize,
+}
+
+impl Store {
+    fn of(count: usize) -> Self {
+        Self { rows: (0..count).map(|id| (id, id)).collect(), clock: count }
+    }
+
+    fn touch(&mut self, id: usize) {
+        self.clock += 1;
+        let n = self.clock;
+        self.rows.retain(|(row, _)| *row != id);
+        self.rows.push((id, n));
+    }
+
+    fn delete(&mut self, id: usize) {
+        self.rows.retain(|(row, _)| *row != id);
+    }
+
+    fn json(rows: &[(usize, usize)]) -> String {
+        let rows: Vec<_> = rows.iter().map(|(id, n)| format!(r#"{{"id":"r{id}","n":{n}}}"#)).collect();
+        format!("[{}]", rows.join(","))
+    }
+}
+
+/// All but these.
+fn expected(count: usize, gone: &[usize]) -> Vec<String> {
+    let mut ids: Vec<_> = (0..count).filter(|id| !gone.contains(id)).map(|id| format!("r{id}")).collect();
+    ids.sort();
+    ids
+}
+
+/// Each id once.
+fn seen(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+#[tokio::test]
+async fn a_record_that_moves_to_the_end_between_two_pages_hides_no_other() {
+    for numbered in [false, true] {
+        let store = Mutex::new(Store::of(12));
+        let server = Server::scripted(move |request, nth| {
+            let mut store = store.lock().unwrap();
+            if nth == 1 {
+                store.touch(1);
+            }
+            let skip = if numbered { 3 * (number(request, "at") - 1) } else { number(request, "at") };
+            let from: usize = query(request).get("n_gte").map_or(0, |n| n.parse().unwrap());
+            let rows: Vec<_> =
+                store.rows.iter().filter(|row| row.1 >= from).skip(skip).take(3).copied().collect();
+            Answer::json(200, Store::json(&rows))
+        })
+        .await;
+        let parameter = "at".to_owned();
+        let paging =
+            if numbered { Paging::Number { parameter, first: 1 } } else { Paging::Offset { parameter } };
+        let walked = walk(&server, &dialect(by_number(paging)), None).await;
+        assert_eq!(seen(walked.ids), expected(12, &[]), "numbered: {numbered}");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_between_two_pages_of_a_whole_list_hides_no_other() {
+    for numbered in [false, true] {
+        let store = Mutex::new(Store::of(12));
+        let server = Server::scripted(move |request, nth| {
+            let mut store = store.lock().unwrap();
+            if nth == 1 {
+                store.delete(1);
+            }
+            let skip = if numbered { 3 * (number(request, "at") - 1) } else { number(request, "at") };
+            let rows: Vec<_> = store.rows.iter().skip(skip).take(3).copied().collect();
+            Answer::json(200, Store::json(&rows))
+        })
+        .await;
+        let parameter = "at".to_owned();
+        let pull = PullDialect {
+            since: Vec::new(),
+            items: MemberPath::whole(),
+            cursor: CursorSource::Nothing,
+            paging: if numbered {
+                Paging::Number { parameter, first: 1 }
+            } else {
+                Paging::Offset { parameter }
+            },
+            ..PullDialect::default()
+        };
+        let walked = walk(&server, &dialect(pull), None).await;
+        let found = seen(walked.ids);
+        assert!(expected(12, &[1]).iter().all(|id| found.contains(id)), "numbered: {numbered}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_shifts_all_the_time_comes_to_an_end_nevertheless() {
+    let server = Server::scripted(move |request, nth| {
+        // Another first item with every request.
+        let rows: Vec<_> =
+            (0..12).map(|id| (100 * nth + id, id)).skip(number(request, "at")).take(3).collect();
+        Answer::json(200, Store::json(&rows))
+    })
+    .await;
+    let pull = PullDialect {
+        since: Vec::new(),
+        items: MemberPath::whole(),
+        cursor: CursorSource::Nothing,
+        paging: Paging::Offset { parameter: "at".into() },
+        ..PullDialect::default()
+    };
+    let walked = walk(&server, &dialect(pull), None).await;
+    assert!(walked.pages <= 12, "{}", walked.pages);
+}
+
+#[tokio::test]
+async fn what_changes_while_linked_pages_are_read_comes_with_the_next_pull() {
+    let store = Mutex::new(Store::of(7));
+    let server = Server::scripted(move |request, nth| {
+        let mut store = store.lock().unwrap();
+        if nth == 1 {
+            store.touch(0);
+        }
+        let query = query(request);
+        let from: usize = query.get("since").map_or(0, |n| n.parse::<usize>().unwrap() + 1);
+        let skip: usize = query.get("skip").map_or(0, |skip| skip.parse().unwrap());
+        let newest = store.rows.last().map_or(0, |row| row.1);
+        let found: Vec<_> = store.rows.iter().filter(|row| row.1 >= from).copied().collect();
+        let rows: Vec<_> = found.iter().skip(skip).take(3).copied().collect();
+        let answer = Answer::json(200, Store::json(&rows)).header("ETag", format!("\"{newest}\""));
+        if skip + 3 < found.len() {
+            answer.header("Link", format!("<?skip={}>; rel=next", skip + 3))
+        } else {
+            answer
+        }
+    })
+    .await;
+    let dialect = dialect(PullDialect {
+        items: MemberPath::whole(),
+        cursor: CursorSource::Header("ETag".into()),
+        paging: Paging::Link,
+        parameters: parameters(&[("limit", "{limit}")]),
+        ..PullDialect::default()
+    });
+    let first = walk(&server, &dialect, None).await;
+    let second = walk(&server, &dialect, first.cursor).await;
+    assert!(second.ids.contains(&"r0".to_owned()), "{second:?}");
+}

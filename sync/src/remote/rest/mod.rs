@@ -143,11 +143,11 @@ impl Remote for RestRemote {
         }
         let Reply { answer: read, retry_after } = self.page(&request, &place).await?;
         let shifted = match place.to_be_compared(pull) {
-            Some((before, ended_with)) => {
+            Some((before, ended_with)) if !read.end.follows(ended_with) => {
                 let again = self.page(&request, &before).await?.answer;
-                again.end.last_id.as_deref() != Some(ended_with)
+                again.end.last_id().map(String::as_str) != Some(ended_with)
             }
-            None => false,
+            _ => false,
         };
         let anew = if shifted { place.anew(pull) } else { None };
         let position = match anew {

@@ -80,8 +80,8 @@ pub(super) fn decode(
     if let Paging::Member(path) | Paging::Token { member: path, .. } = &pull.paging {
         end.next = text(envelope.next, path, pull)?.filter(|next| !next.is_empty());
     }
-    [end.first_id, end.last_id] =
-        [items.first(), items.last()].map(|item| id_of(item?, request.entity, dialect));
+    let told = if pull.counts_through() { 0 } else { items.len().saturating_sub(1) };
+    end.ids = items[told..].iter().filter_map(|item| id_of(item, request.entity, dialect)).collect();
     Ok(Read { items, end })
 }
 

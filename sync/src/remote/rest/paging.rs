@@ -65,14 +65,23 @@ pub(super) struct PageEnd {
     pub(super) more: Option<bool>,
     /// The address or token of the next page.
     pub(super) next: Option<String>,
-    /// The ids of the first and the last item.
-    pub(super) first_id: Option<String>,
-    pub(super) last_id: Option<String>,
+    /// The ids of the items, where places are counted; else that of the last one.
+    pub(super) ids: Vec<String>,
 }
 
 impl PageEnd {
     fn is_full(&self) -> bool {
         self.items >= self.limit
+    }
+
+    pub(super) fn last_id(&self) -> Option<&String> {
+        self.ids.last()
+    }
+
+    /// Whether the page goes on without a gap after an item, which it shows again: what was written before it in the list
+    /// pushes it down, and nothing is missed.
+    pub(super) fn follows(&self, ended_with: &str) -> bool {
+        self.ids.iter().any(|id| id == ended_with)
     }
 }
 
@@ -165,51 +174,50 @@ impl Place {
     }
 
     /// The last item is the cursor of the next page, too.
-    fn by_key(&self, page: PageEnd, pull: &PullDialect) -> Position {
+    fn by_key(&self, mut page: PageEnd, pull: &PullDialect) -> Position {
         let has_more = page.more.unwrap_or(page.is_full());
-        let Some(key) = page.cursor else { return self.ended(pull) };
-        let last_id = page.last_id.filter(|_| pull.breaks_ties());
+        let Some(key) = page.cursor.take() else { return self.ended(pull) };
+        let last_id = page.last_id().filter(|_| pull.breaks_ties()).cloned();
         Self { since: Some(key), last_id, ..Self::default() }.position(pull, has_more)
     }
 
     /// The key goes on as far as it can. A whole page of items with one key is passed by counting them.
-    fn through_ties(&self, page: PageEnd, pull: &PullDialect) -> Position {
+    fn through_ties(&self, mut page: PageEnd, pull: &PullDialect) -> Position {
         let full = page.is_full();
-        let Some(key) = page.cursor else { return self.ended(pull) };
+        let Some(key) = page.cursor.take() else { return self.ended(pull) };
         if self.since.as_ref() != Some(&key) || !full {
             return Self { since: Some(key), ..Self::default() }.position(pull, full);
         }
         // A server that repeats its last page would be asked for ever.
-        if self.ended_with.is_some() && self.ended_with == page.last_id {
+        if self.ended_with.is_some() && self.ended_with.as_ref() == page.last_id() {
             return self.ended(pull);
         }
         let more = if matches!(pull.paging, Paging::Number { .. }) { 1 } else { page.items as u64 };
         let next = Some(NextPage::After(self.passed() + more));
-        Self { next, ended_with: page.last_id, ..self.clone() }.position(pull, true)
+        Self { next, ended_with: page.last_id().cloned(), ..self.clone() }.position(pull, true)
     }
 
     /// The pages of a round, whose cursor is that of the next round.
-    fn round(&self, page: PageEnd, pull: &PullDialect) -> Result<Position, NoWay> {
+    fn round(&self, mut page: PageEnd, pull: &PullDialect) -> Result<Position, NoWay> {
         let mark = match (&pull.cursor, &self.mark) {
             // What changes while the other pages are read is newer than the first page.
             (CursorSource::Header(_), Some(first)) => Some(first.clone()),
             (CursorSource::Header(_), None) if page.cursor.is_none() => return Err(NoWay::NoCursor),
             (_, earlier) => page.cursor.clone().or_else(|| earlier.clone()),
         };
-        let overlaps = matches!(pull.paging, Paging::Offset { .. }) && self.ended_with.is_some();
-        if overlaps
-            && page.first_id != self.ended_with
+        let overlap = self.ended_with.as_ref().filter(|_| matches!(pull.paging, Paging::Offset { .. }));
+        if overlap.is_some_and(|ended_with| !page.follows(ended_with))
             && let Some(anew) = self.anew(pull)
         {
             return Ok(anew);
         }
         // Some servers repeat their last page for ever.
-        let repeated = page.last_id.is_some() && self.ended_with == page.last_id;
+        let repeated = self.ended_with.is_some() && self.ended_with.as_ref() == page.last_id();
         let goes_on = page.is_full() && !repeated;
-        let items = page.items as u64 - u64::from(overlaps).min(page.items as u64);
+        let items = page.items as u64 - u64::from(overlap.is_some()).min(page.items as u64);
         let next = match &pull.paging {
-            Paging::Link | Paging::Header(_) | Paging::Member(_) => page.next.map(NextPage::Address),
-            Paging::Token { .. } => page.next.map(NextPage::Token),
+            Paging::Link | Paging::Header(_) | Paging::Member(_) => page.next.take().map(NextPage::Address),
+            Paging::Token { .. } => page.next.take().map(NextPage::Token),
             Paging::Number { .. } => goes_on.then(|| NextPage::After(self.passed() + 1)),
             Paging::Offset { .. } => goes_on.then(|| NextPage::After(self.passed() + items)),
             Paging::Cursor { .. } | Paging::Whole => None,
@@ -217,7 +225,7 @@ impl Place {
         let ended = Self { mark, ..self.clone() };
         Ok(match next {
             None => ended.ended(pull),
-            next => Self { next, ended_with: page.last_id, ..ended }.position(pull, true),
+            next => Self { next, ended_with: page.last_id().cloned(), ..ended }.position(pull, true),
         })
     }
 
@@ -257,8 +265,9 @@ impl PullDialect {
     }
 
     /// Whether a whole round goes by numbers or offsets, and not only the items that share a key.
-    fn counts_through(&self) -> bool {
-        !matches!(self.cursor, CursorSource::LastItem(_))
+    pub(super) fn counts_through(&self) -> bool {
+        matches!(self.paging, Paging::Number { .. } | Paging::Offset { .. })
+            && !matches!(self.cursor, CursorSource::LastItem(_))
     }
 
     fn breaks_ties(&self) -> bool {

@@ -322,12 +322,20 @@ async fn a_cursor_from_before_the_server_lost_data_is_gone() {
 #[tokio::test]
 async fn changes_by_updated_at_need_an_entity_that_has_one() {
     let server = Server::saying(Answer::json(200, "[]")).await;
-    let remote = RestRemote::builder(server.url()).dialect(Dialect::json_server()).build().unwrap();
+    let dialect = dialect(PullDialect {
+        since: parameters(&[("{updated_at}_gte", "{cursor}")]),
+        cursor: CursorSource::LastItem("{updated_at}".into()),
+        ..by_number(Paging::Offset { parameter: "_start".into() })
+    });
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
     let error = remote.pull(PullRequest { entity: &TASKS, since: None, limit: 5 }).await.unwrap_err();
     assert!(error.to_string().contains("mark a field with `#[sync(updated_at)]`"), "{error}");
     let page = remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5 }).await.unwrap().answer;
     assert_eq!(page.position, Position::Beginning, "nothing to go on from yet");
-    assert_eq!(server.only().target, "/notes?_sort=updatedAt&_limit=5&_start=0");
+    let since = PullRequest { entity: &NOTES, since: Some(Cursor::new("2026")), limit: 5 };
+    remote.pull(since).await.unwrap();
+    let targets: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, ["/notes?limit=5&_start=0", "/notes?updatedAt_gte=2026&limit=5&_start=0"]);
 }
 
 #[tokio::test]

@@ -116,7 +116,8 @@ impl Dialect {
     }
 
     /// [json-server](https://github.com/typicode/json-server), 0.17 and 1.0: a server for prototypes, without versions,
-    /// tombstones or a check of what it is sent. The entity needs an `updated_at`, by which changes are found.
+    /// tombstones, a check of what it is sent, or a filter by time that all its releases have. So each record is read before
+    /// it is written, and each pull lists everything.
     #[must_use]
     pub fn json_server() -> Self {
         let reading = |write: WriteDialect| WriteDialect { check: VersionCheck::ReadFirst, ..write };
@@ -132,10 +133,11 @@ impl Dialect {
             delete: reading(WriteDialect::delete()),
             conflict: ConflictDialect { record: Vec::new() },
             pull: PullDialect {
-                parameters: parameters(&[("_sort", "{updated_at}"), ("_limit", "{limit}")]),
-                since: parameters(&[("{updated_at}_gte", "{cursor}")]),
+                // In an order that an edit does not change.
+                parameters: parameters(&[("_sort", "{id_member}"), ("_limit", "{limit}")]),
+                since: Vec::new(),
                 items: MemberPath::whole(),
-                cursor: CursorSource::LastItem("{updated_at}".into()),
+                cursor: CursorSource::Nothing,
                 paging: Paging::Offset { parameter: "_start".into() },
                 ..PullDialect::default()
             },

@@ -100,6 +100,26 @@ async fn problem_details_come_with_a_refusal() {
 }
 
 #[tokio::test]
+async fn servers_that_do_not_know_problem_details_are_quoted_too() {
+    for (body, title, detail) in [
+        (
+            r#"{"code":400,"error":"Invalid parameters","message":"no id"}"#,
+            Some("Invalid parameters"),
+            Some("no id"),
+        ),
+        (r#"{"error":"bad_request","reason":"no id"}"#, Some("bad_request"), Some("no id")),
+        (r#"{"title":"Bad","error":"x","detail":"no id","message":"y"}"#, Some("Bad"), Some("no id")),
+        (r#"{"error":{"code":7}}"#, None, None),
+    ] {
+        let server = Server::saying(Answer::json(400, body)).await;
+        let error = send(&server, create()).await.unwrap_err();
+        let RemoteError::Refused { refusal, .. } = error else { panic!("{error:?}") };
+        let problem = refusal.problem.unwrap_or_default();
+        assert_eq!((problem.title.as_deref(), problem.detail.as_deref()), (title, detail), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn bad_problem_details_do_not_hide_the_refusal() {
     let endless_title = format!(r#"{{"title":"{}"}}"#, "ä".repeat(30_000));
     let deep = format!(r#"{{"x":{}{},"title":"deep"}}"#, "[".repeat(20_000), "]".repeat(20_000));

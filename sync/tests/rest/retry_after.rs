@@ -85,3 +85,12 @@ async fn it_is_heard_on_successes_and_conflicts_too() {
     assert_eq!(remote(&server).pull(page_of(5)).await.unwrap().retry_after, five);
     assert_eq!(remote(&server).fetch(&NOTES, &key("n1")).await.unwrap().retry_after, five);
 }
+
+#[tokio::test]
+async fn a_back_off_is_asked_for_also_by_a_header_of_its_own_and_on_a_success() {
+    let server = Server::saying(Answer::status(201).header("Backoff", "30")).await;
+    let reply = send(&server, create()).await.unwrap();
+    assert_eq!(reply.retry_after, Some(Duration::from_secs(30)));
+    let both = Answer::status(503).header("Backoff", "30").header("Retry-After", "10");
+    assert_eq!(pause(both).await, Some(Duration::from_secs(30)), "the longer one");
+}

@@ -11,11 +11,13 @@ const LONGEST: usize = 2048;
 /// Reads the problem details of a refusal, whatever its content type says. Members of another type are left out, as
 /// section 3.1 of the RFC asks for.
 pub(super) fn problem(body: &[u8]) -> Option<Problem> {
-    let [kind, title, detail, instance] = pick(body, ["type", "title", "detail", "instance"]).ok()?;
+    let names = ["type", "title", "detail", "instance", "error", "message", "reason"];
+    let [kind, title, detail, instance, error, message, reason] = pick(body, names).ok()?;
     let problem = Problem {
         kind: kind.and_then(text),
-        title: title.and_then(text),
-        detail: detail.and_then(text),
+        // What servers say that do not know the RFC.
+        title: title.or(error).and_then(text),
+        detail: detail.or(message).or(reason).and_then(text),
         instance: instance.and_then(text),
     };
     (problem != Problem::default()).then_some(problem)

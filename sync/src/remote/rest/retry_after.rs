@@ -2,15 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 /// Longer pauses are cut to this: a server that says a century by mistake must not stall a queue for good.
 pub(super) const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Reads `Retry-After` as seconds or as a date. A date is compared with the answer's own `Date`, and with this machine's
-/// clock only without one. No pause at all counts as none asked for, so that a retry keeps its own back-off.
+/// Some servers (Kinto, Mozilla's) ask with this header, in seconds, for fewer requests, also when they answered well.
+const BACKOFF: HeaderName = HeaderName::from_static("backoff");
+
+/// How long the server asks to be left alone, by `Retry-After` or by `Backoff`.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    pause(headers, &RETRY_AFTER).max(pause(headers, &BACKOFF))
+}
+
+/// Reads such a header as seconds or as a date. A date is compared with the answer's own `Date`, and with this machine's
+/// clock only without one. No pause at all counts as none asked for, so that a retry keeps its own back-off.
+fn pause(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
     let pause = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for a number are a long time, too.
         text.parse().map_or(LONGEST, Duration::from_secs)

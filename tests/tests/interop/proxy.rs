@@ -24,6 +24,7 @@ struct State {
     out_of_order: AtomicBool,
     loses: AtomicBool,
     lost: AtomicU32,
+    batches: AtomicU32,
 }
 
 impl Drop for Proxy {
@@ -85,11 +86,19 @@ impl Proxy {
         self.state.loses.store(true, Ordering::SeqCst);
     }
 
+    /// How many requests to one of the known places for batches went through.
+    pub fn batches(&self) -> u32 {
+        self.state.batches.load(Ordering::SeqCst)
+    }
+
     /// How many answers were lost.
     pub fn lost(&self) -> u32 {
         self.state.lost.load(Ordering::SeqCst)
     }
 }
+
+/// How requests begin that hold several operations; of a table, those that have more than one row are not told apart.
+const BATCHES: [&[u8]; 3] = [b"POST /v1/batch ", b"POST /notes/_bulk_docs ", b"POST /notes "];
 
 async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
     let port = state.server.load(Ordering::SeqCst);
@@ -99,7 +108,13 @@ async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
         tokio::select! {
             read = client.read(&mut up) => match read? {
                 0 => return Ok(()),
-                read => server.write_all(&up[..read]).await?,
+                read => {
+                    let sent = &up[..read];
+                    if BATCHES.iter().any(|head| sent.starts_with(head)) {
+                        state.batches.fetch_add(1, Ordering::SeqCst);
+                    }
+                    server.write_all(sent).await?;
+                }
             },
             read = server.read(&mut down) => {
                 let read = read?;

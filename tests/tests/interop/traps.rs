@@ -265,3 +265,44 @@ async fn postgrest_without_versions_is_read_before_it_is_written() {
     world.ends_with_equal_copies(&a, &b).await;
     assert_eq!(b.app.titles::<Note>()["n"], "later");
 }
+
+/// Many records go in few requests, and the one that is refused is the only one that is parked.
+async fn batched<B: Backend>(refused: Note) {
+    const RECORDS: u32 = 64;
+    let world = World::<B>::new().await;
+    let (a, b) = (world.device("a").await, world.device("b").await);
+    let mut notes: Vec<_> = (0..RECORDS).map(|n| Note::page(&n.to_string(), "in a batch", "", 0)).collect();
+    notes.insert(20, refused.clone());
+    a.engine.push_all(&notes).await.unwrap();
+    let report = a.engine.flush().await.unwrap();
+    assert_eq!(report.pushed, u64::from(RECORDS), "{report:?}");
+    let parked = a.engine.parked::<Note>().await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    let batches = world.proxy.batches();
+    assert!(batches > 0 && batches < RECORDS / 2, "{batches} batches");
+    // Updates, too.
+    for n in 0..RECORDS {
+        a.write(Note::page(&n.to_string(), "changed", "", 1)).await;
+    }
+    a.engine.flush().await.unwrap();
+    b.sync().await;
+    let titles = b.app.titles::<Note>();
+    assert_eq!(titles.len(), RECORDS as usize);
+    assert!(titles.values().all(|title| title == "changed"), "{titles:?}");
+}
+
+#[tokio::test]
+async fn kinto_takes_batches_and_tells_their_outcomes_apart() {
+    batched::<Kinto>(Note::page("no id for kinto", "", "", 0)).await;
+}
+
+#[tokio::test]
+async fn couchdb_takes_batches_and_tells_their_outcomes_apart() {
+    batched::<CouchDb>(Note::page("_reserved", "", "", 0)).await;
+}
+
+#[tokio::test]
+async fn postgrest_takes_batches_of_new_rows_and_each_by_itself_where_one_is_refused() {
+    // A character that PostgreSQL has no place for.
+    batched::<Postgrest>(Note::page("n", "\0", "", 0)).await;
+}

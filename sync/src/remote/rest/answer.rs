@@ -288,6 +288,12 @@ fn unquoted(text: &str) -> String {
     tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(text).to_owned()
 }
 
+/// The number at a place in a body.
+pub(super) fn located_number(body: &[u8], path: &MemberPath) -> Option<i64> {
+    let value = descend(serde_json::from_slice(body).ok()?, path.steps())?;
+    leading_number(&scalar(value)?)
+}
+
 /// The number that a text begins with: `12-abc` is the 12th.
 pub(super) fn leading_number(text: &str) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -112,6 +112,12 @@ impl BaseUrl {
         }
     }
 
+    /// An address relative to the base, of this server; `None` when it is of another one.
+    pub(super) fn relative(&self, address: &str) -> Option<Url> {
+        let url = Url::parse(&format!("{}/", self.text)).ok()?.join(address).ok()?;
+        (url.origin() == self.url.origin()).then_some(url)
+    }
+
     /// An address that the server named for the next page, which may be relative. Scheme and port are our own: a server behind
     /// a proxy often does not know which ones lead to it.
     pub(super) fn linked(&self, address: &str) -> Result<Url, OutsideBase> {

@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client};
 
 use super::RestRemote;
 use super::base_url::BaseUrl;
+use super::batch::Batches;
 use super::credentials::{Access, Authorization, Credentials};
 use super::dialect::Dialect;
 use super::error::RestError;
@@ -227,7 +228,8 @@ impl RestRemoteBuilder {
             max_response_bytes: self.max_response_bytes,
             silence: self.silence,
         };
-        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect })
+        let batches = Batches::of(&self.dialect.batch);
+        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect, batches })
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `sent_body`, `version`, `paging`.
 //! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
+//! - `batch`: several requests in one, where the server has that.
 //! - `live`: what a server tells on its own, as it comes.
 //! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
 //!
@@ -11,6 +12,7 @@
 
 mod answer;
 mod base_url;
+mod batch;
 mod body;
 mod builder;
 mod credentials;
@@ -39,12 +41,14 @@ use async_trait::async_trait;
 
 use self::answer::{Reader, failure, leading_number};
 use self::base_url::{BaseUrl, shown};
+use self::batch::Batches;
 pub use self::builder::RestRemoteBuilder;
 pub use self::credentials::{Authorization, Credentials, CredentialsError};
 pub use self::dialect::{
-    AnsweredBody, ConflictDialect, CursorSource, DeletionDialect, Dialect, FetchDialect, LiveDialect,
-    LongPollDialect, MemberPath, Method, NewestCursor, Paging, Parameters, PullDialect, RecordDialect,
-    SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+    AdvertisedLimit, AnsweredBody, BatchDialect, BatchOutcomes, ConflictDialect, CursorSource,
+    DeletionDialect, Dialect, FetchDialect, LiveDialect, LongPollDialect, MemberPath, Method, NewestCursor,
+    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, SentBody, Template, Tombstone,
+    VersionCheck, VersionSource, WriteDialect,
 };
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
@@ -76,6 +80,7 @@ pub struct RestRemote {
     base: BaseUrl,
     exchange: Arc<Exchange>,
     dialect: Dialect,
+    batches: Option<Batches>,
 }
 
 impl RestRemote {
@@ -95,6 +100,11 @@ impl RestRemote {
 
     fn reader(&self) -> Reader<'_> {
         Reader { exchange: &self.exchange, dialect: &self.dialect }
+    }
+
+    async fn send_alone(&self, request: &WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        let answer = self.exchange.run(request::write(&self.base, request, &self.dialect)?).await?;
+        self.reader().written(request, answer)
     }
 
     async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
@@ -131,8 +141,12 @@ impl fmt::Debug for RestRemote {
 #[async_trait]
 impl Remote for RestRemote {
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
-        let answer = self.exchange.run(request::write(&self.base, &request, &self.dialect)?).await?;
-        self.reader().written(&request, answer)
+        match &self.batches {
+            Some(batches) if batch::takes(&self.dialect.batch, &request.write) => {
+                batches.send(self, request).await
+            }
+            _ => self.send_alone(&request).await,
+        }
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {

@@ -28,23 +28,50 @@ pub(super) fn of(
         _ => None,
     };
     let json = patch.as_deref().unwrap_or(payload.as_str());
-    let version = match (&way.check, &request.if_match) {
-        (VersionCheck::Member(member), Some(version)) => Some((&**member, version.as_str())),
-        _ => None,
-    };
+    let version = version_inside(request, way);
     if record.unsent.is_empty() && version.is_none() && record.sent_in.is_whole() {
         return Ok(Some(text(json)));
     }
-    let mut members: Members<'_> = serde_json::from_str(json)?;
-    let unsent: HashSet<&str> = record.unsent.iter().map(String::as_str).collect();
-    members
-        .0
-        .retain(|(name, _)| !unsent.contains(&**name) && version.is_none_or(|(member, _)| member != name));
-    let mut body = serde_json::to_string(&Sent { members: &members, version })?;
+    let mut body = with_members(json, record, version)?;
     for step in record.sent_in.steps().iter().rev() {
         body = format!("{{{}:{body}}}", serde_json::to_string(step)?);
     }
     Ok(Some(body.into()))
+}
+
+/// A whole record as it stands in a list; `None` for a deletion.
+pub(super) fn in_a_list(
+    request: &WriteRequest,
+    way: &WriteDialect,
+    record: &RecordDialect,
+    id_member: Option<&str>,
+) -> serde_json::Result<Option<String>> {
+    let Some(payload) = request.write.payload() else { return Ok(None) };
+    let id = id_member.map(|member| (member, request.key.as_str()));
+    with_members(payload.as_str(), record, version_inside(request, way).into_iter().chain(id)).map(Some)
+}
+
+/// The version, where the dialect wants it to be a member.
+fn version_inside<'a>(request: &'a WriteRequest, way: &'a WriteDialect) -> Option<(&'a str, &'a str)> {
+    match (&way.check, &request.if_match) {
+        (VersionCheck::Member(member), Some(version)) => Some((member, version.as_str())),
+        _ => None,
+    }
+}
+
+/// The record without the members that are not sent, and with others in their place.
+fn with_members<'a>(
+    json: &str,
+    record: &RecordDialect,
+    added: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> serde_json::Result<String> {
+    let added: Vec<_> = added.into_iter().collect();
+    let mut members: Members<'_> = serde_json::from_str(json)?;
+    let kept = |name: &str| {
+        !record.unsent.iter().any(|unsent| unsent == name) && added.iter().all(|(own, _)| *own != name)
+    };
+    members.0.retain(|(name, _)| kept(name));
+    serde_json::to_string(&Sent { members: &members, added: &added })
 }
 
 /// The smallest merge patch that turns one record into another (RFC 7396, section 1): what did not change is left out, so the
@@ -111,10 +138,10 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A record as it is sent, with its version where the dialect wants it inside.
+/// A record as it is sent, with what is added to it.
 struct Sent<'a> {
     members: &'a Members<'a>,
-    version: Option<(&'a str, &'a str)>,
+    added: &'a [(&'a str, &'a str)],
 }
 
 impl Serialize for Sent<'_> {
@@ -123,8 +150,8 @@ impl Serialize for Sent<'_> {
         for (name, value) in &self.members.0 {
             map.serialize_entry(name, value)?;
         }
-        if let Some((name, version)) = self.version {
-            map.serialize_entry(name, version)?;
+        for (name, value) in self.added {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }

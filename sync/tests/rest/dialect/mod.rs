@@ -1,5 +1,6 @@
 //! Servers with other ways than the contract's, described by a dialect and nothing else.
 
+mod batches;
 mod lists;
 mod shifting;
 mod writes;

@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 
 use super::live::LongPollDialect;
 use super::{
-    AnsweredBody, CursorSource, DeletionDialect, Dialect, LiveDialect, MemberPath, Paging, Parameters,
-    PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+    AnsweredBody, BatchDialect, CursorSource, DeletionDialect, Dialect, LiveDialect, MemberPath, Paging,
+    Parameters, PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
 };
 use crate::remote::rest::error::RestError;
 
@@ -26,8 +26,19 @@ impl Dialect {
     }
 
     fn checked(&self) -> Check {
-        let Self { record, fetch, create, update, overwrite, delete, conflict: _, pull, deletions, live } =
-            self;
+        let Self {
+            record,
+            fetch,
+            create,
+            update,
+            overwrite,
+            delete,
+            conflict: _,
+            pull,
+            deletions,
+            batch,
+            live,
+        } = self;
         let version = record.version.member();
         distinct(&[
             ("record.id_member", Some(&*record.id_member)),
@@ -45,6 +56,7 @@ impl Dialect {
             one_record(verb, &write.path, &write.parameters)?;
         }
         pull.check()?;
+        batch.check()?;
         match (deletions, &record.tombstone) {
             (DeletionDialect::Told, Tombstone::Nothing) => Err(
                 "`record.tombstone` says that the server shows no deletions, and `deletions` that it tells them: write `DeletionDialect::Listed { every }` or `Never`"
@@ -270,6 +282,26 @@ impl PullDialect {
             }
         }
         Ok(())
+    }
+}
+
+impl BatchDialect {
+    fn check(&self) -> Check {
+        let limit = match self {
+            Self::Nothing => return Ok(()),
+            Self::Requests(batch) => {
+                named("batch.address", &batch.address)?;
+                batch.limit
+            }
+            Self::Records(batch) => {
+                path("batch.path", &batch.path, &["endpoint"])?;
+                for (name, _) in &batch.headers {
+                    header("batch.headers", name)?;
+                }
+                batch.limit
+            }
+        };
+        if limit < 2 { Err("`batch.limit` is less than two: that is no batch".to_owned()) } else { Ok(()) }
     }
 }
 

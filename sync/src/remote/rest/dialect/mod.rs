@@ -1,5 +1,6 @@
 //! What servers do in their own ways: the knobs of the contract, as plain data.
 
+mod batch;
 mod check;
 mod live;
 mod member_path;
@@ -11,6 +12,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::batch::{AdvertisedLimit, BatchDialect, BatchOutcomes, RecordBatch, RequestBatch};
 pub use self::live::{LiveDialect, LongPollDialect};
 pub use self::member_path::MemberPath;
 pub use self::pull::{CursorSource, DeletionDialect, NewestCursor, Paging, PullDialect};
@@ -62,6 +64,8 @@ pub struct Dialect {
     pub pull: PullDialect,
     /// How deletions by others are found.
     pub deletions: DeletionDialect,
+    /// How several operations are sent in one request.
+    pub batch: BatchDialect,
     /// How changes are told while a device listens.
     pub live: LiveDialect,
 }
@@ -78,6 +82,7 @@ impl Default for Dialect {
             conflict: ConflictDialect::default(),
             pull: PullDialect::default(),
             deletions: DeletionDialect::default(),
+            batch: BatchDialect::default(),
             live: LiveDialect::default(),
         }
     }

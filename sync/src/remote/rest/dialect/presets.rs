@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    AnsweredBody, ConflictDialect, CursorSource, DeletionDialect, Dialect, FetchDialect, LiveDialect,
-    LongPollDialect, MemberPath, Method, NewestCursor, Paging, Parameters, PullDialect, RecordDialect,
-    SentBody, Tombstone, VersionCheck, VersionSource, WriteDialect,
+    AdvertisedLimit, AnsweredBody, BatchDialect, BatchOutcomes, ConflictDialect, CursorSource,
+    DeletionDialect, Dialect, FetchDialect, LiveDialect, LongPollDialect, MemberPath, Method, NewestCursor,
+    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, SentBody, Tombstone,
+    VersionCheck, VersionSource, WriteDialect,
 };
 
 /// How often everything is listed where deletions are not told.
@@ -61,6 +62,15 @@ impl Dialect {
                 paging: Paging::Header("Next-Page".into()),
                 ..PullDialect::default()
             },
+            // The API's root is above the buckets.
+            batch: BatchDialect::Requests(RequestBatch {
+                address: "../../../batch".into(),
+                limit: 25,
+                advertised: Some(AdvertisedLimit {
+                    address: "../../../".into(),
+                    member: "settings.batch_max_requests".into(),
+                }),
+            }),
             live: LiveDialect::Nothing,
             ..Self::default()
         }
@@ -110,6 +120,17 @@ impl Dialect {
                 newest: Some(NewestCursor { path: "{endpoint}".into(), member: "update_seq".into() }),
                 ..PullDialect::default()
             },
+            batch: BatchDialect::Records(RecordBatch {
+                path: "{endpoint}/_bulk_docs".into(),
+                headers: Vec::new(),
+                sent_in: "docs".into(),
+                id_member: Some("_id".into()),
+                limit: 100,
+                outcomes: BatchOutcomes::Receipts {
+                    version_member: "rev".into(),
+                    error_member: "error".into(),
+                },
+            }),
             live: LiveDialect::LongPoll(Box::<LongPollDialect>::default()),
             ..Self::default()
         }
@@ -197,6 +218,14 @@ impl Dialect {
                 paging: Paging::Cursor { more: MemberPath::whole() },
                 ..PullDialect::default()
             },
+            batch: BatchDialect::Records(RecordBatch {
+                path: "{endpoint}".into(),
+                headers: headers(&[("Prefer", "return=representation")]),
+                sent_in: MemberPath::whole(),
+                id_member: None,
+                limit: 100,
+                outcomes: BatchOutcomes::AllOrNothing,
+            }),
             live: LiveDialect::Nothing,
             ..Self::default()
         }

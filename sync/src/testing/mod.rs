@@ -1,4 +1,5 @@
-//! For tests of applications: a server in memory with faults at will, and a clock that stands still.
+//! For tests of applications: a server in memory with faults at will, and a clock that stands still. For those who write a
+//! server: the conformance kit, `contract` (feature `rest`).
 //!
 //! ```
 //! # use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "rest")]
+pub mod contract;
 mod remote;
 mod server;
 

@@ -1,0 +1,232 @@
+//! A plain HTTP client that remembers what it asked, as `curl` commands.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// So much of an answer's body is shown, in characters.
+const SHOWN: usize = 400;
+
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    /// The collection's address.
+    url: String,
+    pub(super) token: Option<String>,
+    pub(super) id_member: String,
+    pub(super) template: Map<String, Value>,
+    log: Mutex<Vec<String>>,
+    /// The records that may be there, to be removed in the end.
+    made: Mutex<BTreeSet<String>>,
+}
+
+/// One request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ask {
+    pub(super) key: Option<Uuid>,
+    pub(super) if_match: Option<String>,
+    pub(super) body: Option<Value>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Said {
+    pub(super) fn json(&self) -> Option<Value> {
+        serde_json::from_str(&self.text).ok()
+    }
+
+    /// The version in a strong `ETag`.
+    pub(super) fn version(&self) -> Option<String> {
+        let tag = self.headers.get("etag")?.to_str().ok()?;
+        tag.strip_prefix('"')?.strip_suffix('"').map(ToOwned::to_owned)
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.status, 404 | 410)
+    }
+
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self.status, 409 | 412)
+    }
+}
+
+/// The server could not be asked.
+#[derive(Debug)]
+pub(super) struct NoAnswer(pub(super) String);
+
+impl Client {
+    pub(super) fn new(url: String) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let mut template = Map::new();
+        template.insert("title".to_owned(), "made by the conformance kit".into());
+        template.insert("updatedAt".to_owned(), "2026-01-01T00:00:00Z".into());
+        Ok(Self {
+            http,
+            url,
+            token: None,
+            id_member: "id".to_owned(),
+            template,
+            log: Mutex::default(),
+            made: Mutex::default(),
+        })
+    }
+
+    /// A new record with such an id.
+    pub(super) fn record(&self, id: &str, text: &str) -> Value {
+        let mut record = self.template.clone();
+        let edited = record.iter().find(|(_, value)| value.is_string()).map(|(name, _)| name.clone());
+        if let Some(name) = edited {
+            record.insert(name, text.into());
+        }
+        record.insert(self.id_member.clone(), id.into());
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Value::Object(record)
+    }
+
+    pub(super) async fn create(&self, record: Value, key: Uuid) -> Result<Said, NoAnswer> {
+        let ask = Ask { key: Some(key), body: Some(record), ..Ask::default() };
+        self.send(Method::POST, "", ask).await
+    }
+
+    pub(super) async fn write(&self, method: Method, id: &str, ask: Ask) -> Result<Said, NoAnswer> {
+        let ask = Ask { key: ask.key.or_else(|| Some(Uuid::now_v7())), ..ask };
+        self.send(method, &format!("/{}", utf8_percent_encode(id, SEGMENT)), ask).await
+    }
+
+    pub(super) async fn fetch(&self, id: &str) -> Result<Said, NoAnswer> {
+        self.send(Method::GET, &format!("/{}", utf8_percent_encode(id, SEGMENT)), Ask::default()).await
+    }
+
+    pub(super) async fn page(&self, since: Option<&str>, limit: u32) -> Result<Said, NoAnswer> {
+        let since = since.map(|since| format!("since={}&", utf8_percent_encode(since, SEGMENT)));
+        let path = format!("?{}limit={limit}", since.unwrap_or_default());
+        self.send(Method::GET, &path, Ask::default()).await
+    }
+
+    /// Opens a stream of events; the answer's body is not read.
+    pub(super) async fn events(&self) -> Result<reqwest::Response, NoAnswer> {
+        let url = format!("{}/changes", self.url);
+        self.note(format!("curl -i -N -H 'Accept: text/event-stream' {}", quoted(&url)));
+        let mut request = self.http.get(url).header("Accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await.map_err(|error| NoAnswer(told(&error.without_url())))
+    }
+
+    async fn send(&self, method: Method, path: &str, ask: Ask) -> Result<Said, NoAnswer> {
+        let url = format!("{}{path}", self.url);
+        let mut headers = HeaderMap::new();
+        if let Some(key) = ask.key.and_then(|key| HeaderValue::from_str(&key.to_string()).ok()) {
+            headers.insert(HeaderName::from_static("idempotency-key"), key);
+        }
+        if let Some(version) = ask.if_match.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok())
+        {
+            headers.insert(IF_MATCH, version);
+        }
+        let body = ask.body.map(|body| body.to_string());
+        if body.is_some() {
+            headers.insert("content-type", HeaderValue::from_static("application/json"));
+        }
+        self.note(curl(&method, &url, &headers, body.as_deref(), self.token.is_some()));
+        let mut request = self.http.request(method, url).headers(headers);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let answered = async {
+            let response = request.send().await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Ok(Said { status, headers, text: response.text().await? })
+        };
+        let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
+        self.note(match &answered {
+            Ok(said) => {
+                let tag = said.version().map(|version| format!(", ETag \"{version}\"")).unwrap_or_default();
+                let shown: String = said.text.chars().take(SHOWN).collect();
+                format!("  -> {}{tag} {shown}", said.status)
+            }
+            Err(NoAnswer(reason)) => format!("  -> {reason}"),
+        });
+        answered
+    }
+
+    fn note(&self, line: String) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// What was asked and answered last.
+    pub(super) fn said_last(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log[log.len().saturating_sub(4)..].to_vec()
+    }
+
+    pub(super) fn forget(&self) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Removes what the check has left, as far as that is possible.
+    pub(super) async fn clean_up(&self) {
+        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in made {
+            if self.write(Method::DELETE, &id, Ask::default()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn curl(method: &Method, url: &str, headers: &HeaderMap, body: Option<&str>, token: bool) -> String {
+    let mut command = format!("curl -i -X {method}");
+    if token {
+        command += " -H \"Authorization: Bearer $TOKEN\"";
+    }
+    for (name, value) in headers {
+        command += " -H ";
+        command += &quoted(&format!("{name}: {}", value.to_str().unwrap_or_default()));
+    }
+    if let Some(body) = body {
+        command += " -d ";
+        command += &quoted(body);
+    }
+    format!("{command} {}", quoted(url))
+}
+
+/// An id that nobody has used.
+pub(super) fn fresh_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    format!("no answer: {cause}")
+}

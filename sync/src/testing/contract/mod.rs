@@ -1,0 +1,128 @@
+//! Whether a server keeps the HTTP contract (design, section 5): the conformance kit for those who write one.
+//!
+//! ```no_run
+//! use sync::testing::contract::Contract;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let report = Contract::new("http://127.0.0.1:3000/v1", "/notes")?.bearer("a token").check().await;
+//! println!("{report}");
+//! assert!(report.is_kept());
+//! # Ok(()) }
+//! ```
+//!
+//! The records that it writes have the members of a [template](Contract::template) and ids of its own, and are deleted in
+//! the end, so that a collection with other records in it can be used, too. What it asks is the contract and nothing of the
+//! framework: a plain HTTP client, whose requests it shows as `curl` commands.
+
+mod client;
+mod report;
+mod rules;
+
+use serde_json::{Map, Value};
+
+use self::client::Client;
+pub use self::report::{Failure, Outcome, Report, Row};
+pub use self::rules::Rule;
+
+/// What is to be checked, and where.
+#[derive(Debug)]
+pub struct Contract {
+    client: Client,
+    writers: usize,
+}
+
+/// Why a check cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContractError {
+    /// The base URL is none.
+    #[error("`{url}` is no base URL such as `http://127.0.0.1:3000/v1`")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The endpoint is no path.
+    #[error("`{endpoint}` is no endpoint; write a path such as `/notes`")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+    },
+    /// The template is no JSON object.
+    #[error("the template of a record has to be a JSON object such as `{{\"title\": \"x\"}}`")]
+    Template {
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The HTTP client could not be started.
+    #[error("the HTTP client could not be started")]
+    Client {
+        /// What it said.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+impl Contract {
+    /// The collection at `endpoint` below the base URL. Its records are
+    /// `{"id": …, "title": …, "updatedAt": …}` unless a [template](Self::template) says otherwise.
+    ///
+    /// # Errors
+    /// When one of them is not what it should be. Nothing is sent yet.
+    pub fn new(base_url: &str, endpoint: &str) -> Result<Self, ContractError> {
+        let url = base_url.trim_end_matches('/');
+        if !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return Err(ContractError::Url { url: base_url.to_owned() });
+        }
+        if !endpoint.starts_with('/') || endpoint.len() < 2 {
+            return Err(ContractError::Endpoint { endpoint: endpoint.to_owned() });
+        }
+        let client = Client::new(format!("{url}{}", endpoint.trim_end_matches('/')));
+        Ok(Self { client: client.map_err(|source| ContractError::Client { source })?, writers: 8 })
+    }
+
+    /// Sends `Authorization: Bearer …` with each request. The token is shown nowhere.
+    #[must_use]
+    pub fn bearer(mut self, token: &str) -> Self {
+        self.client.token = Some(token.to_owned());
+        self
+    }
+
+    /// The member that carries a record's id. Default: `id`.
+    #[must_use]
+    pub fn id_member(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.client.id_member);
+        self
+    }
+
+    /// What a record looks like besides its id, as the JSON of an object with at least one member that is a string: the
+    /// first of them is what edits change.
+    ///
+    /// # Errors
+    /// When it is no JSON object.
+    pub fn template(mut self, json: &str) -> Result<Self, ContractError> {
+        let template: Map<String, Value> =
+            serde_json::from_str(json).map_err(|source| ContractError::Template { source })?;
+        self.client.template = template;
+        Ok(self)
+    }
+
+    /// How many write at once while the list of changes is read. Default: 8.
+    #[must_use]
+    pub fn writers(mut self, writers: usize) -> Self {
+        self.writers = writers.max(1);
+        self
+    }
+
+    /// Checks every rule. A server that cannot be reached breaks them all.
+    pub async fn check(&self) -> Report {
+        let mut rows = Vec::new();
+        for rule in Rule::ALL {
+            self.client.forget();
+            let outcome = rules::check(rule, &self.client, self.writers).await;
+            rows.push(Row { rule, outcome });
+        }
+        self.client.clean_up().await;
+        Report { rows }
+    }
+}

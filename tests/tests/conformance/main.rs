@@ -1,0 +1,126 @@
+//! The conformance kit: the reference server keeps the contract, and each rule is seen to be broken by a server that breaks
+//! it.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+
+mod flawed;
+
+use sync::testing::contract::{Contract, ContractError, Outcome, Report, Rule};
+use sync_examples::server::{Config, Server};
+
+use flawed::{Flaw, Flawed};
+
+fn reference() -> Server {
+    Server::start(Config::new(["/notes"]).token("the-token")).unwrap()
+}
+
+async fn checked(url: &str) -> Report {
+    Contract::new(url, "/notes").unwrap().bearer("the-token").writers(4).check().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
+    let server = reference();
+    let report = checked(&server.base_url()).await;
+    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(report.is_kept());
+    assert!(server.records("/notes").is_empty(), "what was made is deleted");
+}
+
+/// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
+const FLAWS: [(Flaw, Rule, &[Rule]); 20] = [
+    (
+        Flaw::ReadsAnotherText,
+        Rule::Create,
+        &[Rule::Update, Rule::StaleUpdate, Rule::Overwrite, Rule::OddIds, Rule::BadRecord],
+    ),
+    (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[]),
+    (Flaw::ForgetsKeysOfUpdates, Rule::RepeatedUpdate, &[]),
+    (
+        Flaw::UpdatesNothing,
+        Rule::Update,
+        &[
+            Rule::RepeatedUpdate,
+            Rule::StaleUpdate,
+            Rule::ConflictBringsTheRecord,
+            Rule::UpdateOfNothing,
+            Rule::StaleDelete,
+            Rule::Changes,
+        ],
+    ),
+    (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
+    (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
+    (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
+    (Flaw::TakesNoPut, Rule::Overwrite, &[]),
+    (Flaw::DeletesNothing, Rule::Delete, &[Rule::StaleDelete, Rule::OddIds, Rule::Tombstones]),
+    (Flaw::DeletesAnyVersion, Rule::StaleDelete, &[]),
+    (Flaw::DecodesPathsTooEarly, Rule::OddIds, &[]),
+    (Flaw::ListsOtherVersions, Rule::Versions, &[]),
+    (Flaw::PagesAreTooLarge, Rule::Pages, &[]),
+    (
+        Flaw::ListsNothingAfterACursor,
+        Rule::Changes,
+        &[Rule::Pages, Rule::Tombstones, Rule::ConcurrentWriters],
+    ),
+    (Flaw::HidesTombstones, Rule::Tombstones, &[]),
+    (Flaw::CursorsMoveByThemselves, Rule::NothingNew, &[]),
+    (Flaw::MissesWhatIsWrittenMeanwhile, Rule::ConcurrentWriters, &[]),
+    (Flaw::TakesAnything, Rule::BadRecord, &[Rule::ProblemDetails]),
+    (Flaw::RefusesWithoutAWord, Rule::ProblemDetails, &[]),
+    (Flaw::StreamIsSilent, Rule::LiveChanges, &[]),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_breaks_a_rule_is_seen_to_break_it() {
+    let mut broken = Vec::new();
+    for (flaw, rule, also) in FLAWS {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = checked(&flawed.url()).await;
+        broken.push(rule);
+        for row in &report.rows {
+            let passed = matches!(row.outcome, Outcome::Passed);
+            if row.rule == rule {
+                assert!(!passed, "{flaw:?} was not noticed\n{report}");
+            } else if !also.contains(&row.rule) {
+                assert!(passed, "{flaw:?} has nothing to do with {:?}\n{report}", row.rule);
+            }
+        }
+        let failed = matches!(report.outcome(rule), Some(Outcome::Failed(_)));
+        assert_eq!(
+            report.is_kept(),
+            !(failed && rule.is_required()) && also.iter().all(|rule| !rule.is_required())
+        );
+        if failed {
+            let told = report.to_string();
+            assert!(told.contains("curl -i") && told.contains("expected"), "{told}");
+            assert!(!told.contains("the-token"), "{told}");
+        }
+    }
+    broken.sort_unstable();
+    assert_eq!(broken, Rule::ALL, "every rule is broken by a flaw");
+}
+
+#[tokio::test]
+async fn a_server_that_offers_no_live_changes_need_not() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::NoStream).await;
+    let report = checked(&flawed.url()).await;
+    assert!(matches!(report.outcome(Rule::LiveChanges), Some(Outcome::NotOffered { .. })), "{report}");
+    assert!(report.is_kept());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_keeps_no_rule() {
+    let report = checked("http://127.0.0.1:9").await;
+    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Failed(_))), "{report}");
+    assert!(report.to_string().contains("no answer"), "{report}");
+}
+
+#[test]
+fn a_mistaken_question_is_answered_before_anything_is_sent() {
+    assert!(matches!(Contract::new("localhost:3000", "/notes"), Err(ContractError::Url { .. })));
+    assert!(matches!(Contract::new("http://x", "notes"), Err(ContractError::Endpoint { .. })));
+    let contract = Contract::new("http://x", "/notes").unwrap();
+    assert!(matches!(contract.template("[1]"), Err(ContractError::Template { .. })));
+}

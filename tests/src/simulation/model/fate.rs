@@ -177,5 +177,5 @@ fn merge_of(around: &Around<'_>, after: &Record, edit: &Content, ancestor: Optio
     let history = around.server.history(around.account, &name);
     let remote = doc(history[place_of(around, &name, after.base.as_ref()?)?].value.as_deref()?)?;
     let base = ancestor.and_then(doc);
-    serde_json::to_string(&Doc::merge(base.as_ref(), &local, &remote)).ok()
+    serde_json::to_string(&Doc::merge(base.as_ref(), &local, &remote).value).ok()
 }

@@ -52,7 +52,7 @@ impl MergeMarks {
 }
 
 fn group_name(item: &Item, errors: &mut Errors) -> Option<LitStr> {
-    let name = item.text("\"address\"", errors)?;
+    let Some(name) = item.text("\"address\"", errors) else { return item.word_for_text() };
     if name.value().trim().is_empty() {
         errors.at(
             &name,

@@ -49,7 +49,8 @@ pub trait MergeText: Sized {
 
 macro_rules! text {
     ($($T:ty),*) => {
-        $(impl MergeText for $T {
+        $(#[diagnostic::do_not_recommend]
+        impl MergeText for $T {
             fn text(&self) -> Option<&str> {
                 Some(self)
             }

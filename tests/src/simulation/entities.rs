@@ -118,7 +118,9 @@ impl Doc {
             if base == Some(remote) { local.clone() } else { remote.clone() }
         }
         let saves = match base {
-            Some(base) if local.saves != remote.saves => (local.saves + remote.saves).saturating_sub(base.saves),
+            Some(base) if local.saves != remote.saves => {
+                (local.saves + remote.saves).saturating_sub(base.saves)
+            }
             _ => remote.saves,
         };
         let before = |tag: &u64| base.is_some_and(|base| base.tags.contains(tag));

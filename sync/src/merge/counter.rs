@@ -13,7 +13,9 @@ use super::{Merging, Outcome, Policy, Sides};
 /// of the writes makes no difference to integers and decimals; floats round.
 ///
 /// Two devices that count to the same number have, for all that a merge can see, counted the same thing: 3 and 3 that were 2
-/// stay 3. Without an ancestor nothing is known of changes, and the server's number stands.
+/// stay 3. Without an ancestor nothing is known of changes, and the server's number stands. A server that does not remember
+/// idempotency keys can make an edit count twice: when its answer was lost, and another device built upon it before it was
+/// sent again, it looks like somebody else's.
 #[derive(Debug, Clone, Copy)]
 pub struct Counter;
 

@@ -65,7 +65,7 @@ pub fn merge_field_with<F: PartialEq + Clone + Send + Sync + 'static>(
 }
 
 /// Says of a struct which side is the later, by the field with the meaning of `updated_at`.
-pub fn dated<'a, T, F: Timestamp>(sides: Sides<'a, T>, updated_at: impl Fn(&T) -> &F) -> Sides<'a, T> {
+pub fn dated<T, F: Timestamp>(sides: Sides<'_, T>, updated_at: impl Fn(&T) -> &F) -> Sides<'_, T> {
     sides.dated(updated_at(sides.local), updated_at(sides.remote))
 }
 

@@ -41,6 +41,7 @@ impl<T, F> Field<T, F> {
     /// assert_eq!(merged.overlaps[0].to_string(), "address.street");
     /// ```
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "a field is named where it is asked for")]
     pub fn then<N, G>(self, inner: Field<N, G>) -> Field<T, G>
     where
         F: Holds<N>,

@@ -18,7 +18,7 @@ use super::{Merging, OnDelete, Side};
 /// #[sync(endpoint = "/profiles", conflict = Merge)]
 /// struct Profile {
 ///     id: u64,
-///     #[sync(merge = self::Longer)]
+///     #[sync(merge = Longer)]
 ///     about: String,
 /// }
 ///

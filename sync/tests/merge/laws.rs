@@ -12,6 +12,9 @@ use sync::merge::{Counter, Latest, Local, Map, Max, MergeSet, Min, Policy, Remot
 
 use super::by;
 
+/// Sets in maps in maps.
+type Deep = BTreeMap<u8, BTreeMap<u8, HashSet<u8>>>;
+
 type Merge<F> = Rc<dyn Fn(Option<&F>, &F, &F) -> F>;
 
 /// Plays a property with three values, of which two are often equal.
@@ -167,7 +170,6 @@ fn of_a_map_in_any_order_if_its_values_are() {
     merge_keeps_the_laws(values(), &policy::<Map<Min>, HashMap<u8, u8>>());
     the_order_makes_no_difference(values(), &policy::<Map<Min>, HashMap<u8, u8>>());
     let values = || btree_map(0_u8..3, btree_map(0_u8..3, hash_set(0_u8..3, 0..3), 0..3), 0..3);
-    type Deep = BTreeMap<u8, BTreeMap<u8, HashSet<u8>>>;
     merge_keeps_the_laws(values(), &policy::<Map<Map<Set>>, Deep>());
     the_order_makes_no_difference(values(), &policy::<Map<Map<Set>>, Deep>());
 }

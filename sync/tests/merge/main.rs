@@ -1,6 +1,6 @@
 //! What becomes of two versions of one record: the laws that every policy keeps, and each policy by its own story.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may; its floats are exact")]
 
 mod collections;
 mod counting;

@@ -103,7 +103,7 @@ struct Device {
 impl Device {
     async fn open(folder: &Folder, name: &str, server: &Server) -> Self {
         let app = App::default();
-        let remote = RestRemote::new(&server.base_url()).unwrap();
+        let remote = RestRemote::new(server.base_url()).unwrap();
         let storage = SqliteStorage::open(folder.file(name)).unwrap();
         let engine = Engine::builder(app.clone(), remote, storage).build().await.unwrap();
         Self { app, engine }

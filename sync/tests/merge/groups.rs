@@ -32,6 +32,12 @@ fn street_and_city_are_never_mixed_from_two_sides() {
 }
 
 #[test]
+fn a_field_of_a_group_that_is_equal_on_both_sides_is_no_overlap() {
+    let merged = Address::merge(Some(&at(1, 1)), &at(2, 5), &at(3, 5));
+    assert_eq!(format!("{:?}", merged.overlaps), "[street: Remote]");
+}
+
+#[test]
 fn a_group_that_one_side_changed_is_taken_from_it_beside_fields_that_the_other_changed() {
     let base = at(1, 1);
     let local = Address { name: 7, ..at(1, 1) };

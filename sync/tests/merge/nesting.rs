@@ -1,7 +1,8 @@
 //! Structs in structs, in options, in boxes and in maps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sync::Mergeable;
 use sync::merge::Kept;
 
@@ -26,6 +27,36 @@ struct Address {
     street: u8,
     #[sync(merge = Counter)]
     bells: u8,
+}
+
+/// Dated by itself, whatever is around it.
+#[derive(Debug, Clone, PartialEq, Mergeable)]
+struct Entry {
+    #[sync(merge = Latest)]
+    text: u8,
+    #[sync(merge = Map(Latest))]
+    marks: BTreeMap<u8, u8>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Mergeable)]
+struct Diary {
+    #[sync(merge = Map(Nested))]
+    entries: BTreeMap<u8, Entry>,
+    #[sync(merge = Latest)]
+    title: u8,
+    updated_at: DateTime<Utc>,
+}
+
+#[test]
+fn a_struct_inside_compares_its_own_times() {
+    let minute = |minute| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
+    let diary = |title, dated, text, written| {
+        let entry = Entry { text, marks: BTreeMap::from([(1, text)]), updated_at: minute(written) };
+        Diary { entries: BTreeMap::from([(1, entry)]), title, updated_at: minute(dated) }
+    };
+    let merged = Diary::merge(Some(&diary(0, 0, 0, 0)), &diary(1, 2, 1, 1), &diary(2, 1, 2, 2));
+    assert_eq!(merged.value, diary(1, 2, 2, 2), "the title from here, the entry from there");
 }
 
 #[derive(Debug, Clone, PartialEq, Mergeable)]

@@ -10,7 +10,6 @@ use crate::errors::Errors;
 use crate::model::{BuiltIn, Group, How, MergedField, Merging, Policy, Prefers, Rule, Strategy};
 
 /// What a field says about its merge.
-#[derive(Default)]
 pub(super) struct MergeMarks {
     /// The first of its items.
     first: Option<Ident>,
@@ -39,7 +38,7 @@ impl MergeMarks {
 
     /// One field is merged in one way.
     fn contradictions(&self, errors: &mut Errors) {
-        if let (Some((_, _)), Some((at, _))) = (&self.rule, &self.with) {
+        if let (Some(_), Some((at, _))) = (&self.rule, &self.with) {
             errors.at(at, "`merge_with` and `merge` both say how this field is merged: remove one of them");
         }
         if let (Some(_), Some((at, _))) = (&self.group, &self.with) {

@@ -10,7 +10,7 @@ use super::{Merging, Outcome, Policy, Sides};
 ///
 /// What leaves the range of an integer, a float or a [`Duration`] stops at its end. Other types add and subtract as their own
 /// operators do; those of decimals mostly panic on overflow, which leaves the conflict as it is and is reported. The order
-/// of the writes makes no difference to integers and decimals; floats round.
+/// of the writes makes no difference.
 ///
 /// Two devices that count to the same number have, for all that a merge can see, counted the same thing: 3 and 3 that were 2
 /// stay 3. Without an ancestor nothing is known of changes, and the server's number stands. A server that does not remember

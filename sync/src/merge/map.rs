@@ -26,6 +26,7 @@ where
         let mut merged = sides.remote.clone();
         let mut keys: Vec<&M::Key> = sides.local.keys();
         keys.extend(sides.remote.keys().into_iter().filter(|key| sides.local.get(key).is_none()));
+        keys.retain(|key| sides.local.get(key) != sides.remote.get(key));
         let mut steps: Vec<_> = keys.into_iter().map(|key| (Key::new(key), key)).collect();
         // A `HashMap` has no order, and what overlaps is to be listed in the same one each time.
         steps.sort_by_cached_key(|(step, _)| format!("{step:?}"));

@@ -64,10 +64,11 @@
 //!
 //! Two devices that merge each other's edits end with equal records whichever write reached the server first, since the
 //! second one merges and sends what came out, and the first one takes that. Whether the *same* record comes out in either
-//! order depends on the policy. It does for `Max`, `Min`, `Counter`, `Map` of such, `Nested` of such, and for `Set`, up to
-//! the order of a `Vec`; and for `Latest`, except on a tie. It cannot for a policy that prefers a side, since the sides are
-//! swapped when the order is: none, `Remote`, `Local`, a `group`, and `Text` where both wrote at the same place. What a
-//! function or a policy of your own promises is up to it.
+//! order depends on the policy. It does for `Max` and `Min`, for `Set` up to the order of a `Vec`, for `Latest` except on a
+//! tie, for `Counter` where there is an ancestor, and for a `Map` or a `Nested` of such. It cannot for a policy that prefers
+//! a side, since the sides are swapped when the order is: none, `Remote`, `Local`, a `group`, `Text` where both wrote at
+//! the same place, and `Counter` and `Text` without an ancestor. What a function or a policy of your own promises is up
+//! to it.
 //!
 //! The laws compare with `PartialEq`, and hold as far as that does: a `NaN` equals nothing, itself included, and so counts
 //! as changed by both.

@@ -1,5 +1,5 @@
-//! The derives of [`sync`](https://docs.rs/sync): `Syncable` for entities, and `Schema` for the struct that lists them
-//! and carries the handlers.
+//! The derives of [`sync`](https://docs.rs/sync): `Syncable` for entities, `Mergeable` for parts of them, and `Schema` for the
+//! struct that lists them and carries the handlers.
 //!
 //! Tokens are parsed into a model, all mistakes collected on the way, and the model is expanded into tokens. The impls
 //! are emitted even when there were mistakes, so that one mistake gives one error.
@@ -25,6 +25,7 @@ use errors::Errors;
 ///   `Manual`, or the path of a strategy of your own (`self::Merge` for one with a name of these). Required.
 /// - `name = "Note"`: the name in the storage. The struct's own by default; set it before you rename the struct, so that
 ///   its queue is found again. Instances of a generic struct share it, so only one of them can be in a schema.
+/// - `on_delete = KeepEdit`, or `Delete`: who wins with `conflict = Merge`, an edit or a deletion on the other side.
 /// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported.
 ///
 /// On a field, it takes
@@ -33,12 +34,19 @@ use errors::Errors;
 /// - `updated_at`: when the record was changed last. A field named `updated_at` needs no mark.
 /// - `references = Note`: the field is the id of a record of that entity, which has to exist on the server before this
 ///   one is sent. It may be an `Option`, a `Vec`, a `BTreeSet` or a `HashSet` of ids, written by that name.
+/// - `merge = Counter`: what becomes of the field where both sides changed it: `Remote`, which is what happens without it,
+///   `Local`, `Latest`, `Max`, `Min`, `Counter`, `Set`, `Map`, `Map(Counter)` or of whatever policy the values are, `Text`,
+///   `Nested`, or the path of a policy of your own (`self::Set` for one with a name of these).
+/// - `merge_with = path`: a function of yours decides, a `fn(&T, &T, &T) -> T` of ancestor, local and remote value.
+/// - `group = "address"`: the fields with this name are taken from one side, all of them. `merge = Local` or `merge = Latest` on
+///   one of them says from which, where both changed them.
 ///
 /// `#[serde(rename…)]` and `#[serde(rename_all…)]` are understood: the members are named as serde writes them.
 ///
 /// Each type parameter has to be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`, and `PartialEq` for
 /// `conflict = Merge`. The derive implements `Syncable`, `Timestamped` for a struct with an `updated_at`, and `Mergeable`
-/// for one with `conflict = Merge`.
+/// for one with `conflict = Merge`, or with `Manual` or a strategy of your own and a `merge`, `merge_with` or `group` on a
+/// field.
 ///
 /// ```ignore
 /// #[derive(Clone, Serialize, Deserialize, Syncable)]
@@ -57,6 +65,36 @@ pub fn derive_syncable(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let entity = parse::entity(&input, &mut errors);
     let mut tokens = entity.map(|entity| expand::entity(&entity, !errors.is_empty())).unwrap_or_default();
+    tokens.extend(errors.into_tokens());
+    tokens.into()
+}
+
+/// Lets values of a struct be merged field by field: for the type of a field that says `#[sync(merge = Nested)]`.
+///
+/// An entity needs no such derive: `Syncable` does the same.
+///
+/// On a field, `#[sync(…)]` takes `merge`, `merge_with`, `group` and `updated_at`, as for
+/// [`Syncable`](macro@Syncable); on the struct, `on_delete` and `crate`. A `group` is one of this struct, and `Latest` needs an
+/// `updated_at` in this struct.
+///
+/// Each type parameter has to be `PartialEq + Clone + Send + Sync + 'static`.
+///
+/// ```ignore
+/// #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Mergeable)]
+/// pub struct Address {
+///     #[sync(group = "place")]
+///     pub street: String,
+///     #[sync(group = "place")]
+///     pub city: String,
+///     #[sync(merge = Text)]
+///     pub directions: String,
+/// }
+/// ```
+#[proc_macro_derive(Mergeable, attributes(sync))]
+pub fn derive_mergeable(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let mut errors = Errors::default();
+    let mut tokens = parse::part(&input, &mut errors).map(|part| expand::part(&part)).unwrap_or_default();
     tokens.extend(errors.into_tokens());
     tokens.into()
 }

@@ -1,7 +1,7 @@
 //! What the attributes say, once they are understood.
 
 use proc_macro2::Span;
-use syn::{Generics, Ident, Path, Type};
+use syn::{Generics, Ident, Path, Type, Visibility};
 
 /// A struct that derives `Syncable`.
 pub(crate) struct Entity {
@@ -15,7 +15,16 @@ pub(crate) struct Entity {
     pub(crate) id: Option<Named>,
     pub(crate) updated_at: Option<Named>,
     pub(crate) references: Vec<Reference>,
-    pub(crate) fields: Vec<(Ident, Type)>,
+    /// For one that is merged field by field.
+    pub(crate) merging: Option<Merging>,
+}
+
+/// A struct that derives `Mergeable` on its own.
+pub(crate) struct Part {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) krate: Path,
+    pub(crate) merging: Merging,
 }
 
 /// How conflicts are decided.
@@ -81,4 +90,105 @@ pub(crate) struct Schema {
     pub(crate) generics: Generics,
     pub(crate) krate: Path,
     pub(crate) entities: Vec<Path>,
+}
+
+/// How a struct is merged field by field.
+pub(crate) struct Merging {
+    pub(crate) visibility: Visibility,
+    /// None at all, when a mistake was reported.
+    pub(crate) fields: Vec<MergedField>,
+    pub(crate) groups: Vec<Group>,
+    /// The field that says which side is the later one.
+    pub(crate) dated_by: Option<(Ident, Type)>,
+    /// The variant of `OnDelete`.
+    pub(crate) on_delete: Option<Ident>,
+}
+
+/// A field, and how it is merged.
+pub(crate) struct MergedField {
+    pub(crate) ident: Ident,
+    /// The identifier without `r#`.
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    pub(crate) visibility: Visibility,
+    pub(crate) how: How,
+}
+
+pub(crate) enum How {
+    By(Rule),
+    /// By a function of the user's.
+    With(Path),
+    /// Together with the others of the group at this place.
+    InGroup(usize),
+}
+
+/// What decides where both sides changed a field.
+#[derive(Clone)]
+pub(crate) enum Rule {
+    /// One of `sync`'s, as the user wrote it.
+    BuiltIn(Policy, Ident),
+    /// A map, and the rule of its values.
+    Map(Box<Rule>),
+    /// A type of the user's.
+    Own(Box<Type>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Remote,
+    Local,
+    Latest,
+    Max,
+    Min,
+    Counter,
+    Set,
+    Map,
+    Text,
+    Nested,
+}
+
+impl Policy {
+    pub(crate) const ALL: [(&'static str, Self); 10] = [
+        ("Remote", Self::Remote),
+        ("Local", Self::Local),
+        ("Latest", Self::Latest),
+        ("Max", Self::Max),
+        ("Min", Self::Min),
+        ("Counter", Self::Counter),
+        ("Set", Self::Set),
+        ("Map", Self::Map),
+        ("Text", Self::Text),
+        ("Nested", Self::Nested),
+    ];
+}
+
+impl Rule {
+    /// The rule of a field without one.
+    pub(crate) fn fallback() -> Self {
+        Self::BuiltIn(Policy::Remote, Ident::new("Remote", Span::call_site()))
+    }
+
+    /// Where it asks which side is the later one.
+    pub(crate) fn latest(&self) -> Option<&Ident> {
+        match self {
+            Self::BuiltIn(Policy::Latest, at) => Some(at),
+            Self::Map(values) => values.latest(),
+            Self::BuiltIn(..) | Self::Own(_) => None,
+        }
+    }
+}
+
+/// Fields that change together or not at all.
+pub(crate) struct Group {
+    pub(crate) prefers: Prefers,
+    /// Its fields, by their place among all.
+    pub(crate) members: Vec<usize>,
+}
+
+/// The side that a group is taken from, where both changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prefers {
+    Remote,
+    Local,
+    Latest,
 }

@@ -15,11 +15,13 @@ pub use serde::de::DeserializeOwned;
 
 pub use crate::entity::{EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
 pub use crate::handler::{OnConflict, OnPull};
+pub use crate::merge::{self, Field, Group, Mergeable, Merging, OnDelete, Side, Sides};
 pub use crate::record::{IdError, RecordRef};
 pub use crate::rim::Registry;
-pub use crate::strategy::{self, Mergeable, Strategy};
+pub use crate::strategy::{self, Strategy};
 
 use crate::entity::EntityId;
+use crate::merge::{Outcome, Policy, Step};
 use crate::record::{EntityName, RecordKey};
 
 /// Adds the record that a field marked `#[sync(references = …)]` names.
@@ -40,9 +42,31 @@ pub fn to_utc<F: Timestamp>(field: &F) -> DateTime<Utc> {
     field.to_utc()
 }
 
-/// Merges one field three-way: the side that changed it stands, and the server's where both did.
-pub fn merge_field<F: PartialEq + Clone>(base: Option<&F>, local: &F, remote: &F) -> F {
-    if base == Some(remote) { local.clone() } else { remote.clone() }
+/// Merges one field three-way, by its policy.
+pub fn merge_field<P: Policy<F>, F: PartialEq + Clone + Send + Sync + 'static>(
+    name: &'static str,
+    sides: Sides<'_, F>,
+    merging: &mut Merging,
+) -> F {
+    merging.part::<P, F>(Step::Field(name), sides)
+}
+
+/// Merges one field three-way, by a function of the user's.
+pub fn merge_field_with<F: PartialEq + Clone + Send + Sync + 'static>(
+    name: &'static str,
+    sides: Sides<'_, F>,
+    merging: &mut Merging,
+    decide: fn(&F, &F, &F) -> F,
+) -> F {
+    merging.part_with(Step::Field(name), sides, |sides, _| match sides.base {
+        Some(base) => Outcome::Both(decide(base, sides.local, sides.remote)),
+        None => Outcome::Remote,
+    })
+}
+
+/// Says of a struct which side is the later, by the field with the meaning of `updated_at`.
+pub fn dated<T, F: Timestamp>(sides: Sides<'_, T>, updated_at: impl Fn(&T) -> &F) -> Sides<'_, T> {
+    sides.dated(updated_at(sides.local), updated_at(sides.remote))
 }
 
 /// The entities that a record type refers to, as a list `(A, (B, ()))`: each has to be in the schema as well.

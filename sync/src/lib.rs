@@ -38,6 +38,7 @@
 //! # Where things are
 //!
 //! - [`entity`], [`handler`], [`strategy`]: what the application writes.
+//! - [`merge`](mod@merge): how the fields of two versions become one.
 //! - [`Engine`]: what it calls; [`SyncReport`], [`Status`], [`SyncEvent`], [`Receipt`]: what it is told.
 //! - [`record`]: the pure core with all the rules; [`storage`] and [`remote`]: where records are kept and sent.
 //! - [`testing`](https://docs.rs/sync/latest/sync/testing) (feature `testing`): a scriptable server for tests of your own.
@@ -80,6 +81,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handler;
+pub mod merge;
 #[cfg(feature = "planted-faults")]
 #[doc(hidden)]
 pub mod planted;
@@ -103,6 +105,7 @@ pub use engine::settings::{AutoSync, RetryPolicy};
 pub use entity::{EntityId, EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
 pub use error::{Error, Handler, HandlerError, SyncError};
 pub use handler::{Change, Conflict, OnConflict, OnPull, Pulled, Resolution};
+pub use merge::{Mergeable, Merged, OnDelete};
 pub use record::{OperationId, Principal};
 #[cfg(feature = "rest")]
 pub use remote::rest::{
@@ -118,8 +121,8 @@ pub use status::{State, Status};
 #[cfg(feature = "sqlite")]
 pub use storage::{Durability, SqliteStorage};
 pub use storage::{MemoryStorage, Storage, StorageError};
-pub use strategy::{AsksHandler, ClientWins, LastWriteWins, Manual, Merge, Mergeable, ServerWins, Strategy};
-pub use sync_derive::{Schema, Syncable};
+pub use strategy::{AsksHandler, ClientWins, LastWriteWins, Manual, Merge, ServerWins, Strategy};
+pub use sync_derive::{Mergeable, Schema, Syncable};
 pub use telemetry::{Events, SyncEvent, Telemetry, Verdict};
 
 /// Any error of the user's: what handlers return.

@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::BoxError;
 use crate::entity::{Syncable, Timestamped};
 use crate::handler::{Conflict, OnConflict, Resolution};
+use crate::merge::{Mergeable, OnDelete};
 
 /// Decides the conflicts of the entity `T` in the schema `S`.
 ///
@@ -83,9 +84,10 @@ impl<S: Sync, T: Timestamped> Strategy<S, T> for LastWriteWins {
     }
 }
 
-/// Both sides are merged, field by field: see [`Mergeable`].
+/// Both sides are merged, field by field, each by its own policy: see [`merge`](crate::merge).
 ///
-/// Where one side deleted the record, the edit stands.
+/// Where one side deleted the record and the other changed it, the edit stands, unless the struct says
+/// `#[sync(on_delete = Delete)]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Merge;
 
@@ -93,28 +95,15 @@ impl<S: Sync, T: Syncable + Mergeable> Strategy<S, T> for Merge {
     const NEEDS_BASE: bool = true;
 
     async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
-        Ok(match (conflict.local, conflict.remote) {
-            (Some(local), Some(remote)) => {
-                Resolution::Merged(T::merge(conflict.base.as_ref(), &local, &remote))
+        Ok(match (conflict.local, conflict.remote, T::ON_DELETE) {
+            (Some(local), Some(remote), _) => {
+                Resolution::Merged(T::merge(conflict.base.as_ref(), &local, &remote).value)
             }
-            (Some(_), None) => Resolution::KeepLocal,
-            (None, _) => Resolution::TakeRemote,
+            (Some(_), None, OnDelete::KeepEdit) => Resolution::KeepLocal,
+            (None, Some(_), OnDelete::Delete) => Resolution::Delete,
+            (None, _, _) | (Some(_), None, OnDelete::Delete) => Resolution::TakeRemote,
         })
     }
-}
-
-/// A type whose values can be merged three-way. The derive of [`Syncable`] implements it for entities with
-/// `conflict = Merge`: a field that one side changed is taken from that side, a field that both changed from the
-/// server's.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be merged",
-    label = "`conflict = Merge` needs `{Self}: Mergeable`",
-    note = "write `conflict = Merge` in the `#[sync(…)]` attribute of `{Self}`, or implement `sync::Mergeable` for it"
-)]
-pub trait Mergeable: Sized {
-    /// Merges what two sides made of a common ancestor. Without an ancestor, the server's side stands.
-    #[must_use]
-    fn merge(base: Option<&Self>, local: &Self, remote: &Self) -> Self;
 }
 
 /// The schema's [`OnConflict`] handler decides.

@@ -76,7 +76,11 @@ async fn merge_takes_each_field_from_the_side_that_changed_it() {
     );
     assert_eq!(ask::<Merge>(Some(base.clone()), Some(local.clone()), None).await, Resolution::KeepLocal);
     assert_eq!(ask::<Merge>(Some(base.clone()), None, Some(remote.clone())).await, Resolution::TakeRemote);
-    assert_eq!(Card::merge(None, &local, &remote), remote, "without an ancestor the server's side stands");
-    assert_eq!(Card::merge(Some(&base), &local, &base), local);
-    assert_eq!(Card::merge(Some(&base), &base, &remote), remote);
+    assert_eq!(
+        Card::merge(None, &local, &remote).value,
+        remote,
+        "without an ancestor the server's side stands"
+    );
+    assert_eq!(Card::merge(Some(&base), &local, &base).value, local);
+    assert_eq!(Card::merge(Some(&base), &base, &remote).value, remote);
 }

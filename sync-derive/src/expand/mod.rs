@@ -10,7 +10,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Generics, WherePredicate, parse_quote};
 
-use crate::model::{BuiltIn, Entity};
+use crate::model::{BuiltIn, Entity, Part};
 
 pub(crate) use schema::schema;
 
@@ -21,11 +21,28 @@ pub(crate) fn entity(entity: &Entity, mistaken: bool) -> TokenStream {
     let syncable = syncable::expand(entity);
     let compared = entity.updated_at.is_some() || (mistaken && entity.strategy.is(BuiltIn::LastWriteWins));
     let timestamped = compared.then(|| timestamped::expand(entity));
-    let mergeable = entity.strategy.is(BuiltIn::Merge).then(|| mergeable::expand(entity));
+    let support = spans::support(&entity.krate, Span::call_site());
+    let mergeable = entity.merging.as_ref().map(|merging| {
+        let generics = bounded(entity, Some(quote!(#support::PartialEq)));
+        mergeable::expand(&entity.ident, &entity.krate, &generics, merging)
+    });
     quote! {
         const _: () = {
             #syncable
             #timestamped
+            #mergeable
+        };
+    }
+}
+
+/// Everything that `Mergeable` generates, also when there were mistakes.
+pub(crate) fn part(part: &Part) -> TokenStream {
+    let support = spans::support(&part.krate, Span::call_site());
+    let bounds = quote!(#support::PartialEq + #support::Clone + #support::Send + #support::Sync + 'static);
+    let generics = with_bounds(&part.generics, &bounds);
+    let mergeable = mergeable::expand(&part.ident, &part.krate, &generics, &part.merging);
+    quote! {
+        const _: () = {
             #mergeable
         };
     }

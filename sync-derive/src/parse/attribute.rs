@@ -170,6 +170,13 @@ impl Item {
         self.value("a string", example, errors)
     }
 
+    /// A word where a string was asked for, understood all the same, so that nothing else misses it.
+    pub(super) fn word_for_text(&self) -> Option<LitStr> {
+        let (Value::Equals(tokens) | Value::List(tokens)) = &self.value else { return None };
+        let word: Ident = syn::parse2(tokens.clone()).ok()?;
+        Some(LitStr::new(&word.to_string(), word.span()))
+    }
+
     /// Notes a value where none belongs.
     pub(super) fn no_value(&self, errors: &mut Errors) {
         if !matches!(self.value, Value::Nothing) {

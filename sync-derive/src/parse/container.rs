@@ -3,14 +3,15 @@
 use syn::{DeriveInput, Path, Type};
 
 use super::attribute::{Item, Items, Known, tight};
+use super::merge::OnDelete;
 use super::{endpoint, names, suggest};
 use crate::errors::Errors;
 use crate::model::{BuiltIn, Strategy};
 
 const KNOWN: Known = Known {
-    names: &["endpoint", "conflict", "name", "crate"],
+    names: &["endpoint", "conflict", "name", "on_delete", "crate"],
     elsewhere: &[
-        (&["id", "updated_at", "references"], "the field that it is said of"),
+        (&["id", "updated_at", "references", "merge", "merge_with", "group"], "the field that it is said of"),
         (&["entities"], "the struct that derives `Schema`"),
     ],
     example: "endpoint = \"/…\", conflict = …",
@@ -21,7 +22,9 @@ pub(super) struct Container {
     pub(super) krate: Path,
     pub(super) name: String,
     pub(super) endpoint: String,
-    pub(super) strategy: Strategy,
+    /// `None` when it is missing or wrong.
+    pub(super) strategy: Option<Strategy>,
+    pub(super) on_delete: Option<OnDelete>,
 }
 
 impl Container {
@@ -36,7 +39,8 @@ impl Container {
             krate: krate(items.get("crate"), errors),
             name: name.unwrap_or_else(|| names::plain(&input.ident)),
             endpoint: endpoint.and_then(|item| path(item, errors)).unwrap_or_default(),
-            strategy: conflict.and_then(|item| strategy(item, errors)).unwrap_or_else(Strategy::fallback),
+            strategy: conflict.and_then(|item| strategy(item, errors)),
+            on_delete: items.get("on_delete").and_then(|item| OnDelete::parse(item, errors)),
         }
     }
 }

@@ -3,16 +3,28 @@
 use syn::{Field, GenericArgument, Ident, Path, PathArguments, Type};
 
 use super::attribute::{Items, Known};
+use super::merge::MergeMarks;
 use crate::errors::Errors;
 use crate::model::Reference;
 
 const KNOWN: Known = Known {
-    names: &["id", "updated_at", "references"],
+    names: &["id", "updated_at", "references", "merge", "merge_with", "group"],
     elsewhere: &[
-        (&["endpoint", "conflict", "name", "crate"], "the `#[sync(…)]` above the struct"),
+        (&["endpoint", "conflict", "name", "on_delete", "crate"], "the `#[sync(…)]` above the struct"),
         (&["entities"], "the struct that derives `Schema`"),
     ],
     example: "id",
+};
+
+/// On a field of a struct that is part of a record.
+const OF_PART: Known = Known {
+    names: &["updated_at", "merge", "merge_with", "group"],
+    elsewhere: &[
+        (&["id", "references"], "a field of the struct that derives `Syncable`"),
+        (&["on_delete", "crate"], "the `#[sync(…)]` above the struct"),
+        (&["endpoint", "conflict", "name", "entities"], "the struct that derives `Syncable` or `Schema`"),
+    ],
+    example: "merge = …",
 };
 
 /// What stands on a field.
@@ -20,6 +32,7 @@ pub(super) struct Marks {
     pub(super) id: Option<Ident>,
     pub(super) updated_at: Option<Ident>,
     target: Option<Path>,
+    pub(super) merge: MergeMarks,
     /// Whether all of it could be read.
     pub(super) whole: bool,
 }
@@ -35,7 +48,19 @@ impl Marks {
         let (id, updated_at) = (mark("id"), mark("updated_at"));
         let references = items.get("references");
         let target = references.and_then(|item| item.value("the entity that is referred to", "Note", errors));
-        Self { id, updated_at, target, whole: items.whole }
+        let merge = MergeMarks::parse(&items, errors);
+        Self { id, updated_at, target, merge, whole: items.whole }
+    }
+
+    /// What stands on a field of a struct that derives `Mergeable` on its own.
+    pub(super) fn of_part(field: &Field, errors: &mut Errors) -> Self {
+        let items = Items::read(&field.attrs, &OF_PART, errors);
+        let updated_at = items.get("updated_at").map(|item| {
+            item.no_value(errors);
+            item.name.clone()
+        });
+        let merge = MergeMarks::parse(&items, errors);
+        Self { id: None, updated_at, target: None, merge, whole: items.whole }
     }
 
     pub(super) fn reference(&self, field: &Field) -> Option<Reference> {

@@ -4,7 +4,10 @@ mod attribute;
 mod container;
 mod endpoint;
 mod field;
+mod merge;
 mod names;
+mod part;
+mod policy;
 mod schema;
 mod suggest;
 
@@ -14,8 +17,10 @@ use crate::errors::Errors;
 use crate::model::{BuiltIn, Entity, Named, Strategy};
 use container::Container;
 use field::Marks;
+use merge::Meanings;
 use names::RenameAll;
 
+pub(crate) use part::part;
 pub(crate) use schema::schema;
 
 /// Reads a struct that derives `Syncable`. `None` for what can be no entity whatever is said of it: serde has no derive
@@ -32,10 +37,22 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
     let updated_at = Meaning { name: "updated_at", mark: |marks| marks.updated_at.as_ref() };
     let updated_at = updated_at.find(&marked, rename_all, errors);
     // What could not be read may be what seems to be missing.
-    if named.is_some() && marked.iter().all(|(_, marks)| marks.whole) {
+    let whole = named.is_some() && marked.iter().all(|(_, marks)| marks.whole);
+    if whole {
         has_id(input, id.as_ref(), fields.is_empty(), errors);
-        has_what_is_compared(input, &container.strategy, updated_at.as_ref(), errors);
+        has_what_is_compared(input, container.strategy.as_ref(), updated_at.as_ref(), errors);
     }
+    merge::belongs_here(&container, &marked, errors);
+    let merges = container.strategy.as_ref().is_some_and(|strategy| strategy.is(BuiltIn::Merge));
+    let merging = (merges || marked.iter().any(|(_, marks)| marks.merge.any())).then(|| {
+        let meanings = Meanings {
+            id: id.as_ref().map(|id| &id.ident),
+            updated_at: updated_at.as_ref().map(|at| (&at.ident, &at.ty)),
+            always_dated: true,
+            whole,
+        };
+        merge::merging(input, &marked, &meanings, container.on_delete.as_ref(), errors)
+    });
     let possible = input.generics.lifetimes().next().is_none() && !matches!(input.data, Data::Union(_));
     possible.then(|| Entity {
         ident: input.ident.clone(),
@@ -43,11 +60,11 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         krate: container.krate,
         name: container.name,
         endpoint: container.endpoint,
-        strategy: container.strategy,
+        strategy: container.strategy.unwrap_or_else(Strategy::fallback),
         id,
         updated_at,
         references: marked.iter().filter_map(|(field, marks)| marks.reference(field)).collect(),
-        fields: fields.iter().filter_map(|field| Some((field.ident.clone()?, field.ty.clone()))).collect(),
+        merging,
     })
 }
 
@@ -100,11 +117,11 @@ fn has_id(input: &DeriveInput, id: Option<&Named>, empty: bool, errors: &mut Err
 
 fn has_what_is_compared(
     input: &DeriveInput,
-    strategy: &Strategy,
+    strategy: Option<&Strategy>,
     updated_at: Option<&Named>,
     errors: &mut Errors,
 ) {
-    if let (Strategy::BuiltIn(BuiltIn::LastWriteWins, at), None) = (strategy, updated_at) {
+    if let (Some(Strategy::BuiltIn(BuiltIn::LastWriteWins, at)), None) = (strategy, updated_at) {
         errors.at(
             at,
             format!(

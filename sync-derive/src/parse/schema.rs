@@ -12,8 +12,11 @@ use crate::model::Schema;
 const KNOWN: Known = Known {
     names: &["entities", "crate"],
     elsewhere: &[
-        (&["endpoint", "conflict", "name"], "the struct that derives `Syncable`"),
-        (&["id", "updated_at", "references"], "a field of the struct that derives `Syncable`"),
+        (&["endpoint", "conflict", "name", "on_delete"], "the struct that derives `Syncable`"),
+        (
+            &["id", "updated_at", "references", "merge", "merge_with", "group"],
+            "a field of the struct that derives `Syncable`",
+        ),
     ],
     example: "entities(Note, Task)",
 };

@@ -241,6 +241,14 @@ async fn read_answer(
                     core.fail(report, SyncError::Push { record, operation, source });
                     None
                 }
+                // Nor is it the operation that fails here: it is not parked for that, and waits as long as it takes.
+                Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
+                    let (record, operation) = (claimed.name.clone(), flight.intention.id);
+                    core.fail(report, SyncError::Push { record, operation, source });
+                    let until = core.retry_at(flight.attempts);
+                    let outcome = Outcome::Failed(Failure::Postponed { until });
+                    return Ok(Observed { outcome, fetched: None, course: Course::GoOn });
+                }
                 Err(trouble) => return Err(trouble),
             }
         }

@@ -302,6 +302,7 @@ fn draft<T: Sample>(life: &Arc<Life>, key: u64, bad: bool) -> (T, Name, String) 
     let name = Name { kind: T::KIND, key: key.to_string() };
     let before = state.books[life.device][life.account].view.get(&name).cloned();
     let tag = state.fresh_tag();
+    state.saves(life.account, &name);
     let record = T::write(&Draft { key: key.to_string(), before, parent, tag, bad, now });
     let json = serde_json::to_string(&record).expect("the records of the histories are JSON");
     (record, name, json)

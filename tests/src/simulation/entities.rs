@@ -1,5 +1,7 @@
 //! The entities of the histories: one for each strategy, with references between them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sync::Syncable;
@@ -100,7 +102,40 @@ pub(crate) struct Doc {
     pub(crate) folder: Option<String>,
     pub(crate) left: u64,
     pub(crate) right: u64,
+    /// How often it was saved.
+    #[sync(merge = Counter)]
+    pub(crate) saves: u64,
+    /// The newest tags of all who saved it.
+    #[sync(merge = Set)]
+    pub(crate) tags: BTreeSet<u64>,
     pub(crate) bad: bool,
+}
+
+impl Doc {
+    /// What a merge has to come to, written out without the framework.
+    pub(crate) fn merged(base: Option<&Self>, local: &Self, remote: &Self) -> Self {
+        fn taken<T: PartialEq + Clone>(base: Option<&T>, local: &T, remote: &T) -> T {
+            if base == Some(remote) { local.clone() } else { remote.clone() }
+        }
+        let saves = match base {
+            Some(base) if local.saves != remote.saves => {
+                (local.saves + remote.saves).saturating_sub(base.saves)
+            }
+            _ => remote.saves,
+        };
+        let before = |tag: &u64| base.is_some_and(|base| base.tags.contains(tag));
+        let everything = local.tags.union(&remote.tags);
+        let stays = |tag: &&u64| !before(tag) || (local.tags.contains(tag) && remote.tags.contains(tag));
+        Self {
+            id: remote.id.clone(),
+            folder: taken(base.map(|base| &base.folder), &local.folder, &remote.folder),
+            left: taken(base.map(|base| &base.left), &local.left, &remote.left),
+            right: taken(base.map(|base| &base.right), &local.right, &remote.right),
+            saves,
+            tags: everything.filter(stays).copied().collect(),
+            bad: taken(base.map(|base| &base.bad), &local.bad, &remote.bad),
+        }
+    }
 }
 
 /// The local side stands.
@@ -170,12 +205,18 @@ impl Sample for Task {
 impl Sample for Doc {
     const KIND: Kind = Kind::Doc;
 
-    /// Changes one of the two halves of what the user sees.
+    /// Changes one of the two halves of what the user sees, counts, and leaves a tag; at times an old one goes.
     fn write(draft: &Draft) -> Self {
         let before: Option<Self> = draft.before.as_deref().and_then(|json| serde_json::from_str(json).ok());
-        let (left, right) = before.map_or((0, 0), |doc| (doc.left, doc.right));
+        let (left, right) = before.as_ref().map_or((0, 0), |doc| (doc.left, doc.right));
         let (left, right) = if draft.tag.is_multiple_of(2) { (draft.tag, right) } else { (left, draft.tag) };
-        Self { id: draft.key.clone(), folder: draft.parent.clone(), left, right, bad: draft.bad }
+        let (saves, mut tags) = before.map_or((0, BTreeSet::new()), |doc| (doc.saves, doc.tags));
+        if draft.tag.is_multiple_of(3) {
+            tags.pop_first();
+        }
+        tags.insert(draft.tag);
+        let (id, folder) = (draft.key.clone(), draft.parent.clone());
+        Self { id, folder, left, right, saves: saves + 1, tags, bad: draft.bad }
     }
 
     fn id_of(key: &str) -> String {

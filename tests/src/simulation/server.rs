@@ -254,6 +254,11 @@ impl Server {
         row.value.as_ref().map(|value| (&row.version, value))
     }
 
+    /// The record, if it exists.
+    pub(crate) fn value(&self, account: usize, name: &Name) -> Option<&String> {
+        self.row(account, name).map(|(_, value)| value)
+    }
+
     /// The record's version, if it exists.
     pub(crate) fn version(&self, account: usize, name: &Name) -> Option<&Version> {
         self.row(account, name).map(|(version, _)| version)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::app::Told;
 use super::disk::Written;
-use super::entities::{Kind, Name};
+use super::entities::{Doc, Kind, Name};
 use super::faults::{Fault, Tally};
 use super::life::Life;
 use super::live::Live;
@@ -49,6 +49,8 @@ pub(crate) struct State {
     places: u64,
     down_until: Option<Instant>,
     tags: u64,
+    /// How often somebody saved each document, by account.
+    saves: BTreeMap<(usize, Name), u64>,
     start: Instant,
     habits: Habits,
     strict_view: bool,
@@ -93,6 +95,7 @@ impl World {
             places: 0,
             down_until: None,
             tags: 0,
+            saves: BTreeMap::new(),
             start,
             habits: plan.habits,
             strict_view: !plan.rates.kills && calm.iter().all(|fault| plan.rates.of(*fault) == 0),
@@ -194,6 +197,7 @@ impl State {
             self.note(Some(device), format_args!("  server: {verb} {name} takes effect ({})", request.id));
             self.tell(account, &name);
             self.check(device, account, |book, around| book.took_effect(around, era, request.id));
+            self.counts_each_save_once(account, &name);
         } else {
             let again = if known { "again" } else { "in vain" };
             self.note(Some(device), format_args!("  server: {} {name} {again}", request.write.verb()));
@@ -201,8 +205,36 @@ impl State {
         handled
     }
 
+    /// Somebody saves a document, on a device of ours or elsewhere.
+    pub(crate) fn saves(&mut self, account: usize, name: &Name) {
+        *self.saves.entry((account, name.clone())).or_default() += 1;
+    }
+
+    /// However often it was sent, merged and sent again. A server that forgets keys cannot tell an edit that others have
+    /// built upon from one that it never saw, and then it counts twice.
+    fn counts_each_save_once(&mut self, account: usize, name: &Name) {
+        if !self.habits.keys {
+            return;
+        }
+        let Some(Doc { saves, .. }) =
+            self.server.value(account, name).and_then(|value| serde_json::from_str(value).ok())
+        else {
+            return;
+        };
+        let made = self.saves.get(&(account, name.clone())).copied().unwrap_or(0);
+        if saves > made {
+            self.judge(
+                None,
+                Err(("6: one effect", format!("{name} was saved {made} times, and counts {saves}"))),
+            );
+        }
+    }
+
     /// Somebody without a device of ours changes a record.
     pub(crate) fn change(&mut self, account: usize, name: &Name, value: Option<String>) {
+        if value.is_some() {
+            self.saves(account, name);
+        }
         self.server.store(account, name, value, None, right_time(self.start));
         self.tell(account, name);
     }

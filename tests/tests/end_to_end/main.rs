@@ -5,6 +5,7 @@
 mod abandoned;
 mod bad_input;
 mod live;
+mod merging;
 mod network;
 mod process;
 mod transaction;

@@ -179,3 +179,28 @@ async fn a_server_that_forgets_every_cursor_is_not_asked_for_ever() {
     assert!(!report.errors.is_empty());
     assert!(device.server.calls().len() <= 5, "{:?}", device.server.calls());
 }
+
+#[tokio::test]
+async fn what_the_server_took_is_not_parked_because_a_question_about_it_fails() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.server.once(Fault::AnswerLost);
+    device.engine.flush().await.unwrap();
+    device.server.put(&note("a", "theirs", 1));
+    device.engine.pull().await.unwrap();
+    device.server.script(|call| match call {
+        Call::Fetch { .. } => Fault::Transient(425),
+        _ => Fault::None,
+    });
+    for _ in 0..20 {
+        device.wait_out();
+        device.engine.flush().await.unwrap();
+    }
+    assert!(fetches(&device) >= 20, "it is asked for, and no answer comes");
+    assert_eq!(device.engine.parked::<Note>().await.unwrap().len(), 0);
+    device.server.heal();
+    device.wait_out();
+    device.engine.full_sync().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert_eq!(device.app.state().notes["a"].title, "theirs");
+}

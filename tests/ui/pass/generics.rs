@@ -54,5 +54,5 @@ fn main() {
 
     let base: Tagged<u8> = Tagged { id: 1, value: 1 };
     let (local, remote) = (Tagged { value: 2, ..base.clone() }, base.clone());
-    assert_eq!(Tagged::merge(Some(&base), &local, &remote).value, 2);
+    assert_eq!(Tagged::merge(Some(&base), &local, &remote).value.value, 2);
 }

@@ -17,7 +17,7 @@ fn main() {
     let local = Note { title: "local".into(), body: Some("local".into()), ..base.clone() };
     let remote = Note { body: Some("remote".into()), base: vec![1], ..base.clone() };
 
-    let merged = Note::merge(Some(&base), &local, &remote);
+    let merged = Note::merge(Some(&base), &local, &remote).value;
     assert_eq!(merged, Note { id: 1, title: "local".into(), body: Some("remote".into()), base: vec![1] });
-    assert_eq!(Note::merge(None, &local, &remote), remote);
+    assert_eq!(Note::merge(None, &local, &remote).value, remote);
 }

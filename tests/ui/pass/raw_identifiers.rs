@@ -31,5 +31,5 @@ fn main() {
 
     let local = r#type { id: 1, r#fn: "f".into(), updated_at: DateTime::UNIX_EPOCH };
     let remote = r#type { r#fn: "g".into(), ..local.clone() };
-    assert_eq!(r#type::merge(Some(&remote), &local, &remote).r#fn, "f");
+    assert_eq!(r#type::merge(Some(&remote), &local, &remote).value.r#fn, "f");
 }

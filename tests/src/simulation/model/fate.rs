@@ -1,6 +1,5 @@
 //! What became of the edits in a row.
 
-use sync::Mergeable;
 use sync::record::{ParkReason, Record};
 
 use super::super::entities::{Doc, Kind, Name, Note};
@@ -177,5 +176,5 @@ fn merge_of(around: &Around<'_>, after: &Record, edit: &Content, ancestor: Optio
     let history = around.server.history(around.account, &name);
     let remote = doc(history[place_of(around, &name, after.base.as_ref()?)?].value.as_deref()?)?;
     let base = ancestor.and_then(doc);
-    serde_json::to_string(&Doc::merge(base.as_ref(), &local, &remote)).ok()
+    serde_json::to_string(&Doc::merged(base.as_ref(), &local, &remote)).ok()
 }

@@ -1,0 +1,16 @@
+//! A group has a name.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(group = "")]
+    street: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

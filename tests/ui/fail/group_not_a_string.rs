@@ -1,0 +1,18 @@
+//! The name of a group is a string.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(group = address)]
+    street: String,
+    #[sync(group = "address")]
+    city: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

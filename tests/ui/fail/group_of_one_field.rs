@@ -1,0 +1,17 @@
+//! A field alone is no group.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(group = "address")]
+    street: String,
+    city: String,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! A group has one policy.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(group = "range", merge = Local)]
+    from: u64,
+    #[sync(group = "range", merge = Remote)]
+    to: u64,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

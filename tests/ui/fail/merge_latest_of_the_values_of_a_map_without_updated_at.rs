@@ -1,0 +1,18 @@
+//! Nothing says it of the values of a map either.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(merge = Map(Latest))]
+    names: BTreeMap<String, String>,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

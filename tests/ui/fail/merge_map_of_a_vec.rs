@@ -1,0 +1,16 @@
+//! A `Vec` has no keys.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(merge = Map)]
+    stock: Vec<u64>,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! So does one in an `Option`.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Address {
+    street: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(merge = Nested)]
+    address: Option<Address>,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

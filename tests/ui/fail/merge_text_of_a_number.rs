@@ -1,0 +1,16 @@
+//! A number is not a text.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = Merge)]
+struct Note {
+    id: String,
+    #[sync(merge = Text)]
+    count: u64,
+}
+
+sync_tests::in_an_app!(Note);
+
+fn main() {}

@@ -146,7 +146,7 @@ fn a_root_certificate_has_to_be_one() {
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 34] = [
+    let broken: [(Mistake, &str); 37] = [
         (|d| d.pull.items = MemberPath::whole(), "bare list"),
         (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
         (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),
@@ -192,6 +192,18 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (
             |d| d.update.check = VersionCheck::Parameter { name: "rev".into(), value: "rev".into() },
             "no place `{version}`",
+        ),
+        (
+            |d| d.update.check = VersionCheck::Header { name: "If Match".into(), value: "{version}".into() },
+            "not the name of a header",
+        ),
+        (|d| d.record.version = VersionSource::Header(String::new()), "`record.version`"),
+        (
+            |d| {
+                d.update.check = VersionCheck::Header { name: "X-V".into(), value: "{version}".into() };
+                d.update.headers.push(("x-v".into(), "1".into()));
+            },
+            "`x-v` is set for each request",
         ),
     ];
     for (break_it, knob) in broken {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, WriteDialect};
+use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
 use super::exchange::{Answer, Exchange};
 use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of};
 use super::page;
@@ -203,7 +203,11 @@ impl Reader<'_> {
 
     /// The version in an answer's head, where the dialect has one there.
     fn tag(&self, answer: &Answer) -> Option<Version> {
-        self.dialect.record.version.is_etag().then(|| from_etag(&answer.headers)).flatten()
+        match &self.dialect.record.version {
+            VersionSource::ETag | VersionSource::ETagOrMember(_) => from_etag(&answer.headers),
+            VersionSource::Header(name) => header(answer, name).map(unquoted).map(Version::new),
+            VersionSource::Nothing | VersionSource::Member(_) => None,
+        }
     }
 
     /// The body of a success, which is JSON, or nothing at all.

@@ -67,7 +67,15 @@ pub(super) fn write(
         }
     }
     if let (VersionCheck::IfMatch, Some(version)) = (&way.check, version) {
-        headers.insert(IF_MATCH, if_match(version).ok_or_else(|| unsendable(&url, version))?);
+        headers.insert(IF_MATCH, if_match(version).ok_or_else(|| unsendable(&url, "If-Match", version))?);
+    }
+    if let (VersionCheck::Header { name, value }, Some(version)) = (&way.check, version) {
+        let text = value.fill(|place| (place == "version").then(|| version.as_str().into()));
+        let value = HeaderValue::from_str(&text).map_err(|_| unsendable(&url, name, version))?;
+        // The name was looked at when the remote was built.
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.insert(name, value);
+        }
     }
     let body = sent_body::of(request, way, &dialect.record).map_err(|error| RemoteError::Protocol {
         url: shown(&url),
@@ -92,11 +100,11 @@ fn method(method: dialect::Method) -> Method {
     }
 }
 
-fn unsendable(url: &Url, version: &Version) -> RemoteError {
+fn unsendable(url: &Url, header: &str, version: &Version) -> RemoteError {
     RemoteError::Protocol {
         url: shown(url),
         reason: format!(
-            "the record's version {:?} cannot be sent back as `If-Match`: expected text without quotes and control characters",
+            "the record's version {:?} cannot be sent back as `{header}`: expected text without quotes and control characters",
             version.as_str()
         ),
         retry_after: None,

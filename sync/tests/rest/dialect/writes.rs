@@ -221,9 +221,16 @@ async fn a_weak_etag_is_no_version_and_a_configured_member_is() {
         (VersionSource::Member("rev".into()), r#""7""#, version("3")),
         (VersionSource::ETagOrMember("rev".into()), r#"W/"hash""#, version("3")),
         (VersionSource::ETagOrMember("rev".into()), r#""7""#, version("7")),
+        (VersionSource::Header("ETag".into()), r#"W/"hash""#, version("hash")),
+        (VersionSource::Header("X-Version".into()), r#""7""#, version("x1")),
+        (VersionSource::Nothing, r#""7""#, None),
     ] {
-        let answer =
-            answered(dialect(source.clone()), operation(update()), answer().header("ETag", tag)).await;
+        let mut dialect = dialect(source.clone());
+        for write in [&mut dialect.update, &mut dialect.overwrite, &mut dialect.delete] {
+            write.check = VersionCheck::ReadFirst;
+        }
+        let answer = answer().header("ETag", tag).header("X-Version", "x1");
+        let answer = answered(dialect, operation(update()), answer).await;
         let Ok(WriteAnswer::Accepted { version, .. }) = answer else { panic!("{answer:?}") };
         assert_eq!(version, expected, "{source:?} {tag}");
     }
@@ -242,10 +249,31 @@ async fn a_version_goes_wherever_the_dialect_wants_it() {
     assert_eq!(seen.body, r#"{"id":"n1","title":"Milk","version":"5"}"#);
     let seen = checked(VersionCheck::Parameter { name: "rev".into(), value: "{version}".into() }).await;
     assert_eq!(seen.target, "/notes/n1?rev=5");
+    let header = |name: &str, value: &str| VersionCheck::Header { name: name.into(), value: value.into() };
+    assert_eq!(
+        checked(header("If-Match", "{version}")).await.header("if-match"),
+        Some("5"),
+        "without quotes"
+    );
+    assert_eq!(checked(header("X-Unmodified", "v={version}")).await.header("x-unmodified"), Some("v=5"));
     for check in [VersionCheck::Nothing, VersionCheck::ReadFirst] {
         let seen = checked(check).await;
         assert_eq!((&*seen.target, &*seen.body, seen.header("if-match")), ("/notes/n1", RECORD, None));
     }
+}
+
+#[tokio::test]
+async fn a_weak_tag_of_a_server_that_takes_it_back_goes_back_as_it_came() {
+    // OData's way: the tag is a member, and `If-Match` is what it says.
+    let mut dialect = Dialect::default();
+    dialect.record.version = VersionSource::Member("@odata.etag".into());
+    dialect.update.check = VersionCheck::Header { name: "If-Match".into(), value: "{version}".into() };
+    let seen = sent(dialect.clone(), on_version(update(), r#"W/"a'b""#)).await;
+    assert_eq!(seen.header("if-match"), Some(r#"W/"a'b""#));
+    let server = Server::saying(Answer::status(204)).await;
+    let error = remote(&server, dialect).send(on_version(update(), "a\r\nX: y")).await.unwrap_err();
+    assert!(error.to_string().contains("If-Match"), "{error}");
+    assert!(server.seen().is_empty());
 }
 
 #[tokio::test]

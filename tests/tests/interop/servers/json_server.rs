@@ -59,8 +59,14 @@ impl<R: Release> JsonServer<R> {
 
 fn command<R: Release>(file: &Path, port: u16) -> Command {
     let mut node = Command::new("node");
-    node.current_dir(installed(R::FOLDER))
-        .args([R::PROGRAM, "--host", "127.0.0.1", "--port", &port.to_string()])
+    let home = file.parent().unwrap_or(Path::new("/"));
+    // In production, it asks for such a folder of static files where it is started.
+    std::fs::create_dir_all(home.join("public")).unwrap();
+    node.current_dir(home)
+        // Otherwise 1.0 reads its file again whenever it has written it, and forgets what it took meanwhile.
+        .env("NODE_ENV", "production")
+        .arg(installed(R::FOLDER).join(R::PROGRAM))
+        .args(["--host", "127.0.0.1", "--port", &port.to_string()])
         .arg(file);
     node
 }

@@ -33,10 +33,18 @@ impl Process {
         panic!("it ends as soon as it is started: {:?}", command(0));
     }
 
-    /// Ends the process and starts it anew on its port.
+    /// Ends the process and starts it anew on its port. What the system has not taken back yet, the port or shared memory,
+    /// may need some attempts.
     pub async fn restart(&mut self, command: impl Fn(u16) -> Command) {
         self.child.kill().await.unwrap();
-        self.child = run(command(self.port), self.port).await.expect("it starts again");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        self.child = loop {
+            if let Some(child) = run(command(self.port), self.port).await {
+                break child;
+            }
+            assert!(Instant::now() < deadline, "it does not start again: {:?}", command(self.port));
+            sleep(Duration::from_millis(50)).await;
+        };
     }
 }
 

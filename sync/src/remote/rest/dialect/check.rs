@@ -47,6 +47,9 @@ impl Dialect {
         ])?;
         one_record("fetch", &fetch.path, &fetch.parameters)?;
         statuses("fetch.missing", &fetch.missing)?;
+        if let VersionSource::Header(name) = &record.version {
+            header("record.version", name)?;
+        }
         for (verb, write) in
             [("create", create), ("update", update), ("overwrite", overwrite), ("delete", delete)]
         {
@@ -140,7 +143,11 @@ impl WriteDialect {
             "transfer-encoding",
         ];
         let taken = by_us.contains(&parsed.as_str())
-            || (parsed == "if-match" && matches!(self.check, VersionCheck::IfMatch));
+            || match &self.check {
+                VersionCheck::IfMatch => parsed == "if-match",
+                VersionCheck::Header { name, .. } => name.eq_ignore_ascii_case(parsed.as_str()),
+                _ => false,
+            };
         if taken {
             Err(format!("{verb}.headers: `{name}` is set for each request; remove it"))
         } else {
@@ -153,13 +160,14 @@ impl WriteDialect {
         let sends = match &self.check {
             VersionCheck::Nothing | VersionCheck::ReadFirst => false,
             VersionCheck::IfMatch => true,
-            VersionCheck::Parameter { name, value } => {
+            VersionCheck::Header { name, value } | VersionCheck::Parameter { name, value } => {
                 named(&format!("{verb}.check"), name)?;
+                if matches!(self.check, VersionCheck::Header { .. }) {
+                    header(&format!("{verb}.check"), name)?;
+                }
                 template(&format!("{verb}.check"), value, &["version"])?;
                 if !value.has("version") {
-                    return Err(format!(
-                        "{verb}.check: the parameter's value `{value}` has no place `{{version}}`"
-                    ));
+                    return Err(format!("{verb}.check: the value `{value}` has no place `{{version}}`"));
                 }
                 true
             }

@@ -73,6 +73,8 @@ pub enum VersionSource {
     Nothing,
     /// The strong `ETag` of an answer about one record (RFC 9110, section 8.8.3). Lists tell none.
     ETag,
+    /// Another header of an answer about one record, without quotes around its value.
+    Header(String),
     /// A member of the record, a string or an integer.
     Member(String),
     /// The `ETag` where there is one, else the member.
@@ -82,13 +84,9 @@ pub enum VersionSource {
 impl VersionSource {
     pub(in crate::remote::rest) fn member(&self) -> Option<&str> {
         match self {
-            Self::Nothing | Self::ETag => None,
+            Self::Nothing | Self::ETag | Self::Header(_) => None,
             Self::Member(member) | Self::ETagOrMember(member) => Some(member),
         }
-    }
-
-    pub(in crate::remote::rest) fn is_etag(&self) -> bool {
-        matches!(self, Self::ETag | Self::ETagOrMember(_))
     }
 }
 

@@ -131,6 +131,14 @@ pub enum VersionCheck {
     Nothing,
     /// By the header `If-Match` with the version in double quotes (RFC 9110, section 13.1.1).
     IfMatch,
+    /// By another header, or by `If-Match` in another form: its value knows the place `{version}`. It is left out while no version
+    /// is known.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value: `{version}` sends it as it came, without quotes.
+        value: Template,
+    },
     /// By a parameter whose value knows the place `{version}`: `rev={version}`, or the filter `version=eq.{version}`. It is
     /// left out while no version is known.
     Parameter {

@@ -13,9 +13,8 @@ use super::{Merging, Outcome, Policy, Sides};
 /// of the writes makes no difference.
 ///
 /// Two devices that count to the same number have, for all that a merge can see, counted the same thing: 3 and 3 that were 2
-/// stay 3. Without an ancestor nothing is known of changes, and the server's number stands. A server that does not remember
-/// idempotency keys can make an edit count twice: when its answer was lost, and another device built upon it before it was
-/// sent again, it looks like somebody else's.
+/// stay 3. Without an ancestor nothing is known of changes, and the server's number stands.
+/// It is as right as the ancestor is: see [what the merge promises](crate::merge#what-the-merge-promises).
 #[derive(Debug, Clone, Copy)]
 pub struct Counter;
 

@@ -70,6 +70,12 @@
 //! the same place, and `Counter` and `Text` without an ancestor. What a function or a policy of your own promises is up
 //! to it.
 //!
+//! The ancestor is the last state that the engine has recorded. An application that shows what [`OnPull`](crate::OnPull) was
+//! told, and pushes an edit of it although the process died, the handler failed or the storage refused before that was
+//! recorded, pushes an edit of something newer: what was pulled then looks like its own change. Most policies come to the
+//! same; a counter counts it twice. So does a server that does not remember idempotency keys, when an answer was lost and
+//! another device has built upon the edit since.
+//!
 //! The laws compare with `PartialEq`, and hold as far as that does: a `NaN` equals nothing, itself included, and so counts
 //! as changed by both.
 

@@ -211,9 +211,10 @@ impl State {
     }
 
     /// However often it was sent, merged and sent again. A server that forgets keys cannot tell an edit that others have
-    /// built upon from one that it never saw, and then it counts twice.
+    /// built upon from one that it never saw; and an edit of what the application was told before the engine recorded it
+    /// has an older ancestor than it seems. Then it counts twice.
     fn counts_each_save_once(&mut self, account: usize, name: &Name) {
-        if !self.habits.keys {
+        if !self.habits.keys || self.habits.repeats || !self.strict_view {
             return;
         }
         let Some(Doc { saves, .. }) =

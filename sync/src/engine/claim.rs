@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, readable};
 use crate::record::{Base, EntityName, Flight, Next, Record, RecordKey, RecordRef, Write, launch, next};
 use crate::storage::{StorageError, Transaction};
 
@@ -29,6 +29,8 @@ pub(crate) struct Claims {
     pub(crate) claimed: Vec<Claimed>,
     /// The transaction was cut short: there may be more right now.
     pub(crate) more: bool,
+    /// Rows that cannot be read, and so cannot be sent.
+    pub(crate) damaged: Vec<StorageError>,
 }
 
 /// Freezes up to `want` operations, none of a record that is under way already.
@@ -51,9 +53,10 @@ pub(crate) fn claim(
         if missing == 0 {
             return Ok(claims);
         }
-        let window = ledger.tx.sendable(now, horizon, missing, &under_way)?;
+        let window = ledger.sendable(now, horizon, missing, &mut under_way)?;
+        claims.damaged.extend(window.damaged);
         let mut moved = false;
-        for (name, record) in window {
+        for (name, record) in window.records {
             if !matches!(next(&record, now, horizon), Next::Send(_)) {
                 continue;
             }
@@ -98,7 +101,9 @@ fn hold(
         return Ok(None);
     }
     for parent in intention.references.iter().filter(|parent| *parent != name) {
-        if !ledger.record(parent)?.admits_children() && !leads_back(ledger.tx, parent, name)? {
+        // Of a parent that cannot be read it is not known whether it is on the server.
+        let admitted = readable(ledger.record(parent))?.is_some_and(|parent| parent.admits_children());
+        if !admitted && !leads_back(ledger.tx, parent, name)? {
             return Ok(Some(parent.clone()));
         }
     }
@@ -118,7 +123,7 @@ fn leads_back(tx: &mut dyn Transaction, from: &RecordRef, target: &RecordRef) ->
     let mut visited = HashSet::new();
     let mut current = from.clone();
     while visited.insert(current.clone()) {
-        match tx.record(&current)?.and_then(|record| record.blocked_on) {
+        match readable(tx.record(&current))?.flatten().and_then(|record| record.blocked_on) {
             Some(blocker) if blocker == *target => return Ok(true),
             Some(blocker) => current = blocker,
             None => return Ok(false),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-use super::ledger::{Changes, Ledger, Tally};
+use super::ledger::{Changes, Ledger, Tally, readable};
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
@@ -134,7 +134,7 @@ impl Core {
     ) -> Result<(), StorageError> {
         let (oldest, due) = self
             .transact::<_, StorageError, _>(|ledger| {
-                let oldest = ledger.tx.pending(None, None, 1)?.pop();
+                let oldest = readable(ledger.tx.pending(None, None, 1))?.unwrap_or_default().pop();
                 let made_at = oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at));
                 Ok((made_at, ledger.tx.next_due()?))
             })

@@ -47,6 +47,8 @@ struct Run<'a> {
     attempts: JoinSet<(SyncReport, Result<Course, StorageError>)>,
     /// The records that are frozen on disk, and sent or about to be.
     under_way: HashMap<Id, RecordRef>,
+    /// The records whose rows cannot be read: reported once in a flush, and left alone.
+    damaged: HashSet<RecordRef>,
     /// How many operations may be frozen at once.
     window: usize,
     launched: bool,
@@ -63,6 +65,7 @@ impl<'a> Run<'a> {
             gate: Arc::new(Gate::new(core.settings.max_in_flight)),
             attempts: JoinSet::new(),
             under_way: HashMap::new(),
+            damaged: HashSet::new(),
             window: 2 * core.settings.max_in_flight,
             launched: false,
             stopped: None,
@@ -72,7 +75,7 @@ impl<'a> Run<'a> {
     async fn send_all(&mut self, report: &mut SyncReport) -> Result<(), StorageError> {
         // A gate that is shut lets nothing through: claiming more would go round in a circle until it is known why.
         while self.stopped.is_none() && !self.gate.is_shut() && !self.core.is_closing() {
-            let claims = self.claim_and_launch().await?;
+            let claims = self.claim_and_launch(report).await?;
             let Some(finished) = self.attempts.join_next_with_id().await else {
                 if claims.more {
                     continue;
@@ -90,7 +93,7 @@ impl<'a> Run<'a> {
 
     /// Freezes twice as many operations as may be in flight, so that a request does not wait for a commit; and more where
     /// the server answers them faster than the disk commits.
-    async fn claim_and_launch(&mut self) -> Result<Claims, StorageError> {
+    async fn claim_and_launch(&mut self, report: &mut SyncReport) -> Result<Claims, StorageError> {
         if self.launched && self.gate.is_idle() {
             self.window = (2 * self.window).min(WIDEST * self.core.settings.max_in_flight);
         }
@@ -99,7 +102,8 @@ impl<'a> Run<'a> {
         if want == 0 || (want < self.window / 4 && !self.attempts.is_empty()) {
             return Ok(Claims::default());
         }
-        let (known, under_way) = (Arc::clone(&self.known), self.under_way.values().cloned().collect());
+        let known = Arc::clone(&self.known);
+        let under_way = self.under_way.values().chain(&self.damaged).cloned().collect();
         let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
         let given_up = Arc::clone(&self.core.given_up);
         let mut claims = self
@@ -107,6 +111,12 @@ impl<'a> Run<'a> {
             .transact(move |ledger| claim(ledger, &known, under_way, want, &given_up, now, horizon))
             .await?;
         self.launched = true;
+        for error in claims.damaged.drain(..) {
+            if let StorageError::Row { record, .. } = &error {
+                self.damaged.insert(record.clone());
+            }
+            self.core.fail(report, SyncError::from(error));
+        }
         for claimed in claims.claimed.drain(..) {
             let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));
             let name = claimed.name.clone();

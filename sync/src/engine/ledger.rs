@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::record::{EntityName, Lane, Record, RecordRef};
 use crate::storage::{Counts, StorageError, Transaction};
 
@@ -10,6 +12,22 @@ pub(crate) struct Ledger<'a> {
     pub(crate) tx: &'a mut dyn Transaction,
     linked: &'a HashSet<&'static str>,
     changes: Changes,
+}
+
+/// What can be sent.
+pub(crate) struct Sendable {
+    pub(crate) records: Vec<(RecordRef, Record)>,
+    /// Rows that could be sent if they could be read.
+    pub(crate) damaged: Vec<StorageError>,
+}
+
+/// What was read, unless it is a row that cannot be.
+pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StorageError::Row { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// How a transaction changes the counts; to be applied once it is durable.
@@ -24,6 +42,27 @@ impl<'a> Ledger<'a> {
 
     pub(crate) fn record(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
         Ok(self.tx.record(name)?.unwrap_or_default())
+    }
+
+    /// What can be sent, without those in `except`. A row that cannot be read holds back itself and nothing else: it is added to
+    /// `except`, and answered beside the others.
+    pub(crate) fn sendable(
+        &mut self,
+        now: DateTime<Utc>,
+        horizon: TimeDelta,
+        limit: usize,
+        except: &mut HashSet<RecordRef>,
+    ) -> Result<Sendable, StorageError> {
+        let mut damaged = Vec::new();
+        loop {
+            match self.tx.sendable(now, horizon, limit, except) {
+                Ok(records) => return Ok(Sendable { records, damaged }),
+                Err(StorageError::Row { record, reason }) if except.insert(record.clone()) => {
+                    damaged.push(StorageError::Row { record, reason });
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Writes a record that was `before`, and frees those that waited for what it has become.

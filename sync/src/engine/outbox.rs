@@ -83,6 +83,9 @@ fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &R
     }
 }
 
+/// As many failures as make the back-off long enough for a person.
+const PATIENT: u32 = 5;
+
 impl Core {
     /// Makes edits durable, all or none.
     pub(crate) async fn push(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
@@ -103,7 +106,8 @@ impl Core {
         let (now, horizon) = (self.now(), self.settings.retry.horizon());
         let (sendable, due) = self
             .transact::<_, StorageError, _>(move |ledger| {
-                Ok((!ledger.tx.sendable(now, horizon, 1, &HashSet::new())?.is_empty(), ledger.tx.next_due()?))
+                let sendable = ledger.sendable(now, horizon, 1, &mut HashSet::new())?;
+                Ok((!sendable.records.is_empty(), ledger.tx.next_due()?))
             })
             .await?;
         let pause = self.holding_pause(now).map(|pause| pause.until);
@@ -111,6 +115,8 @@ impl Core {
             (false, None, _) => None,
             (_, _, Some(until)) => Some(until),
             (true, _, None) => Some(self.retry_at(0)),
+            // What is due and cannot be sent has a row that cannot be read: a person has to mend it first.
+            (false, Some(due), None) if due <= now => Some(self.retry_at(PATIENT)),
             (false, due, None) => due,
         })
     }

@@ -7,13 +7,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::core::{Core, Stamper, Turn};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, readable};
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
-use crate::record::{EntityName, Record, RecordKey, RecordRef, Rules};
+use crate::record::{EntityName, Payload, Record, RecordKey, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -212,7 +214,10 @@ impl Writing {
         if let (Covers::UpTo(cursor), true) = (&self.covers, planted!(CursorBeforeTheHandler)) {
             ledger.tx.set_cursor(&self.entity, cursor.as_ref())?;
         }
-        let nothing_waits = ledger.tx.pending(Some(&self.entity), None, 1)?.is_empty();
+        // A row that cannot be read waits, too.
+        let waiting = readable(ledger.tx.pending(Some(&self.entity), None, 1))?;
+        let nothing_waits = waiting.is_some_and(|waiting| waiting.is_empty());
+        let mut unread = Vec::new();
         let consequences = if nothing_waits && self.told.except.is_empty() {
             if self.told.everything.is_none() && self.page.len() > 0 {
                 return Ok(Written::TellEverything);
@@ -220,21 +225,22 @@ impl Writing {
             self.put_as_pulled(ledger)?;
             Vec::new()
         } else {
-            let (rows, missing) = self.look(ledger)?;
-            if !missing.is_empty() {
-                return Ok(Written::Missing(missing));
+            let looked = self.look(ledger)?;
+            if !looked.missing.is_empty() {
+                return Ok(Written::Missing(looked.missing));
             }
-            for row in &rows {
+            for row in &looked.rows {
                 ledger.put(&row.name, &row.before, &row.after)?;
             }
-            rows.into_iter().map(|row| (row.name, row.consequence)).collect()
+            unread = looked.aside;
+            looked.rows.into_iter().map(|row| (row.name, row.consequence)).collect()
         };
         if !ledger.tx.items_aside(&self.entity, 1)?.is_empty() {
             for index in 0..self.page.len() {
                 ledger.tx.forget_aside(&self.name(index))?;
             }
         }
-        for item in &self.aside {
+        for item in self.aside.iter().chain(&unread) {
             if !planted!(BadItemIsDropped) {
                 ledger.tx.set_aside(item)?;
             }
@@ -261,29 +267,48 @@ impl Writing {
     }
 
     /// Looks at each record, and says what is to be written, or what is missing before that.
-    fn look(&self, ledger: &mut Ledger<'_>) -> Result<(Vec<Row>, Steps), Trouble> {
-        let mut rows: Vec<Row> = Vec::with_capacity(self.page.len());
-        let mut missing = Vec::new();
+    fn look(&self, ledger: &mut Ledger<'_>) -> Result<Looked, Trouble> {
+        let mut looked = Looked::default();
         // The same record may stand in a page twice: the later item is put on top of the earlier one.
         let mut written: HashMap<RecordKey, usize> = HashMap::new();
         for index in 0..self.page.len() {
             let name = self.name(index);
+            let copy = self.page.copy(index)?;
             let before = match written.get(&name.key) {
-                Some(earlier) => rows[*earlier].after.clone(),
-                None => ledger.record(&name)?,
+                Some(earlier) => looked.rows[*earlier].after.clone(),
+                None => match ledger.record(&name) {
+                    Err(StorageError::Row { reason, .. }) => {
+                        looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
+                        continue;
+                    }
+                    read => read?,
+                },
             };
             let around = Surroundings { rules: &self.rules, stamp: self.stamper.stamp() };
-            let copy = self.page.copy(index)?;
             match observe(before.clone(), &copy, &self.told.of(index), around) {
                 Step::Write(after, consequence) => {
-                    written.insert(name.key.clone(), rows.len());
-                    rows.push(Row { name, before, after: *after, consequence });
+                    written.insert(name.key.clone(), looked.rows.len());
+                    looked.rows.push(Row { name, before, after: *after, consequence });
                 }
-                step => missing.push((index, step)),
+                step => looked.missing.push((index, step)),
             }
         }
-        Ok((rows, missing))
+        Ok(looked)
     }
+}
+
+/// A pulled version of a record whose own row cannot be read: it is kept aside, and the rest of the page goes through.
+fn beside(name: RecordRef, copy: &ServerCopy, reason: String, since: DateTime<Utc>) -> SetAside {
+    let item = copy.value().map_or("null", Payload::as_str).to_owned();
+    SetAside { entity: name.entity, key: Some(name.key), item, error: reason, since }
+}
+
+/// What a look at the records of a page came to.
+#[derive(Default)]
+struct Looked {
+    rows: Vec<Row>,
+    missing: Steps,
+    aside: Vec<SetAside>,
 }
 
 /// A record of the page, as it is to be written.

@@ -12,7 +12,7 @@ use super::{Engine, Registry};
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::connectivity::{AlwaysOnline, Connectivity};
 use crate::engine::core::Core;
-use crate::engine::ledger::Tally;
+use crate::engine::ledger::{Tally, readable};
 use crate::engine::pause::{self, Pause};
 use crate::engine::settings::{RetryPolicy, Settings};
 use crate::entity::Schema;
@@ -192,7 +192,7 @@ async fn recover(
         for marker in listed.iter().filter_map(crate::engine::claim::unlisted) {
             tx.release(&marker)?;
         }
-        let oldest = tx.pending(None, None, 1)?.pop();
+        let oldest = readable(tx.pending(None, None, 1))?.unwrap_or_default().pop();
         // A note that cannot be read was left by another version; the pause it speaks of ends with this start.
         let pause = tx.note(pause::NOTE)?.and_then(|text| serde_json::from_str(&text).ok());
         Ok(Recovered {

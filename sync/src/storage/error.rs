@@ -61,7 +61,9 @@ pub enum StorageError {
     #[error("the storage is damaged; nothing was written, keep the file and restore it from a backup")]
     Corrupt(#[source] BoxError),
     /// A row is none that this library wrote.
-    #[error("the row of {record} cannot be read: {reason}")]
+    #[error(
+        "the row of {record} cannot be read: {reason}; it is kept as it is and holds back this record alone: close the application and mend the row, or restore the file from a backup"
+    )]
     Row {
         /// The record.
         record: RecordRef,

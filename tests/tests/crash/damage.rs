@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rusqlite::Connection;
@@ -17,8 +18,12 @@ use crate::power_cut::{check_integrity, folder};
 use crate::vfs::Disk;
 
 async fn engine(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error> {
+    engine_at(path, server, ManualClock::default()).await
+}
+
+async fn engine_at(path: &Path, server: &ScriptedRemote, clock: ManualClock) -> Result<Engine<App>, Error> {
     let storage = SqliteStorage::open(path)?;
-    Engine::builder(App::default(), server.clone(), storage).clock(ManualClock::default()).build().await
+    Engine::builder(App::default(), server.clone(), storage).clock(clock).build().await
 }
 
 fn is_damage(error: &Error) -> bool {
@@ -65,6 +70,74 @@ async fn an_index_that_disagrees_with_its_table_ends_a_flush_and_nothing_is_sent
         };
         assert!(matches!(&flushed, Err(error) if is_damage(error)), "{damage}: {flushed:?}");
         assert!(server.calls().len() < 10, "{damage}: {} requests", server.calls().len());
+    }
+}
+
+/// Changes the row of one waiting note, while nobody has the file open.
+fn in_the_row_of(path: &Path, id: &str, sql: &str) {
+    let changed = Connection::open(path)
+        .unwrap()
+        .execute(&format!("UPDATE sync_outbox SET {sql} WHERE key = ?1"), [id]);
+    assert_eq!(changed.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_back_its_record_and_nothing_else() {
+    for waiting in [false, true] {
+        let (folder, server) = (Folder::new(), ScriptedRemote::new());
+        let path = folder.file("app.db");
+        let device = engine(&path, &server).await.unwrap();
+        for id in ["a", "b", "c"] {
+            device.push(&note(id, "mine", 1)).await.unwrap();
+        }
+        if waiting {
+            server.script(|_| Fault::Transient(500));
+            device.flush().await.unwrap();
+            server.heal();
+        }
+        drop(device);
+        let column = if waiting { "flight" } else { "queued" };
+        in_the_row_of(&path, "b", &format!("{column} = replace({column}, '{{', '[')"));
+
+        let server_has = |expected: &[&str]| {
+            let ids: Vec<_> = server.records::<Note>().into_keys().collect();
+            assert_eq!(ids, expected);
+        };
+        // Late enough for what waits for its time.
+        let clock = ManualClock::default();
+        clock.advance(TimeDelta::hours(2));
+        let device = engine_at(&path, &server, clock.clone()).await.unwrap();
+        assert_eq!(device.queue_len(), 3, "it still waits");
+        let report = device.flush().await.unwrap();
+        assert_eq!(report.errors.len(), 1, "{report:?}");
+        let told = report.errors[0].to_string();
+        let told = std::error::Error::source(&*report.errors[0])
+            .map_or(told.clone(), |cause| format!("{told}: {cause}"));
+        assert!(told.contains("Note `b`") && told.contains("mend the row"), "{told}");
+        assert_eq!(report.pushed, 2);
+        server_has(&["a", "c"]);
+        assert_eq!(device.queue_len(), 1);
+
+        // What others wrote arrives, and of this record it is kept aside.
+        server.put(&note("b", "theirs", 2));
+        server.put(&note("d", "theirs", 2));
+        let report = device.pull().await.unwrap();
+        assert!(report.pulled > 0, "{report:?}");
+        let aside = device.set_aside::<Note>().await.unwrap();
+        assert_eq!(aside.len(), 1, "{aside:?}");
+        let error = device.push(&note("b", "again", 3)).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Storage(error) if matches!(**error, StorageError::Row { .. })),
+            "{error:?}"
+        );
+        drop(device);
+
+        // It is all there, and goes through once the row is mended.
+        in_the_row_of(&path, "b", &format!("{column} = replace({column}, '[', '{{')"));
+        let device = engine_at(&path, &server, clock).await.unwrap();
+        assert!(device.is_pending::<Note>(&"b".to_owned()).await.unwrap());
+        assert!(device.full_sync().await.unwrap().is_clean());
+        assert_eq!(device.queue_len(), 0);
     }
 }
 

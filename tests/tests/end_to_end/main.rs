@@ -4,6 +4,7 @@
 
 mod abandoned;
 mod bad_input;
+mod careless;
 mod live;
 mod merging;
 mod network;

@@ -7,6 +7,7 @@
 
 mod app;
 mod backend;
+mod live;
 mod proxy;
 mod servers;
 mod story;

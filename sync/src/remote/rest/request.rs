@@ -59,13 +59,7 @@ pub(super) fn write(
     let mut headers = accepting_json();
     let id = HeaderValue::from_str(&request.id.to_string());
     headers.insert(IDEMPOTENCY_KEY, id.expect("a UUID is written in visible ASCII"));
-    for (name, value) in &way.headers {
-        // Both were looked at when the remote was built.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-        {
-            headers.append(name, value);
-        }
-    }
+    headers.extend(always(&way.headers));
     if let (VersionCheck::IfMatch, Some(version)) = (&way.check, version) {
         headers.insert(IF_MATCH, if_match(version).ok_or_else(|| unsendable(&url, "If-Match", version))?);
     }
@@ -195,6 +189,14 @@ fn get(url: Url) -> Request {
 
 fn accepting_json() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
+/// Headers of the dialect, which were looked at when the remote was built.
+pub(super) fn always(headers: &[(String, String)]) -> HeaderMap {
+    let parsed = |(name, value): &(String, String)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    headers.iter().filter_map(parsed).collect()
 }
 
 fn append<'v>(url: &mut Url, parameters: &Parameters, value: impl Fn(&str) -> Option<Cow<'v, str>>) {

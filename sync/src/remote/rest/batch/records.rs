@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -36,7 +36,8 @@ pub(super) async fn send(
     }
     let mut batch: Request = request::plain(&remote.base, first.entity, &dialect.path)?;
     batch.method = Method::POST;
-    batch.headers.extend(headers(dialect));
+    batch.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    batch.headers.extend(request::always(&dialect.headers));
     batch.body = Some(body.into());
     let mut answer = remote.exchange.run(batch).await?;
     let retry_after = answer.retry_after();
@@ -76,16 +77,4 @@ pub(super) async fn send(
 fn receipt_of(receipt: &RawValue, version_member: &str, error_member: &str) -> Option<WriteAnswer> {
     let [version, error] = pick(receipt.get().as_bytes(), [version_member, error_member]).ok()?;
     error.is_none().then(|| WriteAnswer::Accepted { version: from_member(version), body: None })
-}
-
-fn headers(dialect: &RecordBatch) -> HeaderMap {
-    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-    for (name, value) in &dialect.headers {
-        // Both were looked at when the remote was built.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-        {
-            headers.append(name, value);
-        }
-    }
-    headers
 }

@@ -9,7 +9,7 @@ use sync_tests::device::Folder;
 use crate::app::{Asked, Both, Device, Note, Ours, Page, Theirs};
 use crate::backend::Backend;
 use crate::proxy::Proxy;
-use crate::servers::{CouchDb, JsonServer, Kinto, Postgrest, V0, V1};
+use crate::servers::{CouchDb, JsonServer, Kinto, KintoOnDisk, Postgrest, V0, V1};
 
 /// A server, the way to it, and devices.
 pub struct World<B> {
@@ -255,6 +255,7 @@ macro_rules! on_each_server {
 
 on_each_server! {
     kinto = Kinto,
+    kinto_on_postgresql = KintoOnDisk,
     couchdb = CouchDb,
     json_server_0_17 = JsonServer<V0>,
     json_server_1_0 = JsonServer<V1>,

@@ -117,7 +117,9 @@ async fn couchdb_ignores_what_it_does_not_check_and_answers_in_plain_text() {
     let first = rev(&made.json().await.unwrap());
     let mut second = body("two");
     second["_rev"] = json!(first);
-    put(&world.server, "/notes/n", second).await;
+    let unmatched = ask(&world.server, reqwest::Method::PUT, "/notes/n").header("If-Match", "\"1-wrong\"");
+    let written = unmatched.json(&second).send().await.unwrap().status();
+    assert_eq!(written, 201, "a trap: what the header says is not looked at");
     let delete = async |query: &str| {
         ask(&world.server, reqwest::Method::DELETE, &format!("/notes/n{query}"))
             .send()

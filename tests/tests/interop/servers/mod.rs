@@ -9,5 +9,5 @@ mod process;
 
 pub use self::couchdb::CouchDb;
 pub use self::json_server::{JsonServer, V0, V1};
-pub use self::kinto::Kinto;
+pub use self::kinto::{Kinto, KintoOnDisk};
 pub use self::postgrest::Postgrest;

@@ -118,16 +118,24 @@ impl BaseUrl {
         (url.origin() == self.url.origin()).then_some(url)
     }
 
-    /// An address that the server named for the next page, which may be relative. Scheme and port are our own: a server behind
-    /// a proxy often does not know which ones lead to it.
-    pub(super) fn linked(&self, address: &str) -> Result<Url, OutsideBase> {
-        let mut url = self.url.join(address).map_err(|_| OutsideBase::Link)?;
-        let ours = url.host() == self.url.host()
-            && url.set_scheme(self.url.scheme()).is_ok()
-            && url.set_port(self.url.port()).is_ok()
-            && url.username().is_empty()
-            && url.password().is_none();
-        if ours { Ok(url) } else { Err(OutsideBase::Link) }
+    /// Path and query of the next page, which the answer to a request named by an address that may be relative to the
+    /// request's (RFC 3986, section 5). Scheme and port do not count: a server behind a proxy often does not know its own.
+    pub(super) fn next_page(&self, asked: &Url, address: &str) -> Result<String, OutsideBase> {
+        let url = asked.join(address).map_err(|_| OutsideBase::Link)?;
+        let ours = url.host() == self.url.host() && url.username().is_empty() && url.password().is_none();
+        match (ours, url.query()) {
+            (false, _) => Err(OutsideBase::Link),
+            (true, Some(query)) => Ok(format!("{}?{query}", url.path())),
+            (true, None) => Ok(url.path().to_owned()),
+        }
+    }
+
+    /// The address of such a page. It is this server's wherever it is by now.
+    pub(super) fn of_page(&self, path: &str) -> Result<Url, OutsideBase> {
+        match self.url.join(path) {
+            Ok(url) if url.origin() == self.url.origin() => Ok(url),
+            _ => Err(OutsideBase::Link),
+        }
     }
 }
 

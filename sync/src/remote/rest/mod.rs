@@ -108,8 +108,17 @@ impl RestRemote {
     }
 
     async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
-        let answer = self.exchange.run(request::pull(&self.base, request, place, &self.dialect)?).await?;
-        self.reader().pulled(request, answer)
+        let question = request::pull(&self.base, request, place, &self.dialect)?;
+        let asked = question.url.clone();
+        let mut reply = self.reader().pulled(request, self.exchange.run(question).await?)?;
+        let end = &mut reply.answer.end;
+        if let (Paging::Link | Paging::Header(_) | Paging::Member(_), Some(address)) =
+            (&self.dialect.pull.paging, &end.next)
+        {
+            let next = self.base.next_page(&asked, address);
+            end.next = Some(next.map_err(|error| request::outside(&self.base, error))?);
+        }
+        Ok(reply)
     }
 
     /// A server that lost data takes a cursor from before that for good, and tells nothing for ever.

@@ -116,7 +116,7 @@ pub(super) fn pull(
     let pull = &dialect.pull;
     let entity = request.entity;
     if let Some(address) = place.address() {
-        return Ok(get(base.linked(address).map_err(|error| outside(base, error))?));
+        return Ok(get(base.of_page(address).map_err(|error| outside(base, error))?));
     }
     let mut url = collection(base, entity, &pull.path)?;
     let limit = request.limit.max(1).to_string();
@@ -240,7 +240,7 @@ fn fits(base: &BaseUrl, url: &Url, key: &RecordKey) -> Result<(), RemoteError> {
     })
 }
 
-fn outside(base: &BaseUrl, error: OutsideBase) -> RemoteError {
+pub(super) fn outside(base: &BaseUrl, error: OutsideBase) -> RemoteError {
     RemoteError::Protocol {
         url: base.to_string(),
         reason: error.to_string(),

@@ -126,11 +126,39 @@ async fn the_next_page_of_another_host_is_not_asked_for() {
         dialect(PullDialect { paging: Paging::Header("Next-Page".into()), ..by_number(Paging::Link) });
     let remote = RestRemote::builder(server.url()).bearer("secret").dialect(dialect).build().unwrap();
     let request = |since| PullRequest { entity: &NOTES, since, limit: 3 };
-    let page = remote.pull(request(None)).await.unwrap().answer;
-    let Position::Cursor { cursor, has_more: true } = page.position else { panic!("{page:?}") };
-    let error = remote.pull(request(Some(cursor))).await.unwrap_err();
+    let error = remote.pull(request(None)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    assert!(error.to_string().contains("none of this server's"), "{error}");
+    // Nor is one that was kept with a cursor.
+    let kept = Cursor::new(r#"{"next":{"address":"//elsewhere.example/x"}}"#);
+    let error = remote.pull(request(Some(kept))).await.unwrap_err();
     assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
     assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn the_address_of_the_next_page_is_relative_to_that_of_the_page() {
+    for (link, expected) in [
+        ("?page=2", "/v1/notes?page=2"),
+        ("notes?page=2", "/v1/notes?page=2"),
+        ("/v1/notes?page=2", "/v1/notes?page=2"),
+        ("https://127.0.0.1:9/v1/notes?page=2", "/v1/notes?page=2"),
+        ("more/2", "/v1/more/2"),
+    ] {
+        let server = Server::scripted(move |_, nth| {
+            let body = format!("[{}]", items(nth..=nth));
+            let answer = Answer::json(200, body);
+            if nth == 0 { answer.header("Link", format!("<{link}>; rel=next")) } else { answer }
+        })
+        .await;
+        let dialect = dialect(by_number(Paging::Link));
+        let remote = RestRemote::builder(format!("{}/v1", server.url())).dialect(dialect).build().unwrap();
+        let request = |since| PullRequest { entity: &NOTES, since, limit: 3 };
+        let page = remote.pull(request(None)).await.unwrap().answer;
+        let Position::Cursor { cursor, has_more: true } = page.position else { panic!("{page:?}") };
+        remote.pull(request(Some(cursor))).await.unwrap();
+        assert_eq!(server.seen()[1].target, expected, "{link}");
+    }
 }
 
 #[tokio::test]

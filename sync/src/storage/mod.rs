@@ -6,6 +6,7 @@
 
 pub mod conformance;
 mod error;
+mod index;
 mod memory;
 mod possession;
 #[cfg(feature = "sqlite")]
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::__storage_conformance as conformance;
 
 pub use self::error::StorageError;
+pub use self::index::{Condition, IndexEntry, IndexValue, Order, Place, Search};
 pub use self::memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{Durability, SqliteBuilder, SqliteStorage, SqliteTransaction};
@@ -146,6 +148,32 @@ pub trait Transaction {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StorageError>;
+
+    /// How many records of an entity have a [base](Record::base). Reads no record.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError>;
+
+    /// Enters the values of a record's indexed fields, in place of those that it had; without any values, takes it out of the
+    /// index. The engine does this for the records of a replica, with the fields that they have in this program.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError>;
+
+    /// Takes every record of an entity out of the index.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError>;
+
+    /// The ids of the records of an entity that are searched for. A search with conditions or an order finds what is in the
+    /// index, without looking at anything else; one without finds every record that there is.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError>;
 
     /// Frees the records that are blocked on this one: they are looked at again. Answers how many there were.
     ///

@@ -7,6 +7,7 @@
 #![allow(clippy::missing_panics_doc, reason = "these are tests: a panic is how they fail")]
 
 mod atomicity;
+mod index;
 mod lanes;
 mod metadata;
 mod ownership;
@@ -21,6 +22,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 pub use self::atomicity::*;
+pub use self::index::*;
 pub use self::lanes::*;
 pub use self::metadata::*;
 pub use self::ownership::*;
@@ -102,6 +104,15 @@ macro_rules! __storage_conformance {
             an_earlier_child_is_found
             a_child_that_waits_no_longer_is_not_found
             counts_follow_every_change
+            // index
+            records_are_found_by_a_fields_value
+            conditions_are_combined
+            a_search_goes_on_after_a_place
+            every_record_is_listed_by_id
+            entering_again_moves_a_record
+            values_keep_their_order
+            a_failure_leaves_the_index_as_it_was
+            indexes_are_kept_apart
             // metadata
             cursors_are_kept_for_each_entity
             notes_are_kept_by_name

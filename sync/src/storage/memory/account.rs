@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use chrono::{DateTime, Utc};
 
+use super::fields::Fields;
 use crate::record::{EntityName, Lane, OperationId, Record, RecordRef};
 use crate::storage::{Counts, Cursor, SetAside};
 
@@ -86,6 +87,7 @@ pub(super) struct Account {
     pub(super) cursors: BTreeMap<EntityName, Cursor>,
     pub(super) notes: BTreeMap<String, String>,
     pub(super) aside: BTreeMap<EntityName, Aside>,
+    pub(super) fields: BTreeMap<EntityName, Fields>,
 }
 
 /// The items of one entity that were kept aside, in the order of their coming.

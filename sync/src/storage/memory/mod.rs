@@ -1,6 +1,7 @@
 //! A storage in memory.
 
 mod account;
+mod fields;
 mod transaction;
 
 use std::collections::BTreeMap;

@@ -7,8 +7,9 @@ use std::ops::Bound;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::account::{Account, Aside};
+use super::fields::Fields;
 use crate::record::{EntityName, OperationId, Record, RecordKey, RecordRef};
-use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
+use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError, Transaction};
 
 pub(super) struct MemoryTransaction<'a> {
     account: &'a mut Account,
@@ -24,6 +25,10 @@ enum Undo {
     Note(String, Option<String>),
     /// All of an entity's items: there are few, if any.
     Aside(EntityName, Option<Aside>),
+    /// What the index had of a record.
+    Index(RecordRef, Vec<IndexEntry>),
+    /// The index of a whole entity.
+    Fields(EntityName, Option<Fields>),
 }
 
 impl<'a> MemoryTransaction<'a> {
@@ -41,6 +46,10 @@ impl<'a> MemoryTransaction<'a> {
                 Undo::Cursor(entity, cursor) => restore(&mut self.account.cursors, entity, cursor),
                 Undo::Note(name, text) => restore(&mut self.account.notes, name, text),
                 Undo::Aside(entity, items) => restore(&mut self.account.aside, entity, items),
+                Undo::Index(name, entries) => {
+                    self.account.fields.entry(name.entity).or_default().set(&name.key, &entries);
+                }
+                Undo::Fields(entity, fields) => restore(&mut self.account.fields, entity, fields),
             }
         }
     }
@@ -137,6 +146,38 @@ impl Transaction for MemoryTransaction<'_> {
         let later = |name: &RecordRef| name.entity == *entity && after.is_none_or(|after| name.key > *after);
         let based = self.account.records.iter().filter(|(name, record)| later(name) && record.base.is_some());
         Ok(based.map(|(name, _)| name.key.clone()).take(limit).collect())
+    }
+
+    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
+        let based = self
+            .account
+            .records
+            .iter()
+            .filter(|(name, record)| name.entity == *entity && record.base.is_some());
+        Ok(u64::try_from(based.count()).unwrap_or(u64::MAX))
+    }
+
+    fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {
+        let before = self.account.fields.entry(name.entity.clone()).or_default().set(&name.key, entries);
+        self.undo.push(Undo::Index(name.clone(), before));
+        Ok(())
+    }
+
+    fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError> {
+        let before = self.account.fields.remove(entity);
+        self.undo.push(Undo::Fields(entity.clone(), before));
+        Ok(())
+    }
+
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+        if search.order.is_some() || !search.conditions.is_empty() {
+            let fields = self.account.fields.get(entity);
+            return Ok(fields.map(|fields| fields.find(search)).unwrap_or_default());
+        }
+        let after = search.after.as_ref().map(|place| &place.key);
+        let later = |name: &&RecordRef| name.entity == *entity && after.is_none_or(|after| name.key > *after);
+        let keys = self.account.records.keys().filter(later).map(|name| name.key.clone());
+        Ok(keys.take(search.limit).collect())
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

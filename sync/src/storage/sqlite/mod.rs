@@ -20,6 +20,7 @@ mod queues;
 mod rows;
 mod running;
 mod schema;
+mod search;
 mod statements;
 #[cfg(test)]
 mod tests;

@@ -115,6 +115,24 @@ pub(super) const BASED: &str = "
     SELECT key FROM sync_bases INDEXED BY sync_bases_name
     WHERE queue = ?1 AND key > coalesce(?2, '') ORDER BY key LIMIT ?3";
 
+pub(super) const BASED_COUNT: &str =
+    "SELECT count(*) FROM sync_bases INDEXED BY sync_bases_name WHERE queue = ?1";
+
+/// Leaves a row alone that is right already.
+pub(super) const ENTER_INDEX: &str = "
+    INSERT INTO sync_index (queue, key, field, value) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (queue, key, field) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value";
+
+pub(super) const LEAVE_INDEX: &str = "DELETE FROM sync_index WHERE queue = ?1 AND key = ?2";
+
+pub(super) const CLEAR_INDEX: &str = "DELETE FROM sync_index WHERE queue = ?1";
+
+/// The records of which anything is known.
+pub(super) const KEYS: &str = "
+    SELECT key FROM sync_bases INDEXED BY sync_bases_name WHERE queue = ?1 AND key > coalesce(?2, '')
+    UNION SELECT key FROM sync_outbox INDEXED BY sync_outbox_name WHERE queue = ?1 AND key > coalesce(?2, '')
+    ORDER BY key LIMIT ?3";
+
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READING: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
@@ -155,4 +173,9 @@ pub(super) const HOT: &[&str] = &[
     ITEMS_ASIDE,
     FORGET_ASIDE,
     BASED,
+    BASED_COUNT,
+    ENTER_INDEX,
+    LEAVE_INDEX,
+    CLEAR_INDEX,
+    KEYS,
 ];

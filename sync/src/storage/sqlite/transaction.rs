@@ -15,7 +15,7 @@ use super::rows::{self, moment, number, size};
 use super::statements;
 use super::thread::OwnWork;
 use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
-use crate::storage::{Counts, Cursor, SetAside, StorageError, Transaction};
+use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError, Transaction};
 
 /// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
 #[derive(Debug)]
@@ -156,10 +156,26 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> Result<Vec<RecordKey>, StorageError> {
         let Some(queue) = self.find_queue(entity)? else { return Ok(Vec::new()) };
         let parameters = params![queue, after.map(RecordKey::as_str), size(limit)];
-        self.all(statements::BASED, parameters, |row| {
-            let key: String = row.get(0).map_err(|error| self.failures.note(error))?;
-            RecordKey::new(key).map_err(|error| StorageError::Corrupt(error.into()))
-        })
+        self.all(statements::BASED, parameters, |row| rows::read_key(row, 0))
+    }
+
+    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
+        let Some(queue) = self.find_queue(entity)? else { return Ok(0) };
+        let count = self.first(statements::BASED_COUNT, [queue], |row| self.number(row, 0))?;
+        Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
+    }
+
+    fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {
+        self.enter(name, entries)
+    }
+
+    fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError> {
+        let Some(queue) = self.find_queue(entity)? else { return Ok(()) };
+        self.execute(statements::CLEAR_INDEX, [queue]).map(drop)
+    }
+
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+        self.search(entity, search)
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

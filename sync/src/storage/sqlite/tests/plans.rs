@@ -1,7 +1,11 @@
 //! The cost of a hot statement has to follow its answer, not the length of the queue.
 
+use std::ops::Bound;
+
+use super::super::search::{Part, sql};
 use super::super::statements;
 use super::{Fixture, note, queued};
+use crate::storage::{Condition, IndexValue, Order, Place, Search};
 
 /// How SQLite means to run a statement.
 fn plan(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
@@ -50,4 +54,67 @@ async fn counting_after_a_crash_does_not_read_the_records() {
         .expect("the transaction succeeds");
     assert!(plan.iter().any(|step| step.contains("COVERING INDEX sync_outbox_name")), "{plan:?}");
     assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+}
+
+/// Every shape that a search can have, with a word for it.
+fn searches() -> Vec<(&'static str, Search)> {
+    let single = |field| Condition::equal(field, IndexValue::Integer(1));
+    let range =
+        |field| Condition { field, low: Bound::Included(IndexValue::Integer(1)), high: Bound::Unbounded };
+    let by = |field, descending| Some(Order { field, descending });
+    let after = |value: IndexValue| Some(Place { value, key: note("a").key });
+    let search = |conditions, order, after| Search { conditions, order, after, limit: 10 };
+    let value = || after(IndexValue::Integer(1));
+    vec![
+        ("a value", search(vec![single("a")], None, None)),
+        ("a value, later", search(vec![single("a")], None, value())),
+        ("a range", search(vec![range("a")], None, None)),
+        ("an order", search(Vec::new(), by("a", false), None)),
+        ("an order, later", search(Vec::new(), by("a", false), value())),
+        ("an order backwards, later", search(Vec::new(), by("a", true), value())),
+        (
+            "an order, later among those without a value",
+            search(Vec::new(), by("a", false), after(IndexValue::Null)),
+        ),
+        ("a range in its order", search(vec![range("a")], by("a", true), None)),
+        ("two values", search(vec![single("a"), single("b")], None, None)),
+        ("a value in another order", search(vec![single("a")], by("b", false), value())),
+        ("a range in another order", search(vec![range("a")], by("b", false), value())),
+    ]
+}
+
+#[tokio::test]
+async fn a_search_looks_at_nothing_but_indexes() {
+    let fixture = Fixture::new();
+    let plans: Vec<_> = fixture
+        .with_connection(|tx| {
+            let mut plans = Vec::new();
+            for (shape, search) in searches() {
+                for part in Part::of(&search) {
+                    let sql = sql(1, &search, part, 10).text;
+                    plans.push((shape, plan(tx.connection(), &sql)));
+                }
+            }
+            Ok(plans)
+        })
+        .await
+        .expect("the transaction succeeds");
+    for (shape, plan) in &plans {
+        assert!(!plan.iter().any(|step| step.contains("SCAN")), "{shape}: {plan:?}");
+        assert!(
+            plan[0].contains("USING COVERING INDEX sync_index_value (queue=? AND field=?"),
+            "{shape}: {plan:?}"
+        );
+        // What is sorted are the records that have the value: fewer than there are.
+        let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+        assert_eq!(sorts, ["a range", "a value in another order"].contains(shape), "{shape}: {plan:?}");
+    }
+    let entered_at_the_place =
+        plans.iter().filter(|(shape, _)| shape.ends_with(", later") && shape.starts_with("an order"));
+    for (shape, plan) in entered_at_the_place {
+        assert!(
+            plan[0].contains("value>?") || plan[0].contains("value<?") || plan[0].contains("value=?"),
+            "{shape}: {plan:?}"
+        );
+    }
 }

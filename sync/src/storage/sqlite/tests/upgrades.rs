@@ -20,10 +20,11 @@ const FROM_LEGACY: &[Upgrade] = &[|connection| {
     )
 }];
 
-const WITH_SECOND: &[Upgrade] =
-    &[UPGRADES[0], |connection| connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")];
+const WITH_ANOTHER: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], |connection| {
+    connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")
+}];
 
-const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], |connection| {
+const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], |connection| {
     connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
 }];
 
@@ -64,8 +65,8 @@ async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
     fixture.run(|tx| tx.put(&note("a"), &queued(1))).await.expect("the record is written");
     let path = fixture.folder.path().join("app.db");
     drop(fixture.storage);
-    upgrade(&path, WITH_FAILING).expect_err("the second step fails");
-    assert_eq!(user_version(&path), 1);
+    upgrade(&path, WITH_FAILING).expect_err("the last step fails");
+    assert_eq!(user_version(&path), 2);
     let storage = open(&path);
     let record = run(&storage, |tx| {
         tx.set_note("the table is still there", Some("yes"))?;
@@ -78,14 +79,14 @@ async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
 fn a_newer_file_is_refused_and_not_touched() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("app.db");
-    drop(upgrade(&path, WITH_SECOND).expect("the file is made"));
+    drop(upgrade(&path, WITH_ANOTHER).expect("the file is made"));
     let before = fs::read(&path).expect("it can be read");
     for read_only in [false, true] {
         let result = SqliteStorage::builder(&path).read_only(read_only).open();
-        assert!(matches!(result, Err(StorageError::TooNew { found: 2, supported: 1, .. })), "{result:?}");
+        assert!(matches!(result, Err(StorageError::TooNew { found: 3, supported: 2, .. })), "{result:?}");
     }
     assert_eq!(fs::read(&path).expect("it can be read"), before);
-    drop(upgrade(&path, WITH_SECOND).expect("the newer program still opens it"));
+    drop(upgrade(&path, WITH_ANOTHER).expect("the newer program still opens it"));
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     drop(open(&path));
     // A newer program was killed: its log is there and was not moved into the file.
     let newer = Connection::open(&path).expect("the file is SQLite");
-    newer.pragma_update(None, "user_version", 2).expect("it can be set");
+    newer.pragma_update(None, "user_version", 3).expect("it can be set");
     let crashed = folder.path().join("crashed.db");
     for ending in ["", "-wal"] {
         let name = |base: &Path| format!("{}{ending}", base.display());
@@ -104,7 +105,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     let files = || ["", "-wal"].map(|ending| fs::read(format!("{}{ending}", crashed.display())).ok());
     let before = files();
     let result = SqliteStorage::open(&crashed);
-    assert!(matches!(result, Err(StorageError::TooNew { found: 2, supported: 1, .. })), "{result:?}");
+    assert!(matches!(result, Err(StorageError::TooNew { found: 3, supported: 2, .. })), "{result:?}");
     assert!(files() == before, "the file or its log has changed");
 }
 

@@ -1,0 +1,221 @@
+//! Records are found by the values of their fields.
+
+use std::ops::Bound;
+
+use super::samples::{NOTE, TASK, known, note, ready, task};
+use super::{Opened, Subject};
+use crate::record::{Principal, Record, RecordRef};
+use crate::storage::{Condition, IndexEntry, IndexValue, Order, Place, Search, StorageError, Transaction};
+
+fn rank(value: impl Into<Option<i64>>) -> IndexEntry {
+    let value = value.into().map_or(IndexValue::Null, IndexValue::Integer);
+    IndexEntry { field: "rank", value }
+}
+
+fn colour(name: &str) -> IndexEntry {
+    IndexEntry { field: "colour", value: IndexValue::text(name) }
+}
+
+/// Seven notes; two of them without a rank, two with the same.
+fn enter_samples(opened: &Opened) {
+    opened.run(|tx| {
+        for (id, number, name) in [
+            ("g", Some(30), "red"),
+            ("a", Some(20), "blue"),
+            ("e", None, "red"),
+            ("b", Some(20), "red"),
+            ("c", Some(-1), "blue"),
+            ("f", None, "blue"),
+            ("d", Some(40), "red"),
+        ] {
+            tx.put(&note(id), &known("1"))?;
+            tx.set_index(&note(id), &[rank(number), colour(name)])?;
+        }
+        Ok(())
+    });
+}
+
+fn found(opened: &Opened, search: Search) -> String {
+    let keys = opened.run(move |tx| tx.find(&NOTE, &search));
+    keys.iter().map(ToString::to_string).collect()
+}
+
+fn at(field: &'static str, low: Bound<IndexValue>, high: Bound<IndexValue>) -> Search {
+    Search { conditions: vec![Condition { field, low, high }], limit: 100, ..Search::default() }
+}
+
+fn number(value: i64) -> IndexValue {
+    IndexValue::Integer(value)
+}
+
+/// One value, a range with either end, everything that has a value, and nothing.
+pub fn records_are_found_by_a_fields_value(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let single = |entry: IndexEntry| Search {
+        conditions: vec![Condition::equal(entry.field, entry.value)],
+        limit: 100,
+        ..Search::default()
+    };
+    assert_eq!(found(&opened, single(rank(20))), "ab");
+    assert_eq!(found(&opened, single(rank(21))), "");
+    assert_eq!(found(&opened, single(rank(None))), "ef");
+    assert_eq!(found(&opened, single(colour("red"))), "bdeg");
+    let (in_20, ex_20, in_30) =
+        (Bound::Included(number(20)), Bound::Excluded(number(20)), Bound::Included(number(30)));
+    assert_eq!(found(&opened, at("rank", in_20.clone(), in_30)), "abg");
+    assert_eq!(found(&opened, at("rank", ex_20.clone(), Bound::Unbounded)), "dg");
+    assert_eq!(found(&opened, at("rank", Bound::Unbounded, ex_20)), "c");
+    assert_eq!(found(&opened, at("rank", Bound::Unbounded, Bound::Unbounded)), "abcdg");
+    assert_eq!(found(&opened, Search { limit: 1, ..at("rank", in_20, Bound::Unbounded) }), "a");
+}
+
+/// All conditions have to hold.
+pub fn conditions_are_combined(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let conditions = vec![
+        Condition { field: "rank", low: Bound::Included(number(20)), high: Bound::Unbounded },
+        Condition::equal("colour", IndexValue::text("red")),
+    ];
+    let search = Search { conditions, limit: 100, ..Search::default() };
+    assert_eq!(found(&opened, search.clone()), "bdg");
+    let order = Some(Order { field: "rank", descending: true });
+    assert_eq!(found(&opened, Search { order, ..search.clone() }), "dgb");
+    let after = Some(Place { value: number(40), key: note("d").key });
+    assert_eq!(found(&opened, Search { order, after, ..search }), "gb");
+}
+
+/// Page by page, the same as at once; what has no value comes first, or last.
+pub fn a_search_goes_on_after_a_place(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let values = [
+        ("g", Some(30)),
+        ("a", Some(20)),
+        ("e", None),
+        ("b", Some(20)),
+        ("c", Some(-1)),
+        ("f", None),
+        ("d", Some(40)),
+    ];
+    for (descending, whole) in [(false, "efcabgd"), (true, "dgbacfe")] {
+        let order = Some(Order { field: "rank", descending });
+        for limit in 1..=8 {
+            let mut listed = String::new();
+            let mut after = None;
+            loop {
+                let page = found(&opened, Search { order, after, limit, ..Search::default() });
+                let Some(last) = page.chars().last() else { break };
+                listed.push_str(&page);
+                let key = note(&last.to_string()).key;
+                let value = values.iter().find(|(id, _)| *id == key.as_str()).and_then(|(_, value)| *value);
+                after = Some(Place { value: value.map_or(IndexValue::Null, number), key });
+            }
+            assert_eq!(listed, whole, "in pages of {limit}, descending: {descending}");
+        }
+    }
+    let order = Some(Order { field: "rank", descending: false });
+    let between = Some(Place { value: number(25), key: note("zz").key });
+    let search = Search { order, after: between, limit: 9, ..Search::default() };
+    assert_eq!(found(&opened, search), "gd", "the place need not be that of a record");
+}
+
+/// Without conditions and order, everything that anything is known of is found by id.
+pub fn every_record_is_listed_by_id(subject: &Subject) {
+    let opened = subject.open();
+    opened.run(|tx| {
+        for id in ["b", "d"] {
+            tx.put(&note(id), &known("1"))?;
+        }
+        tx.put(&note("c"), &Record { base: known("1").base, ..ready(1) })?;
+        tx.put(&note("a"), &ready(2))?;
+        tx.put(&task("x"), &known("1"))
+    });
+    let after = |id: &str| Some(Place { value: IndexValue::Null, key: note(id).key });
+    assert_eq!(found(&opened, Search { limit: 9, ..Search::default() }), "abcd");
+    assert_eq!(found(&opened, Search { limit: 2, ..Search::default() }), "ab");
+    assert_eq!(found(&opened, Search { limit: 9, after: after("b"), ..Search::default() }), "cd");
+    assert_eq!(opened.run(|tx| tx.based_count(&NOTE)), 3);
+    assert_eq!(opened.run(|tx| tx.based_count(&TASK)), 1);
+}
+
+/// A record is where its newest values put it, and nowhere once it has none.
+pub fn entering_again_moves_a_record(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    opened.run(|tx| {
+        tx.set_index(&note("a"), &[rank(99), colour("red")])?;
+        tx.set_index(&note("b"), &[])?;
+        tx.set_index(&note("unknown"), &[])
+    });
+    let any = || at("rank", Bound::Unbounded, Bound::Unbounded);
+    let order = Some(Order { field: "rank", descending: false });
+    assert_eq!(found(&opened, Search { order, ..any() }), "cgda");
+    let blue = Condition::equal("colour", IndexValue::text("blue"));
+    assert_eq!(found(&opened, Search { conditions: vec![blue], limit: 9, ..Search::default() }), "cf");
+}
+
+/// Numbers and texts come back in the order that [`IndexValue`] says.
+pub fn values_keep_their_order(subject: &Subject) {
+    let opened = subject.open();
+    let values = [
+        IndexValue::Null,
+        IndexValue::real(f64::NEG_INFINITY),
+        IndexValue::Integer(i64::MIN),
+        IndexValue::real(-0.5),
+        IndexValue::Integer(0),
+        IndexValue::real(0.5),
+        IndexValue::Integer(9_007_199_254_740_993),
+        IndexValue::real(1e300),
+        IndexValue::text(""),
+        IndexValue::text("B"),
+        IndexValue::text("a"),
+        IndexValue::text("ä"),
+    ];
+    assert!(values.is_sorted());
+    opened.run(move |tx| {
+        for (number, value) in values.into_iter().enumerate().rev() {
+            let name = note(&format!("{}", char::from(b'a' + u8::try_from(number).unwrap_or(0))));
+            tx.set_index(&name, &[IndexEntry { field: "any", value }])?;
+        }
+        Ok(())
+    });
+    let order = Some(Order { field: "any", descending: false });
+    assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "abcdefghijkl");
+}
+
+/// What fails leaves the index as it was.
+pub fn a_failure_leaves_the_index_as_it_was(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let failed = opened.try_run::<()>(&Principal::default(), |tx| {
+        tx.set_index(&note("a"), &[rank(1000), colour("red")])?;
+        tx.set_index(&note("b"), &[])?;
+        tx.set_index(&note("z"), &[rank(1), colour("red")])?;
+        tx.clear_index(&NOTE)?;
+        Err(StorageError::Aborted)
+    });
+    assert!(failed.is_err());
+    let order = Some(Order { field: "rank", descending: false });
+    assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "efcabgd");
+}
+
+/// The index of one entity of one account is nobody else's.
+pub fn indexes_are_kept_apart(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let other = Principal::new("other");
+    let enter = |name: RecordRef| move |tx: &mut dyn Transaction| tx.set_index(&name, &[rank(20)]);
+    opened.run_as(&other, enter(note("o")));
+    opened.run(enter(task("t")));
+    let search =
+        || Search { conditions: vec![Condition::equal("rank", number(20))], limit: 9, ..Search::default() };
+    assert_eq!(found(&opened, search()), "ab");
+    opened.run(|tx| tx.clear_index(&NOTE));
+    assert_eq!(found(&opened, search()), "");
+    let of_task = opened.run(move |tx| tx.find(&TASK, &search()));
+    assert_eq!(of_task, [task("t").key]);
+    let of_other = opened.run_as(&other, move |tx| tx.find(&NOTE, &search()));
+    assert_eq!(of_other, [note("o").key]);
+}

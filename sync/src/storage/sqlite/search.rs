@@ -1,0 +1,226 @@
+//! The index of fields: entering a record's values, and finding records by them.
+//!
+//! A search is driven by one field, whose index has the values in their order: that of a single value which is asked for, else that
+//! of a range, else that of the order. Whatever else is asked for is looked up for each record by its id.
+
+use std::fmt::Write as _;
+use std::ops::Bound;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{ToSql, params, params_from_iter};
+
+use super::rows::{self, size};
+use super::statements;
+use super::transaction::SqliteTransaction;
+use crate::record::{EntityName, RecordKey, RecordRef};
+use crate::storage::{Condition, IndexEntry, IndexValue, Order, Place, Search, StorageError};
+
+impl SqliteTransaction<'_> {
+    pub(super) fn enter(&self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {
+        let key = name.key.as_str();
+        if entries.is_empty() {
+            let Some(queue) = self.find_queue(&name.entity)? else { return Ok(()) };
+            self.execute(statements::LEAVE_INDEX, params![queue, key])?;
+            return Ok(());
+        }
+        let queue = self.queue(&name.entity)?;
+        for IndexEntry { field, value } in entries {
+            self.execute(statements::ENTER_INDEX, params![queue, key, field, value])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn search(
+        &self,
+        entity: &EntityName,
+        search: &Search,
+    ) -> Result<Vec<RecordKey>, StorageError> {
+        let Some(queue) = self.find_queue(entity)? else { return Ok(Vec::new()) };
+        if search.order.is_none() && search.conditions.is_empty() {
+            let after = search.after.as_ref().map(|place| place.key.as_str());
+            let parameters = params![queue, after, size(search.limit)];
+            return self.all(statements::KEYS, parameters, |row| rows::read_key(row, 0));
+        }
+        let mut found = Vec::new();
+        for part in Part::of(search) {
+            let limit = search.limit - found.len();
+            if limit > 0 {
+                let Sql { text, parameters } = sql(queue, search, part, limit);
+                let parameters = params_from_iter(parameters);
+                found.extend(self.all(&text, parameters, |row| rows::read_key(row, 0))?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl ToSql for IndexValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(Value::Null),
+            Self::Integer(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            Self::Real(number) => ToSqlOutput::Owned(Value::Real(*number)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// A stretch of the order of a search. Rows without a value are one of their own, since SQL compares nothing with NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Everything,
+    After(&'a Place),
+    AfterAmongNulls(&'a RecordKey),
+    Values,
+    Nulls,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn of(search: &'a Search) -> Vec<Self> {
+        let descending = search.order.is_some_and(|order| order.descending);
+        match &search.after {
+            None => vec![Self::Everything],
+            Some(place) if search.order.is_none() => vec![Self::After(place)],
+            Some(place) => match (place.value.is_null(), descending) {
+                (true, false) => vec![Self::AfterAmongNulls(&place.key), Self::Values],
+                (true, true) => vec![Self::AfterAmongNulls(&place.key)],
+                (false, false) => vec![Self::After(place)],
+                (false, true) => vec![Self::After(place), Self::Nulls],
+            },
+        }
+    }
+}
+
+/// A statement and what is bound in it.
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) parameters: Vec<Value>,
+}
+
+impl Sql {
+    /// The next parameter.
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.parameters.push(value.into());
+        format!("?{}", self.parameters.len())
+    }
+
+    fn bind_value(&mut self, value: &IndexValue) -> String {
+        self.bind(match value {
+            IndexValue::Null => Value::Null,
+            IndexValue::Integer(number) => Value::Integer(*number),
+            IndexValue::Real(number) => Value::Real(*number),
+            IndexValue::Text(text) => Value::Text(text.to_string()),
+        })
+    }
+
+    fn push(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a `String` cannot fail.
+        let _ = self.text.write_fmt(text);
+    }
+
+    fn condition(&mut self, table: &str, condition: &Condition) {
+        match condition.single() {
+            Some(value) if value.is_null() => self.push(format_args!(" AND {table}.value IS NULL")),
+            Some(value) => {
+                let value = self.bind_value(value);
+                self.push(format_args!(" AND {table}.value = {value}"));
+            }
+            None => {
+                let mut bounded = false;
+                for (bound, with, without) in [(&condition.low, ">=", ">"), (&condition.high, "<=", "<")] {
+                    let (value, operator) = match bound {
+                        Bound::Included(value) => (value, with),
+                        Bound::Excluded(value) => (value, without),
+                        Bound::Unbounded => continue,
+                    };
+                    let value = self.bind_value(value);
+                    self.push(format_args!(" AND {table}.value {operator} {value}"));
+                    bounded = true;
+                }
+                if !bounded {
+                    self.push(format_args!(" AND {table}.value IS NOT NULL"));
+                }
+            }
+        }
+    }
+
+    fn part(&mut self, table: &str, order: Option<Order>, part: Part<'_>) {
+        let further = if order.is_some_and(|order| order.descending) { '<' } else { '>' };
+        match (part, order) {
+            (Part::Everything, _) => {}
+            (Part::Values, _) => self.push(format_args!(" AND {table}.value IS NOT NULL")),
+            (Part::Nulls, _) => self.push(format_args!(" AND {table}.value IS NULL")),
+            (Part::AfterAmongNulls(key), _) => {
+                let key = self.bind(key.as_str().to_owned());
+                self.push(format_args!(" AND {table}.value IS NULL AND {table}.key {further} {key}"));
+            }
+            (Part::After(place), None) => {
+                let key = self.bind(place.key.as_str().to_owned());
+                self.push(format_args!(" AND {table}.key {further} {key}"));
+            }
+            // The first term is what the index is entered with.
+            (Part::After(place), Some(_)) => {
+                let (value, key) = (self.bind_value(&place.value), self.bind(place.key.as_str().to_owned()));
+                self.push(format_args!(
+                    " AND {table}.value {further}= {value} AND ({table}.value {further} {value} OR {table}.key {further} {key})"
+                ));
+            }
+        }
+    }
+}
+
+/// The condition whose field drives the search, by its place among all.
+fn driver(search: &Search) -> Option<usize> {
+    let single = search.conditions.iter().position(|condition| condition.single().is_some());
+    // The order is worth more than a range: with it, the first records are found without the others.
+    let range = || if search.order.is_some() { None } else { (!search.conditions.is_empty()).then_some(0) };
+    let of_order = || {
+        let field = search.order?.field;
+        search.conditions.iter().position(|condition| condition.field == field)
+    };
+    single.or_else(of_order).or_else(range)
+}
+
+pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> Sql {
+    let driver = driver(search);
+    let driving = driver.map(|at| &search.conditions[at]);
+    let field = driving
+        .map(|condition| condition.field)
+        .or(search.order.map(|order| order.field))
+        .unwrap_or_default();
+    let mut sql = Sql { text: String::new(), parameters: Vec::new() };
+    let queue = sql.bind(queue);
+    let joined = search.order.filter(|order| order.field != field);
+    sql.push(format_args!("SELECT driver.key FROM sync_index AS driver INDEXED BY sync_index_value"));
+    if let Some(order) = joined {
+        let ordered = sql.bind(order.field.to_owned());
+        sql.push(format_args!(
+            " CROSS JOIN sync_index AS ordered ON ordered.queue = {queue} AND ordered.key = driver.key AND ordered.field = {ordered}"
+        ));
+    }
+    let name = sql.bind(field.to_owned());
+    sql.push(format_args!(" WHERE driver.queue = {queue} AND driver.field = {name}"));
+    if let Some(condition) = driving {
+        sql.condition("driver", condition);
+    }
+    for (at, condition) in search.conditions.iter().enumerate().filter(|(at, _)| Some(*at) != driver) {
+        let other = format!("other{at}");
+        let name = sql.bind(condition.field.to_owned());
+        sql.push(format_args!(
+            " AND EXISTS (SELECT 1 FROM sync_index AS {other} WHERE {other}.queue = {queue} AND {other}.key = driver.key AND {other}.field = {name}"
+        ));
+        sql.condition(&other, condition);
+        sql.push(format_args!(")"));
+    }
+    let table = if joined.is_some() { "ordered" } else { "driver" };
+    sql.part(table, search.order, part);
+    let limit = sql.bind(size(limit));
+    match search.order {
+        None => sql.push(format_args!(" ORDER BY driver.key LIMIT {limit}")),
+        Some(Order { descending, .. }) => {
+            let way = if descending { " DESC" } else { "" };
+            sql.push(format_args!(" ORDER BY {table}.value{way}, {table}.key{way} LIMIT {limit}"));
+        }
+    }
+    sql
+}

@@ -1,0 +1,11 @@
+-- The values of the indexed fields of the records of a replica, as they look on this device. A row for each field, so that an entity
+-- may index whichever it likes.
+CREATE TABLE sync_index (
+    queue INTEGER NOT NULL,
+    key   TEXT NOT NULL,     -- the record's id
+    field TEXT NOT NULL,
+    value,                   -- NULL, a number or a text
+    PRIMARY KEY (queue, key, field)
+) WITHOUT ROWID;
+
+CREATE INDEX sync_index_value ON sync_index (queue, field, value, key);

@@ -26,6 +26,10 @@ use errors::Errors;
 /// - `name = "Note"`: the name in the storage. The struct's own by default; set it before you rename the struct, so that
 ///   its queue is found again. Instances of a generic struct share it, so only one of them can be in a schema.
 /// - `on_delete = KeepEdit`, or `Delete`: who wins with `conflict = Merge`, an edit or a deletion on the other side.
+/// - `replica`: the engine keeps the records, to be read, queried and watched; no `OnPull` is needed then.
+/// - `version = 2, upgrade = path`: the struct was another one before, and `path` is a
+///   `fn(Outdated<'_>) -> Result<Self, BoxError>` that makes a record of what an earlier version stored. A struct that says nothing
+///   of versions has version 1.
 /// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported.
 ///
 /// On a field, it takes
@@ -34,6 +38,7 @@ use errors::Errors;
 /// - `updated_at`: when the record was changed last. A field named `updated_at` needs no mark.
 /// - `references = Note`: the field is the id of a record of that entity, which has to exist on the server before this
 ///   one is sent. It may be an `Option`, a `Vec`, a `BTreeSet` or a `HashSet` of ids, written by that name.
+/// - `index`: records of a replica are found by this field, with the column that is named like it in capitals: `Note::DONE`.
 /// - `merge = Counter`: what becomes of the field where both sides changed it: `Remote`, which is what happens without it,
 ///   `Local`, `Latest`, `Max`, `Min`, `Counter`, `Set`, `Map`, `Map(Counter)` or of whatever policy the values are, `Text`,
 ///   `Nested`, or the path of a policy of your own (`self::Set` for one with a name of these).

@@ -15,6 +15,10 @@ pub(crate) struct Entity {
     pub(crate) id: Option<Named>,
     pub(crate) updated_at: Option<Named>,
     pub(crate) references: Vec<Reference>,
+    /// Whether the engine keeps the records.
+    pub(crate) replica: bool,
+    pub(crate) indexed: Vec<Indexed>,
+    pub(crate) version: Option<Versioned>,
     /// For one that is merged field by field.
     pub(crate) merging: Option<Merging>,
 }
@@ -72,6 +76,19 @@ pub(crate) struct Named {
     pub(crate) ty: Type,
     /// The JSON member that carries it.
     pub(crate) member: String,
+}
+
+/// A field that records are found by.
+pub(crate) struct Indexed {
+    pub(crate) field: Named,
+    pub(crate) visibility: Visibility,
+}
+
+/// The version of a struct that was another one before.
+pub(crate) struct Versioned {
+    pub(crate) version: u32,
+    /// The function that makes a record of what an earlier version stored.
+    pub(crate) upgrade: Path,
 }
 
 /// A field that holds ids of another entity.

@@ -13,11 +13,14 @@ pub use chrono::{DateTime, Utc};
 pub use serde::Serialize;
 pub use serde::de::DeserializeOwned;
 
+pub use crate::BoxError;
 pub use crate::entity::{EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
 pub use crate::handler::{OnConflict, OnPull};
 pub use crate::merge::{self, Field, Group, Mergeable, Merging, OnDelete, Side, Sides};
 pub use crate::record::{IdError, RecordRef};
+pub use crate::replica::{Column, HandedOver, Indexable, Outdated, Replica, Replicated};
 pub use crate::rim::Registry;
+pub use crate::storage::IndexEntry;
 pub use crate::strategy::{self, Strategy};
 
 use crate::entity::EntityId;
@@ -40,6 +43,11 @@ pub fn refer<I: EntityId>(
 /// Reads the field with the meaning of `updated_at`.
 pub fn to_utc<F: Timestamp>(field: &F) -> DateTime<Utc> {
     field.to_utc()
+}
+
+/// Enters the value of an indexed field.
+pub fn entry<F: Indexable>(field: &'static str, value: &F) -> IndexEntry {
+    IndexEntry { field, value: value.index_value() }
 }
 
 /// Merges one field three-way, by its policy.

@@ -6,7 +6,10 @@ use chrono::{DateTime, TimeZone, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::BoxError;
 use crate::record::{EntityName, RecordRef};
+use crate::replica::Outdated;
+use crate::storage::IndexEntry;
 
 /// A record type that can be synced: one kind of record, one endpoint, one queue.
 ///
@@ -40,6 +43,10 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// How conflicts of its records are decided: one of [`strategy`](crate::strategy), or a type of your own.
     type Strategy: Send + Sync + 'static;
 
+    /// What becomes of its records: [`HandedOver`](crate::replica::HandedOver) to the application, or kept as a
+    /// [`Replica`](crate::replica::Replica).
+    type Keeping: Send + Sync + 'static;
+
     /// The entities that its records refer to, as a list `(A, (B, ()))`. The schema has to list them as well.
     type References;
 
@@ -49,8 +56,27 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// Its name, its endpoint and the names of its JSON members.
     const ENTITY: EntityInfo;
 
+    /// The version of the struct: greater whenever what was stored cannot be read any more.
+    const VERSION: u32 = 1;
+
+    /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.
+    const INDEX: &'static [&'static str] = &[];
+
     /// The record's id.
     fn id(&self) -> &Self::Id;
+
+    /// The values of the indexed fields, in the order of [`INDEX`](Self::INDEX).
+    fn index(&self) -> Vec<IndexEntry> {
+        Vec::new()
+    }
+
+    /// Makes a record of what an earlier [`VERSION`](Self::VERSION) stored.
+    ///
+    /// # Errors
+    /// When it cannot be made one. It stays as it is, holds back nothing but itself, and is reported.
+    fn upgrade(stored: Outdated<'_>) -> Result<Self, BoxError> {
+        stored.read()
+    }
 
     /// When the record was last changed, as its own `updated_at` says; `None` for an entity without one.
     fn last_updated(&self) -> Option<DateTime<Utc>> {

@@ -51,6 +51,18 @@ pub enum Error {
         /// The name.
         name: EntityName,
     },
+    /// A later version of the program has used the storage.
+    #[error(
+        "{entity} was stored by version {stored} of its struct, and this program has version {known}: install the later one; nothing was changed"
+    )]
+    NewerData {
+        /// The entity.
+        entity: EntityName,
+        /// The version that was stored.
+        stored: u32,
+        /// The version of the program.
+        known: u32,
+    },
     /// There is no parked operation with this id, or no longer.
     #[error(
         "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit"
@@ -137,6 +149,41 @@ pub enum HandlerError {
         #[source]
         source: serde_json::Error,
     },
+    /// What an earlier version of the program stored could not be upgraded.
+    #[error(
+        "a record of {entity} that version {version} stored could not be upgraded; mend `upgrade`, and it is read again"
+    )]
+    Upgrade {
+        /// The entity.
+        entity: EntityName,
+        /// The version that stored it.
+        version: u32,
+        /// What the upgrade returned.
+        #[source]
+        source: BoxError,
+    },
+    /// An upgrade made another record.
+    #[error("`upgrade` of {entity} made the record `{upgraded}` of `{key}`; keep the id")]
+    UpgradedToOther {
+        /// The entity.
+        entity: EntityName,
+        /// The id of the stored record.
+        key: String,
+        /// The id of what was made of it.
+        upgraded: String,
+    },
+    /// A later version of the program stored it.
+    #[error(
+        "a record of {entity} was stored by version {stored}, and this program knows version {known}: install the later one"
+    )]
+    Newer {
+        /// The entity.
+        entity: EntityName,
+        /// The version that stored it.
+        stored: u32,
+        /// The version of the program.
+        known: u32,
+    },
     /// A reference of the merged record cannot name one.
     #[error("a reference of a merged {entity} is no id: {source}")]
     Reference {
@@ -155,6 +202,8 @@ pub enum Handler {
     OnPull,
     /// [`Strategy::resolve`](crate::Strategy::resolve), such as [`OnConflict::on_conflict`](crate::OnConflict::on_conflict).
     Strategy,
+    /// The `upgrade` of an entity ([`Syncable::upgrade`](crate::Syncable::upgrade)).
+    Upgrade,
 }
 
 impl std::fmt::Display for Handler {
@@ -162,6 +211,7 @@ impl std::fmt::Display for Handler {
         f.write_str(match self {
             Self::OnPull => "`OnPull`",
             Self::Strategy => "the conflict strategy",
+            Self::Upgrade => "`upgrade`",
         })
     }
 }
@@ -285,5 +335,20 @@ pub enum SyncError {
 impl From<StorageError> for SyncError {
     fn from(error: StorageError) -> Self {
         Self::Storage(Arc::new(error))
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

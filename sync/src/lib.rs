@@ -39,6 +39,7 @@
 //!
 //! - [`entity`], [`handler`], [`strategy`]: what the application writes.
 //! - [`merge`](mod@merge): how the fields of two versions become one.
+//! - [`replica`]: a local copy of the records, to read, query and watch.
 //! - [`Engine`]: what it calls; [`SyncReport`], [`Status`], [`SyncEvent`], [`Receipt`]: what it is told.
 //! - [`record`]: the pure core with all the rules; [`storage`] and [`remote`]: where records are kept and sent.
 //! - [`testing`](https://docs.rs/sync/latest/sync/testing) (feature `testing`): a scriptable server for tests of your own.
@@ -87,6 +88,7 @@ pub mod merge;
 pub mod planted;
 pub mod record;
 pub mod remote;
+pub mod replica;
 mod report;
 mod rim;
 mod status;
@@ -113,6 +115,7 @@ pub use remote::rest::{
     Signer, Unsigned,
 };
 pub use remote::{Remote, RemoteError};
+pub use replica::{Indexable, Outdated, Query, Replicated};
 pub use report::SyncReport;
 #[cfg(feature = "sqlite")]
 pub use rim::AppTransaction;

@@ -1,6 +1,7 @@
 //! Model to tokens, one file for each generated thing. Nothing in here reads attributes.
 
 mod mergeable;
+mod replica;
 mod schema;
 mod spans;
 mod syncable;
@@ -26,9 +27,11 @@ pub(crate) fn entity(entity: &Entity, mistaken: bool) -> TokenStream {
         let generics = bounded(entity, Some(quote!(#support::PartialEq)));
         mergeable::expand(&entity.ident, &entity.krate, &generics, merging)
     });
+    let replica = replica::expand(entity);
     quote! {
         const _: () = {
             #syncable
+            #replica
             #timestamped
             #mergeable
         };

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Path};
 
-use super::{bounded, spans};
+use super::{bounded, replica, spans};
 use crate::model::{Entity, Named, Reference, Strategy};
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
@@ -22,12 +22,14 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let list = targets.iter().rev().fold(quote!(()), |rest, target| quote!((#target, #rest)));
     let referred = targets.iter().map(|target| of(target, krate, "NAME"));
     let references = references(entity, &support);
+    let kept = replica::items(entity, &support);
     quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
             type Id = #ty;
             type Strategy = #strategy;
             type References = #list;
+            #kept
             const NAME: &'static str = #name;
             const ENTITY: #support::EntityInfo = #support::EntityInfo {
                 name: #name,

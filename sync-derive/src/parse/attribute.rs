@@ -179,9 +179,14 @@ impl Item {
 
     /// Notes a value where none belongs.
     pub(super) fn no_value(&self, errors: &mut Errors) {
+        self.no_value_here("above the field", errors);
+    }
+
+    /// The same, of an item that stands elsewhere than above a field.
+    pub(super) fn no_value_here(&self, place: &str, errors: &mut Errors) {
         if !matches!(self.value, Value::Nothing) {
             let name = &self.name;
-            errors.at(name, format!("`{name}` takes no value: write `#[sync({name})]` above the field"));
+            errors.at(name, format!("`{name}` takes no value: write `#[sync({name})]` {place}"));
         }
     }
 }

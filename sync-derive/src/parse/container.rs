@@ -4,14 +4,17 @@ use syn::{DeriveInput, Path, Type};
 
 use super::attribute::{Item, Items, Known, tight};
 use super::merge::OnDelete;
-use super::{endpoint, names, suggest};
+use super::{endpoint, names, suggest, version};
 use crate::errors::Errors;
-use crate::model::{BuiltIn, Strategy};
+use crate::model::{BuiltIn, Strategy, Versioned};
 
 const KNOWN: Known = Known {
-    names: &["endpoint", "conflict", "name", "on_delete", "crate"],
+    names: &["endpoint", "conflict", "name", "replica", "version", "upgrade", "on_delete", "crate"],
     elsewhere: &[
-        (&["id", "updated_at", "references", "merge", "merge_with", "group"], "the field that it is said of"),
+        (
+            &["id", "updated_at", "references", "index", "merge", "merge_with", "group"],
+            "the field that it is said of",
+        ),
         (&["entities"], "the struct that derives `Schema`"),
     ],
     example: "endpoint = \"/…\", conflict = …",
@@ -25,6 +28,10 @@ pub(super) struct Container {
     /// `None` when it is missing or wrong.
     pub(super) strategy: Option<Strategy>,
     pub(super) on_delete: Option<OnDelete>,
+    pub(super) replica: bool,
+    pub(super) version: Option<Versioned>,
+    /// Whether all of it could be read.
+    pub(super) whole: bool,
 }
 
 impl Container {
@@ -41,6 +48,12 @@ impl Container {
             endpoint: endpoint.and_then(|item| path(item, errors)).unwrap_or_default(),
             strategy: conflict.and_then(|item| strategy(item, errors)),
             on_delete: items.get("on_delete").and_then(|item| OnDelete::parse(item, errors)),
+            replica: items.get("replica").is_some_and(|item| {
+                item.no_value_here("above the struct", errors);
+                true
+            }),
+            version: version::parse(&items, errors),
+            whole: items.whole,
         }
     }
 }

@@ -8,9 +8,12 @@ use crate::errors::Errors;
 use crate::model::Reference;
 
 const KNOWN: Known = Known {
-    names: &["id", "updated_at", "references", "merge", "merge_with", "group"],
+    names: &["id", "updated_at", "references", "index", "merge", "merge_with", "group"],
     elsewhere: &[
-        (&["endpoint", "conflict", "name", "on_delete", "crate"], "the `#[sync(…)]` above the struct"),
+        (
+            &["endpoint", "conflict", "name", "replica", "version", "upgrade", "on_delete", "crate"],
+            "the `#[sync(…)]` above the struct",
+        ),
         (&["entities"], "the struct that derives `Schema`"),
     ],
     example: "id",
@@ -20,9 +23,12 @@ const KNOWN: Known = Known {
 const OF_PART: Known = Known {
     names: &["updated_at", "merge", "merge_with", "group"],
     elsewhere: &[
-        (&["id", "references"], "a field of the struct that derives `Syncable`"),
+        (&["id", "references", "index"], "a field of the struct that derives `Syncable`"),
         (&["on_delete", "crate"], "the `#[sync(…)]` above the struct"),
-        (&["endpoint", "conflict", "name", "entities"], "the struct that derives `Syncable` or `Schema`"),
+        (
+            &["endpoint", "conflict", "name", "replica", "version", "upgrade", "entities"],
+            "the struct that derives `Syncable` or `Schema`",
+        ),
     ],
     example: "merge = …",
 };
@@ -32,6 +38,7 @@ pub(super) struct Marks {
     pub(super) id: Option<Ident>,
     pub(super) updated_at: Option<Ident>,
     target: Option<Path>,
+    pub(super) index: Option<Ident>,
     pub(super) merge: MergeMarks,
     /// Whether all of it could be read.
     pub(super) whole: bool,
@@ -45,11 +52,11 @@ impl Marks {
             item.no_value(errors);
             Some(item.name.clone())
         };
-        let (id, updated_at) = (mark("id"), mark("updated_at"));
+        let (id, updated_at, index) = (mark("id"), mark("updated_at"), mark("index"));
         let references = items.get("references");
         let target = references.and_then(|item| item.value("the entity that is referred to", "Note", errors));
         let merge = MergeMarks::parse(&items, errors);
-        Self { id, updated_at, target, merge, whole: items.whole }
+        Self { id, updated_at, target, index, merge, whole: items.whole }
     }
 
     /// What stands on a field of a struct that derives `Mergeable` on its own.
@@ -60,7 +67,7 @@ impl Marks {
             item.name.clone()
         });
         let merge = MergeMarks::parse(&items, errors);
-        Self { id: None, updated_at, target: None, merge, whole: items.whole }
+        Self { id: None, updated_at, target: None, index: None, merge, whole: items.whole }
     }
 
     pub(super) fn reference(&self, field: &Field) -> Option<Reference> {

@@ -4,12 +4,14 @@ mod attribute;
 mod container;
 mod endpoint;
 mod field;
+pub(crate) mod index;
 mod merge;
 mod names;
 mod part;
 mod policy;
 mod schema;
 mod suggest;
+mod version;
 
 use syn::{Data, DeriveInput, Field, Fields, Ident};
 
@@ -53,6 +55,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         };
         merge::merging(input, &marked, &meanings, container.on_delete.as_ref(), errors)
     });
+    let indexed = index::indexed(&container, &marked, rename_all, errors);
     let possible = input.generics.lifetimes().next().is_none() && !matches!(input.data, Data::Union(_));
     possible.then(|| Entity {
         ident: input.ident.clone(),
@@ -64,6 +67,9 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         id,
         updated_at,
         references: marked.iter().filter_map(|(field, marks)| marks.reference(field)).collect(),
+        replica: container.replica,
+        indexed,
+        version: container.version,
         merging,
     })
 }

@@ -12,9 +12,12 @@ use crate::model::Schema;
 const KNOWN: Known = Known {
     names: &["entities", "crate"],
     elsewhere: &[
-        (&["endpoint", "conflict", "name", "on_delete"], "the struct that derives `Syncable`"),
         (
-            &["id", "updated_at", "references", "merge", "merge_with", "group"],
+            &["endpoint", "conflict", "name", "replica", "version", "upgrade", "on_delete"],
+            "the struct that derives `Syncable`",
+        ),
+        (
+            &["id", "updated_at", "references", "index", "merge", "merge_with", "group"],
             "a field of the struct that derives `Syncable`",
         ),
     ],

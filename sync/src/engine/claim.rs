@@ -61,6 +61,15 @@ pub(crate) fn claim(
                 continue;
             }
             moved = true;
+            // What waited for a later version of the program is sent as that writes it.
+            let record = match ledger.upgraded(&name, record) {
+                Err(damaged @ StorageError::Row { .. }) => {
+                    under_way.insert(name);
+                    claims.damaged.push(damaged);
+                    continue;
+                }
+                upgraded => upgraded?,
+            };
             let after = match hold(ledger, known, &name, &record)? {
                 Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
                 None => launch(record.clone(), now),

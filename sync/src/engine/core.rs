@@ -1,12 +1,12 @@
 //! What the parts of an engine share: the storage, the remote, the entities, and how it is doing.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
+use super::entities::Entities;
 use super::ledger::{Changes, Ledger, Tally, readable};
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
@@ -15,7 +15,7 @@ use super::reconcile::Consequence;
 use super::settings::{Settings, after};
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
-use crate::error::{Error, SyncError};
+use crate::error::{Chain, Error, SyncError};
 use crate::record::{Principal, RecordRef, Rounds, Stamp};
 use crate::remote::Remote;
 use crate::report::SyncReport;
@@ -27,7 +27,7 @@ use crate::telemetry::{Announcer, SyncEvent};
 pub(crate) struct Core {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) remote: Arc<dyn Remote>,
-    pub(crate) ports: Vec<Arc<dyn EntityPort>>,
+    pub(crate) entities: Arc<Entities>,
     pub(crate) principal: Principal,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -41,8 +41,6 @@ pub(crate) struct Core {
     /// One call of the user's handlers at a time: its one permit is held while a handler runs.
     pub(crate) handlers: Semaphore,
     pub(crate) status: watch::Sender<Status>,
-    /// The names of the entities that refer to others, or are referred to.
-    pub(crate) linked: Arc<HashSet<&'static str>>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) pause: Mutex<Option<Pause>>,
@@ -69,7 +67,7 @@ impl Core {
     }
 
     pub(crate) fn port(&self, entity: &str) -> Option<&Arc<dyn EntityPort>> {
-        self.ports.iter().find(|port| port.info().name == entity)
+        self.entities.port(entity)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -83,11 +81,11 @@ impl Core {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut Ledger<'_>) -> Result<R, E> + Send + 'static,
     {
-        let linked = Arc::clone(&self.linked);
+        let entities = Arc::clone(&self.entities);
         let everybody = Principal::default();
         let principal = if planted!(EverybodysQueue) { &everybody } else { &self.principal };
         let (result, changes) = storage::transact(&*self.storage, principal, move |tx| {
-            let mut ledger = Ledger::new(tx, &linked);
+            let mut ledger = Ledger::new(tx, &entities);
             let result = work(&mut ledger)?;
             Ok::<_, E>((result, ledger.into_changes()))
         })
@@ -107,7 +105,7 @@ impl Core {
     pub(crate) fn count(&self, changes: Changes) {
         let total = {
             let mut tally = self.tally();
-            tally.apply(changes);
+            tally.apply(&changes);
             tally.total()
         };
         self.status.send_if_modified(|status| {
@@ -272,20 +270,5 @@ impl Stamper {
     pub(crate) fn stamp(&self) -> Stamp {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         Stamp { id: self.chance.operation_id(self.now), seq, now: self.now, rounds: self.rounds }
-    }
-}
-
-/// An error with its causes, in one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -283,7 +283,7 @@ async fn sync(
     {
         return Ok(Some(reason));
     }
-    for port in &core.ports {
+    for port in core.entities.iter() {
         if wanted.pull.includes(port.info().name)
             && !core.is_closing()
             && let Some(reason) = pull(core, port, report).await?

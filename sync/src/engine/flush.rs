@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
     fn new(core: &'a Arc<Core>) -> Self {
         Self {
             core,
-            known: Arc::new(core.ports.iter().map(|port| port.info().name).collect()),
+            known: Arc::new(core.entities.iter().map(|port| port.info().name).collect()),
             gate: Arc::new(Gate::new(core.settings.max_in_flight)),
             attempts: JoinSet::new(),
             under_way: HashMap::new(),

@@ -1,16 +1,19 @@
 //! A transaction that keeps count: every write of a record by the engine goes through here.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::entities::{Entities, index};
+use super::port::EntityPort;
 use crate::record::{EntityName, Lane, Record, RecordRef};
-use crate::storage::{Counts, StorageError, Transaction};
+use crate::storage::{Counts, IndexEntry, StorageError, Transaction};
 
 /// A storage transaction, and what it changes about the counts.
 pub(crate) struct Ledger<'a> {
     pub(crate) tx: &'a mut dyn Transaction,
-    linked: &'a HashSet<&'static str>,
+    entities: &'a Entities,
     changes: Changes,
 }
 
@@ -32,16 +35,36 @@ pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, St
 
 /// How a transaction changes the counts; to be applied once it is durable.
 #[derive(Debug, Default)]
-pub(crate) struct Changes(BTreeMap<EntityName, (i64, i64)>);
+pub(crate) struct Changes {
+    counts: BTreeMap<EntityName, (i64, i64)>,
+    /// The records of replicas that were written.
+    pub(crate) touched: Vec<Touched>,
+}
+
+/// A record of a replica that was written.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    pub(crate) name: RecordRef,
+    /// By what it is found now; `None` when there is nothing of it to see.
+    pub(crate) entries: Option<Vec<IndexEntry>>,
+}
 
 impl<'a> Ledger<'a> {
-    /// `linked` names the entities that refer to others, or are referred to.
-    pub(crate) fn new(tx: &'a mut dyn Transaction, linked: &'a HashSet<&'static str>) -> Self {
-        Self { tx, linked, changes: Changes::default() }
+    pub(crate) fn new(tx: &'a mut dyn Transaction, entities: &'a Entities) -> Self {
+        Self { tx, entities, changes: Changes::default() }
     }
 
+    /// A record, as this version of the program writes it.
     pub(crate) fn record(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
-        Ok(self.tx.record(name)?.unwrap_or_default())
+        match self.tx.record(name)? {
+            Some(record) => self.entities.upgraded(name, record),
+            None => Ok(Record::default()),
+        }
+    }
+
+    /// A record that was listed, as this version of the program writes it.
+    pub(crate) fn upgraded(&self, name: &RecordRef, record: Record) -> Result<Record, StorageError> {
+        self.entities.upgraded(name, record)
     }
 
     /// What can be sent, without those in `except`. A row that cannot be read holds back itself and nothing else: it is added to
@@ -77,9 +100,14 @@ impl<'a> Ledger<'a> {
         }
         self.tx.put(name, after)?;
         let (was, is) = (weight(before.lane()), weight(after.lane()));
-        let counts = self.changes.0.entry(name.entity.clone()).or_default();
+        let counts = self.changes.counts.entry(name.entity.clone()).or_default();
         counts.0 += is.0 - was.0;
         counts.1 += is.1 - was.1;
+        if let Some(port) = self.entities.replica(&name.entity) {
+            let (port, moved) = (Arc::clone(port), before.view() != after.view());
+            let entries = index(&*port, name, after.view());
+            self.show(&*port, name, after.view().is_some().then_some(entries), moved)?;
+        }
         let waiting = |record: &Record| record.oldest_waiting().map(|waiting| waiting.id);
         let advanced =
             waiting(before) != waiting(after) || (!before.admits_children() && after.admits_children());
@@ -89,8 +117,43 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
+    /// Writes a record of which nothing is known but what the server has, with no regard to what it was before.
+    pub(crate) fn put_pulled(
+        &mut self,
+        port: &dyn EntityPort,
+        name: &RecordRef,
+        record: &Record,
+        entries: Vec<IndexEntry>,
+    ) -> Result<(), StorageError> {
+        self.tx.put(name, record)?;
+        if port.keeps() {
+            self.show(port, name, record.view().is_some().then_some(entries), true)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Has a record of a replica found where it belongs now, and those who watch told of it.
+    fn show(
+        &mut self,
+        port: &dyn EntityPort,
+        name: &RecordRef,
+        entries: Option<Vec<IndexEntry>>,
+        moved: bool,
+    ) -> Result<(), StorageError> {
+        if moved && port.indexes() {
+            self.tx.set_index(name, entries.as_deref().unwrap_or_default())?;
+        }
+        self.changes.touched.push(Touched { name: name.clone(), entries });
+        Ok(())
+    }
+
+    pub(crate) fn entities(&self) -> &'a Entities {
+        self.entities
+    }
+
     pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
-        self.linked.contains(entity.as_str())
+        self.entities.is_linked(entity)
     }
 
     pub(crate) fn into_changes(self) -> Changes {
@@ -101,11 +164,12 @@ impl<'a> Ledger<'a> {
 impl Changes {
     #[cfg(feature = "sqlite")]
     pub(crate) fn add(&mut self, later: Self) {
-        for (entity, (waiting, parked)) in later.0 {
-            let counts = self.0.entry(entity).or_default();
+        for (entity, (waiting, parked)) in later.counts {
+            let counts = self.counts.entry(entity).or_default();
             counts.0 += waiting;
             counts.1 += parked;
         }
+        self.touched.extend(later.touched);
     }
 }
 
@@ -135,9 +199,9 @@ impl Tally {
         )
     }
 
-    pub(crate) fn apply(&mut self, changes: Changes) {
-        for (entity, (waiting, parked)) in changes.0 {
-            let counts = self.0.entry(entity).or_default();
+    pub(crate) fn apply(&mut self, changes: &Changes) {
+        for (entity, (waiting, parked)) in &changes.counts {
+            let counts = self.0.entry(entity.clone()).or_default();
             counts.0 += waiting;
             counts.1 += parked;
         }

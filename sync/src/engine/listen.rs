@@ -63,7 +63,7 @@ impl Hinted {
 /// The entities of which something was hinted at that this device does not have yet: its own writes come back, too.
 pub(crate) async fn unknown(core: &Core, hints: Hints) -> Result<BTreeSet<&'static str>, StorageError> {
     let known: BTreeMap<_, _> =
-        core.ports.iter().map(|port| (port.info().name, port.info().entity_name())).collect();
+        core.entities.iter().map(|port| (port.info().name, port.info().entity_name())).collect();
     core.transact(move |ledger| {
         let mut unknown = BTreeSet::new();
         for (entity, hinted) in hints {
@@ -98,7 +98,7 @@ pub(crate) async fn unknown(core: &Core, hints: Hints) -> Result<BTreeSet<&'stat
 /// storage at once.
 pub(crate) fn listen(core: &Core, inbox: &Arc<Inbox>) -> JoinSet<()> {
     let mut listeners = JoinSet::new();
-    for port in &core.ports {
+    for port in core.entities.iter() {
         let listener = Listener {
             remote: Arc::clone(&core.remote),
             entity: port.info(),

@@ -87,10 +87,15 @@ pub(crate) async fn apply(
     }
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
+    if port.keeps() {
+        // There is nobody to be told.
+        told.everything = Some(Shown::AsPulled);
+    }
     let turn = core.turn().await;
     loop {
         let writing = Writing {
             entity: entity.clone(),
+            port: Arc::clone(port),
             page: Arc::clone(&read.page),
             told: told.clone(),
             covers: covers.clone(),
@@ -201,6 +206,7 @@ enum Written {
 /// One transaction over a page.
 struct Writing {
     entity: EntityName,
+    port: Arc<dyn EntityPort>,
     page: Arc<dyn TypedPage>,
     told: Told,
     covers: Covers,
@@ -261,7 +267,7 @@ impl Writing {
     fn put_as_pulled(&self, ledger: &mut Ledger<'_>) -> Result<(), Trouble> {
         for index in 0..self.page.len() {
             let record = Record { base: self.page.base(index)?, ..Record::default() };
-            ledger.tx.put(&self.name(index), &record)?;
+            ledger.put_pulled(&*self.port, &self.name(index), &record, self.page.index(index))?;
         }
         Ok(())
     }

@@ -6,16 +6,33 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
+use super::entities::Shape;
 use crate::entity::EntityInfo;
 use crate::error::HandlerError;
 use crate::record::{Base, Decision, Dispute, Payload, RecordKey, Rules, ServerCopy};
 use crate::remote::PageItem;
+use crate::storage::IndexEntry;
 
 /// One entity of the schema, with its handlers.
 pub(crate) trait EntityPort: Send + Sync + 'static {
     fn info(&self) -> &'static EntityInfo;
 
     fn rules(&self) -> Rules;
+
+    /// What of the struct's shape the storage depends on.
+    fn shape(&self) -> Shape;
+
+    /// Whether the records are kept to be read, and nobody has to be told of them.
+    fn keeps(&self) -> bool;
+
+    /// Whether the records are kept and can be found by a field.
+    fn indexes(&self) -> bool;
+
+    /// The values of a record's indexed fields.
+    fn index(&self, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError>;
+
+    /// The payload as this version of the program writes it; `None` when it did.
+    fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError>;
 
     /// Reads one record as the server sent it.
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable>;
@@ -75,6 +92,9 @@ pub(crate) trait TypedPage: Send + Sync + 'static {
 
     /// What is kept of it when no local edit waits.
     fn base(&self, index: usize) -> Result<Option<Base>, HandlerError>;
+
+    /// The values of an item's indexed fields.
+    fn index(&self, index: usize) -> Vec<IndexEntry>;
 
     /// Hands items to `OnPull`.
     fn deliver<'a>(

@@ -92,6 +92,13 @@ impl Write {
         }
     }
 
+    fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Create(payload) | Self::Update(payload) | Self::Overwrite(payload) => Some(payload),
+            Self::Delete => None,
+        }
+    }
+
     /// One word for logs and events.
     #[must_use]
     pub fn verb(&self) -> &'static str {
@@ -140,6 +147,10 @@ pub struct Intention {
 const MOST_ECHOES: usize = 8;
 
 impl Intention {
+    fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        self.write.payload_mut().into_iter().chain(self.echoes.iter_mut().flatten())
+    }
+
     /// What this operation, and those before it, may have left on the server if it was sent.
     fn may_have_left(self) -> Vec<Option<Payload>> {
         if planted!(EchoIsForgotten) {
@@ -216,6 +227,13 @@ impl ParkReason {
             Self::Deferred { remote } => Some(remote),
         }
     }
+
+    fn seen_mut(&mut self) -> Option<&mut ServerCopy> {
+        match self {
+            Self::Refused { seen, .. } | Self::Exhausted { seen, .. } => seen.as_mut(),
+            Self::Deferred { remote } => Some(remote),
+        }
+    }
 }
 
 /// A refusal, as the server put it.
@@ -275,6 +293,13 @@ impl ServerCopy {
     /// The value; `None` when it does not exist.
     #[must_use]
     pub fn value(&self) -> Option<&Payload> {
+        match self {
+            Self::Present { value, .. } => Some(value),
+            Self::Deleted => None,
+        }
+    }
+
+    fn value_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::Present { value, .. } => Some(value),
             Self::Deleted => None,
@@ -378,6 +403,27 @@ impl Record {
             .as_ref()
             .or(self.flight.as_ref().map(|flight| &flight.intention))
             .or(self.parked.as_ref().map(|parked| &parked.intention))
+    }
+
+    /// How the record looks on this device: the newest local edit, or else what the server has. `None` when it is deleted
+    /// here, and when the server's value is not kept.
+    #[must_use]
+    pub fn view(&self) -> Option<&Payload> {
+        match self.newest() {
+            Some(newest) => newest.write.payload(),
+            None => self.base.as_ref()?.value.as_ref(),
+        }
+    }
+
+    /// Every payload but that of a flight, which is frozen: for bringing them up to date.
+    pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        let base = self.base.iter_mut().filter_map(|base| base.value.as_mut());
+        let (parked, seen) = match &mut self.parked {
+            Some(parked) => (Some(&mut parked.intention), parked.reason.seen_mut()),
+            None => (None, None),
+        };
+        let intentions = self.queued.iter_mut().chain(parked);
+        base.chain(intentions.flat_map(Intention::payloads_mut)).chain(seen.and_then(ServerCopy::value_mut))
     }
 
     /// The oldest local edit that waits to be sent; parked ones do not.

@@ -1,5 +1,6 @@
-//! A record's JSON text, kept as it is.
+//! A record's JSON text, kept as it is, and which version of the entity's struct wrote it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,8 +12,29 @@ use serde_json::value::RawValue;
 use super::Rules;
 
 /// The JSON text of one record, checked to be JSON and otherwise untouched. Cloning shares the text.
+///
+/// It is stored as it is, unless a later version of the entity's struct than the first wrote it: then as
+/// `{"sync:version":2,"record":…}`.
 #[derive(Clone)]
-pub struct Payload(Arc<RawValue>);
+pub struct Payload {
+    text: Arc<RawValue>,
+    version: u32,
+}
+
+/// The version of a struct that says nothing of versions.
+const FIRST: u32 = 1;
+
+/// How a payload begins that is not stored as it is.
+const MARK: &str = "{\"sync:version\":";
+
+/// A payload with its version, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Marked<'a> {
+    #[serde(rename = "sync:version")]
+    version: u32,
+    #[serde(borrow)]
+    record: &'a RawValue,
+}
 
 impl Payload {
     /// The JSON of a value.
@@ -20,7 +42,47 @@ impl Payload {
     /// # Errors
     /// When the type's `Serialize` fails, for instance on a map whose keys are no strings.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
-        serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
+        serde_json::value::to_raw_value(value).map(Self::first)
+    }
+
+    fn first(text: Box<RawValue>) -> Self {
+        Self { text: text.into(), version: FIRST }
+    }
+
+    /// Says which version of the entity's struct this is a record of.
+    #[must_use]
+    pub fn of_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The version of the entity's struct that wrote it.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The text to store, which says the version as well.
+    ///
+    /// # Errors
+    /// None that is known: text that is JSON can be written into JSON.
+    pub fn to_stored(&self) -> serde_json::Result<Cow<'_, str>> {
+        let text = self.as_str();
+        if self.version == FIRST && !text.starts_with(MARK) {
+            return Ok(Cow::Borrowed(text));
+        }
+        serde_json::to_string(&Marked { version: self.version, record: &self.text }).map(Cow::Owned)
+    }
+
+    /// Reads what [`to_stored`](Self::to_stored) wrote.
+    ///
+    /// # Errors
+    /// When the text is not one JSON value.
+    pub fn from_stored(text: &str) -> serde_json::Result<Self> {
+        if !text.starts_with(MARK) {
+            return Self::from_json(text);
+        }
+        let Marked { version, record } = serde_json::from_str(text)?;
+        Ok(Self { text: record.to_owned().into(), version })
     }
 
     /// Takes JSON text over.
@@ -28,7 +90,7 @@ impl Payload {
     /// # Errors
     /// When the text is not one JSON value.
     pub fn from_json(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str::<Box<RawValue>>(text).map(|raw| Self(raw.into()))
+        serde_json::from_str::<Box<RawValue>>(text).map(Self::first)
     }
 
     /// Reads the text as a type.
@@ -42,7 +104,7 @@ impl Payload {
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        self.text.get()
     }
 
     /// Whether two records say the same: equal as JSON, whatever the order of their members, and leaving out
@@ -80,12 +142,61 @@ impl Eq for Payload {}
 
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        let stored = self.to_stored().map_err(serde::ser::Error::custom)?;
+        match stored {
+            Cow::Borrowed(_) => self.text.serialize(serializer),
+            Cow::Owned(text) => {
+                RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+            }
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        if text.get().starts_with(MARK) {
+            return Self::from_stored(text.get()).map_err(serde::de::Error::custom);
+        }
+        Ok(Self::first(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(payload: &Payload) -> Payload {
+        let stored = payload.to_stored().expect("it can be stored");
+        let inside = serde_json::to_string(&[payload]).expect("it can be part of JSON");
+        assert_eq!(inside, format!("[{stored}]"));
+        let [read]: [Payload; 1] = serde_json::from_str(&inside).expect("it can be read inside of JSON");
+        let again = Payload::from_stored(&stored).expect("it can be read");
+        assert_eq!((read.as_str(), read.version()), (again.as_str(), again.version()));
+        again
+    }
+
+    #[test]
+    fn the_first_version_is_stored_as_it_is() {
+        let payload = Payload::from_json("{\"b\": 1.50}").expect("it is JSON");
+        assert_eq!(payload.to_stored().expect("it can be stored"), "{\"b\": 1.50}");
+        assert_eq!((round(&payload).as_str(), round(&payload).version()), ("{\"b\": 1.50}", 1));
+    }
+
+    #[test]
+    fn a_later_version_is_stored_with_its_number() {
+        let payload = Payload::from_json("{\"b\": 1.50}").expect("it is JSON").of_version(3);
+        assert_eq!(
+            payload.to_stored().expect("it can be stored"),
+            "{\"sync:version\":3,\"record\":{\"b\": 1.50}}"
+        );
+        assert_eq!((round(&payload).as_str(), round(&payload).version()), ("{\"b\": 1.50}", 3));
+    }
+
+    #[test]
+    fn a_record_that_looks_like_a_stored_one_is_told_apart() {
+        let text = "{\"sync:version\":7,\"record\":null}";
+        let payload = Payload::from_json(text).expect("it is JSON");
+        assert_eq!((round(&payload).as_str(), round(&payload).version()), (text, 1));
     }
 }

@@ -11,16 +11,19 @@ use tokio::sync::{Semaphore, watch};
 use super::{Engine, Registry};
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::connectivity::{AlwaysOnline, Connectivity};
+use crate::engine::claim;
 use crate::engine::core::Core;
-use crate::engine::ledger::{Tally, readable};
+use crate::engine::entities::Entities;
+use crate::engine::ledger::{Ledger, Tally, readable};
 use crate::engine::pause::{self, Pause};
 use crate::engine::settings::{RetryPolicy, Settings};
+use crate::engine::shapes;
 use crate::entity::Schema;
 use crate::error::Error;
-use crate::record::{EntityName, Principal};
+use crate::record::Principal;
 use crate::remote::Remote;
 use crate::status::Status;
-use crate::storage::{self, Storage, StorageError};
+use crate::storage::{self, Storage};
 use crate::telemetry::{Announcer, Telemetry};
 
 /// Settings of an [`Engine`], all of them optional. From [`Engine::builder`].
@@ -132,13 +135,8 @@ impl<S: Schema> EngineBuilder<S> {
             }
         }
         let lock = self.storage.lock()?;
-        let listed = ports.iter().map(|port| port.info().entity_name()).collect();
-        let recovered = recover(&*self.storage, &self.principal, listed).await?;
-        let mut linked = HashSet::new();
-        for info in ports.iter().map(|port| port.info()).filter(|info| !info.references.is_empty()) {
-            linked.insert(info.name);
-            linked.extend(info.references.iter().copied());
-        }
+        let entities = Arc::new(Entities::new(ports));
+        let recovered = recover(&*self.storage, &self.principal, &entities).await?;
         let total = recovered.tally.total();
         let (queue_len, parked) = (total.waiting, total.parked);
         let oldest_pending = recovered.oldest.filter(|_| queue_len > 0);
@@ -152,7 +150,7 @@ impl<S: Schema> EngineBuilder<S> {
         let core = Core {
             storage: self.storage,
             remote: self.remote,
-            ports,
+            entities,
             principal: self.principal,
             settings: self.settings,
             clock: self.clock,
@@ -163,7 +161,6 @@ impl<S: Schema> EngineBuilder<S> {
             connectivity: self.connectivity,
             handlers: Semaphore::new(1),
             status: watch::Sender::new(status),
-            linked: Arc::new(linked),
             seq: Arc::new(AtomicU64::new(if planted!(NumbersStartAnew) { 0 } else { recovered.last_seq })),
             tally: Mutex::new(recovered.tally),
             pause: Mutex::new(recovered.pause),
@@ -186,10 +183,33 @@ struct Recovered {
 async fn recover(
     storage: &dyn Storage,
     principal: &Principal,
-    listed: Vec<EntityName>,
-) -> Result<Recovered, StorageError> {
+    entities: &Arc<Entities>,
+) -> Result<Recovered, Error> {
+    let (schema, all) = (Arc::clone(entities), Arc::clone(entities));
+    let stale = storage::transact(storage, principal, move |tx| {
+        shapes::compare(&mut Ledger::new(tx, &schema), &schema)
+    })
+    .await?;
+    for entity in stale {
+        let (schema, of) = (Arc::clone(entities), entity.clone());
+        storage::transact::<_, Error, _>(storage, principal, move |tx| {
+            Ok(shapes::begin(&mut Ledger::new(tx, &schema), &of)?)
+        })
+        .await?;
+        let mut after = None;
+        loop {
+            let (schema, of) = (Arc::clone(entities), entity.clone());
+            after = storage::transact::<_, Error, _>(storage, principal, move |tx| {
+                Ok(shapes::enter(&mut Ledger::new(tx, &schema), &schema, &of, after)?)
+            })
+            .await?;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
     storage::transact(storage, principal, move |tx| {
-        for marker in listed.iter().filter_map(crate::engine::claim::unlisted) {
+        for marker in all.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
         }
         let oldest = readable(tx.pending(None, None, 1))?.unwrap_or_default().pop();

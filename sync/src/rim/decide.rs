@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use super::entity::{Facts, decode, id_of};
+use super::entity::{Facts, decode, encode, id_of};
 use crate::BoxError;
 use crate::entity::Syncable;
 use crate::error::{Handler, HandlerError};
@@ -56,11 +56,9 @@ pub(super) fn decision<T: Syncable>(
             if merged != key.as_str() {
                 return Err(HandlerError::OtherRecord { entity, key: key.to_string(), merged });
             }
-            let references = record
-                .references()
-                .map_err(|source| HandlerError::Reference { entity: entity.clone(), source })?;
-            let payload = Payload::encode(&record).map_err(|source| HandlerError::Json { entity, source })?;
-            Decision::Merged(payload, references)
+            let references =
+                record.references().map_err(|source| HandlerError::Reference { entity, source })?;
+            Decision::Merged(encode(&record)?, references)
         }
     })
 }
@@ -78,7 +76,7 @@ pub(super) async fn guard<R>(
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

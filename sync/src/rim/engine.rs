@@ -121,7 +121,7 @@ impl<S: Schema> Engine<S> {
         Self { inner: Arc::new(Inner { core, inbox, driver: Mutex::new(Some(driver)) }), schema: PhantomData }
     }
 
-    fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Core {
         &self.inner.core
     }
 
@@ -431,7 +431,8 @@ pub(crate) fn edit<T: Syncable>(
 ) -> Result<(RecordRef, Edit), Error> {
     let name = name_of::<T>(record.id())?;
     let payload = Payload::encode(record)
-        .map_err(|source| Error::Encode { record: name.clone(), source: Arc::new(source) })?;
+        .map_err(|source| Error::Encode { record: name.clone(), source: Arc::new(source) })?
+        .of_version(T::VERSION);
     let references =
         record.references().map_err(|source| Error::Id { entity: name.entity.clone(), source })?;
     Ok((name, make(payload, references)))

@@ -1,6 +1,8 @@
 //! One entity of a schema, with its handlers, as the engine sees it.
 
+use std::cmp::Ordering;
 use std::marker::PhantomData;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,12 +10,15 @@ use futures::future::BoxFuture;
 
 use super::decide;
 use super::page::{Page, Slot, change};
+use crate::engine::entities::Shape;
 use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
 use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
 use crate::error::{Error, Handler, HandlerError};
-use crate::handler::{OnPull, Pulled};
+use crate::handler::Pulled;
 use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
 use crate::remote::PageItem;
+use crate::replica::{Keeping, Outdated};
+use crate::storage::IndexEntry;
 use crate::strategy::Strategy;
 
 /// The entity `T` in the schema `S`.
@@ -37,21 +42,56 @@ impl<T: Syncable> Facts for T {}
 
 impl<S, T> EntityPort for TypedEntity<S, T>
 where
-    S: Schema + OnPull<T>,
-    T: EntityOf<S, Strategy: Strategy<S, T>>,
+    S: Schema,
+    T: EntityOf<S, Strategy: Strategy<S, T>, Keeping: Keeping<S, T>>,
 {
     fn info(&self) -> &'static EntityInfo {
         T::INFO
     }
 
     fn rules(&self) -> Rules {
-        Rules { keeps_base: T::Strategy::NEEDS_BASE, updated_at_member: T::INFO.updated_at_member }
+        let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS;
+        Rules { keeps_base, updated_at_member: T::INFO.updated_at_member }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            version: T::VERSION,
+            replica: T::Keeping::KEEPS,
+            index: T::INDEX.iter().map(|field| (*field).to_owned()).collect(),
+        }
+    }
+
+    fn keeps(&self) -> bool {
+        T::Keeping::KEEPS
+    }
+
+    fn indexes(&self) -> bool {
+        T::Keeping::KEEPS && !T::INDEX.is_empty()
+    }
+
+    fn index(&self, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError> {
+        Ok(decode::<T>(payload)?.index())
+    }
+
+    fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError> {
+        if payload.version() == T::VERSION {
+            return Ok(None);
+        }
+        let record = decode::<T>(payload)?;
+        let upgraded = RecordKey::of(record.id()).map(|key| key.to_string()).unwrap_or_default();
+        if upgraded != key.as_str() {
+            let key = key.to_string();
+            return Err(HandlerError::UpgradedToOther { entity: T::INFO.entity_name(), key, upgraded });
+        }
+        encode(&record).map(Some)
     }
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
         let (key, record) = read::<T>(body)?;
         let payload = Payload::encode(&record)
-            .map_err(|error| Unreadable { key: Some(key.clone()), reason: error.to_string() })?;
+            .map_err(|error| Unreadable { key: Some(key.clone()), reason: error.to_string() })?
+            .of_version(T::VERSION);
         Ok(ReadRecord { key, payload })
     }
 
@@ -100,22 +140,48 @@ where
         Box::pin(async move {
             let remote = copy.value().map(decode::<T>).transpose()?;
             let pulled = Pulled::new(vec![change(key, remote, shown)?], false);
-            hand_over(&*self.schema, pulled).await
+            hand_over::<S, T>(&self.schema, pulled).await
         })
     }
 }
 
-/// Calls `OnPull`, and survives its panics.
-pub(super) async fn hand_over<S: OnPull<T>, T: Syncable>(
+/// Calls `OnPull`, where the application keeps the records, and survives its panics.
+pub(super) async fn hand_over<S, T: Syncable<Keeping: Keeping<S, T>>>(
     schema: &S,
     pulled: Pulled<T>,
 ) -> Result<(), HandlerError> {
-    decide::guard(Handler::OnPull, T::INFO.entity_name(), schema.on_pull(pulled)).await
+    decide::guard(Handler::OnPull, T::INFO.entity_name(), T::Keeping::hand_over(schema, pulled)).await
 }
 
-/// Reads what is stored of a record.
+/// Reads what is stored of a record, whichever version of the program stored it.
 pub(super) fn decode<T: Syncable>(payload: &Payload) -> Result<T, HandlerError> {
-    payload.decode().map_err(|source| HandlerError::Json { entity: T::INFO.entity_name(), source })
+    let entity = || T::INFO.entity_name();
+    match payload.version().cmp(&T::VERSION) {
+        Ordering::Equal => payload.decode().map_err(|source| HandlerError::Json { entity: entity(), source }),
+        Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
+            Ok(upgraded) => upgraded.map_err(|source| HandlerError::Upgrade {
+                entity: entity(),
+                version: payload.version(),
+                source,
+            }),
+            Err(panic) => Err(HandlerError::Panicked {
+                handler: Handler::Upgrade,
+                entity: entity(),
+                message: decide::message(&*panic),
+            }),
+        },
+        Ordering::Greater => {
+            Err(HandlerError::Newer { entity: entity(), stored: payload.version(), known: T::VERSION })
+        }
+    }
+}
+
+/// Writes a record as it is stored and sent.
+pub(super) fn encode<T: Syncable>(record: &T) -> Result<Payload, HandlerError> {
+    match Payload::encode(record) {
+        Ok(payload) => Ok(payload.of_version(T::VERSION)),
+        Err(source) => Err(HandlerError::Json { entity: T::INFO.entity_name(), source }),
+    }
 }
 
 /// Reads the id that is stored of a record.
@@ -142,7 +208,7 @@ fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
 
 /// Reads a record, and takes a panic of the user's `Deserialize` for a record that cannot be read.
 fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
-    std::panic::catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
+    catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
         Err(Unreadable { key: salvage::<T>(body), reason: "reading it panicked".to_owned() })
     })
 }

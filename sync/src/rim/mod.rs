@@ -7,6 +7,7 @@ mod engine;
 mod entity;
 mod page;
 mod parked;
+mod replica;
 #[cfg(feature = "sqlite")]
 mod transaction;
 
@@ -22,7 +23,7 @@ use self::entity::TypedEntity;
 use crate::codegen_support::ReferencesIn;
 use crate::engine::port::EntityPort;
 use crate::entity::{EntityOf, Schema};
-use crate::handler::OnPull;
+use crate::replica::Keeping;
 use crate::strategy::Strategy;
 
 /// Collects the entities of a schema; the derive of [`Schema`] fills it.
@@ -41,8 +42,7 @@ impl<S: Schema> Registry<S> {
     /// Adds an entity.
     pub fn add<T>(&mut self)
     where
-        T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>>,
-        S: OnPull<T>,
+        T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>, Keeping: Keeping<S, T>>,
     {
         self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema))));
     }

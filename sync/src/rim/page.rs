@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::entity::{Facts, decode, hand_over, id_of};
+use super::entity::{decode, encode, hand_over, id_of};
 use crate::engine::port::{Shown, TypedPage};
 use crate::entity::{Schema, Syncable};
 use crate::error::HandlerError;
-use crate::handler::{Change, OnPull, Pulled};
-use crate::record::{Base, Payload, RecordKey, Rules, ServerCopy, Version};
+use crate::handler::{Change, Pulled};
+use crate::record::{Base, RecordKey, Rules, ServerCopy, Version};
+use crate::replica::Keeping;
+use crate::storage::IndexEntry;
 
 /// A readable item.
 pub(super) enum Slot<T> {
@@ -30,7 +32,7 @@ impl<S, T> Page<S, T> {
     }
 }
 
-impl<S: Schema + OnPull<T>, T: Syncable> TypedPage for Page<S, T> {
+impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
     fn len(&self) -> usize {
         self.slots.len()
     }
@@ -57,6 +59,13 @@ impl<S: Schema + OnPull<T>, T: Syncable> TypedPage for Page<S, T> {
         Ok(Some(Base { version: version.clone(), value }))
     }
 
+    fn index(&self, index: usize) -> Vec<IndexEntry> {
+        match &self.slots[index] {
+            Slot::Record { record, .. } => record.index(),
+            Slot::Deleted { .. } => Vec::new(),
+        }
+    }
+
     fn deliver<'a>(
         &'a self,
         shown: &'a [(usize, Shown)],
@@ -71,7 +80,7 @@ impl<S: Schema + OnPull<T>, T: Syncable> TypedPage for Page<S, T> {
                 };
                 changes.push(change(self.key(*index), remote, shown)?);
             }
-            hand_over(&*self.schema, Pulled::new(changes, has_more)).await
+            hand_over::<S, T>(&self.schema, Pulled::new(changes, has_more)).await
         })
     }
 }
@@ -90,8 +99,4 @@ pub(super) fn change<T: Syncable>(
             Change::Rebased { id: id_of::<T>(key)?, local, remote }
         }
     })
-}
-
-fn encode<T: Syncable>(record: &T) -> Result<Payload, HandlerError> {
-    Payload::encode(record).map_err(|source| HandlerError::Json { entity: T::INFO.entity_name(), source })
 }

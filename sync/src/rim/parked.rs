@@ -114,7 +114,7 @@ pub(super) fn state(record: &Record, blocker: Option<&Record>) -> RecordState {
     }
 }
 
-fn unreadable(name: &RecordRef, error: &HandlerError) -> Error {
+pub(super) fn unreadable(name: &RecordRef, error: &HandlerError) -> Error {
     let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     Error::Decode { record: name.clone(), reason }
 }

@@ -1,7 +1,6 @@
 //! The application's own tables and typed pushes in one SQLite transaction.
 
 use std::any::Any;
-use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use super::Engine;
 use super::engine::edit;
 use super::entity::name_of;
 use crate::engine::core::Stamper;
+use crate::engine::entities::Entities;
 use crate::engine::ledger::{Changes, Ledger};
 use crate::engine::outbox::{Withdrawn, take};
 use crate::engine::receipt::{Receipt, Receipts};
@@ -22,7 +22,7 @@ use crate::storage::sqlite::{SqliteStorage, SqliteTransaction};
 #[derive(Debug)]
 pub struct AppTransaction<'a, 'c, S> {
     transaction: &'a mut SqliteTransaction<'c>,
-    linked: &'a HashSet<&'static str>,
+    entities: &'a Entities,
     stamper: &'a Stamper,
     receipts: &'a Arc<Receipts>,
     changes: Changes,
@@ -55,7 +55,7 @@ impl<S: Schema> AppTransaction<'_, '_, S> {
     }
 
     fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        let mut ledger = Ledger::new(self.transaction, self.linked);
+        let mut ledger = Ledger::new(self.transaction, self.entities);
         let mut taken = take(&mut ledger, self.stamper, self.receipts, vec![edit])?;
         self.changes.add(ledger.into_changes());
         self.withdrawn.append(&mut taken.withdrawn);
@@ -119,13 +119,13 @@ impl SqliteStorage {
         if core.is_closing() {
             return Err(Error::ShutDown.into());
         }
-        let (linked, stamper, receipts) =
-            (Arc::clone(&core.linked), core.stamper(), Arc::clone(&core.receipts));
+        let (entities, stamper, receipts) =
+            (Arc::clone(&core.entities), core.stamper(), Arc::clone(&core.receipts));
         let result = self
             .transact_with_connection(&core.principal, move |transaction| {
                 let mut app = AppTransaction {
                     transaction,
-                    linked: &linked,
+                    entities: &entities,
                     stamper: &stamper,
                     receipts: &receipts,
                     changes: Changes::default(),

@@ -149,11 +149,11 @@ pub trait Transaction {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StorageError>;
 
-    /// How many records of an entity have a [base](Record::base). Reads no record.
+    /// How many records of an entity have a [base](Record::base) with a value.
     ///
     /// # Errors
     /// When the storage cannot be read.
-    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError>;
+    fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError>;
 
     /// Enters the values of a record's indexed fields, in place of those that it had; without any values, takes it out of the
     /// index. The engine does this for the records of a replica, with the fields that they have in this program.

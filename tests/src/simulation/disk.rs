@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
-use sync::storage::{Counts, Cursor, SetAside, StorageLock, Transaction, Work};
+use sync::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageLock, Transaction, Work};
 use sync::{MemoryStorage, Storage, StorageError};
 
 use super::faults::Fault;
@@ -137,6 +137,22 @@ impl Transaction for Spy<'_> {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StorageError> {
         self.transaction.based(entity, after, limit)
+    }
+
+    fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
+        self.transaction.kept_count(entity)
+    }
+
+    fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {
+        self.transaction.set_index(name, entries)
+    }
+
+    fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError> {
+        self.transaction.clear_index(entity)
+    }
+
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+        self.transaction.find(entity, search)
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

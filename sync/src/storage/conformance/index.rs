@@ -136,8 +136,8 @@ pub fn every_record_is_listed_by_id(subject: &Subject) {
     assert_eq!(found(&opened, Search { limit: 9, ..Search::default() }), "abcd");
     assert_eq!(found(&opened, Search { limit: 2, ..Search::default() }), "ab");
     assert_eq!(found(&opened, Search { limit: 9, after: after("b"), ..Search::default() }), "cd");
-    assert_eq!(opened.run(|tx| tx.based_count(&NOTE)), 3);
-    assert_eq!(opened.run(|tx| tx.based_count(&TASK)), 1);
+    assert_eq!(opened.run(|tx| tx.kept_count(&NOTE)), 3);
+    assert_eq!(opened.run(|tx| tx.kept_count(&TASK)), 1);
 }
 
 /// A record is where its newest values put it, and nowhere once it has none.

@@ -148,13 +148,10 @@ impl Transaction for MemoryTransaction<'_> {
         Ok(based.map(|(name, _)| name.key.clone()).take(limit).collect())
     }
 
-    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
-        let based = self
-            .account
-            .records
-            .iter()
-            .filter(|(name, record)| name.entity == *entity && record.base.is_some());
-        Ok(u64::try_from(based.count()).unwrap_or(u64::MAX))
+    fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
+        let of_entity = self.account.records.iter().filter(|(name, _)| name.entity == *entity);
+        let kept = of_entity.filter_map(|(_, record)| record.base.as_ref()?.value.as_ref());
+        Ok(u64::try_from(kept.count()).unwrap_or(u64::MAX))
     }
 
     fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {

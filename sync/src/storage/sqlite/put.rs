@@ -52,7 +52,9 @@ impl SqliteTransaction<'_> {
         match base {
             Some(base) => {
                 let version = base.version.as_ref().map(Version::as_str);
-                let value = base.value.as_ref().map(Payload::as_str);
+                let value = base.value.as_ref().map(Payload::to_stored).transpose();
+                let value = value
+                    .map_err(|error| StorageError::Row { record: name.clone(), reason: error.to_string() })?;
                 self.execute(statements::PUT_BASE, params![queue, key, version, value])?
             }
             None => self.execute(statements::FORGET_BASE, params![queue, key])?,

@@ -88,7 +88,7 @@ pub(super) fn read_base(row: &Row<'_>, name: &RecordRef) -> Result<Record, Stora
 /// Two columns: the version and the value.
 fn base(row: &Row<'_>, first: usize) -> Result<Base, String> {
     let version = text(row, first)?.map(Version::new);
-    let value = text(row, first + 1)?.map(Payload::from_json).transpose();
+    let value = text(row, first + 1)?.map(Payload::from_stored).transpose();
     Ok(Base { version, value: value.map_err(|error| format!("the base is not JSON: {error}"))? })
 }
 

@@ -115,8 +115,8 @@ pub(super) const BASED: &str = "
     SELECT key FROM sync_bases INDEXED BY sync_bases_name
     WHERE queue = ?1 AND key > coalesce(?2, '') ORDER BY key LIMIT ?3";
 
-pub(super) const BASED_COUNT: &str =
-    "SELECT count(*) FROM sync_bases INDEXED BY sync_bases_name WHERE queue = ?1";
+pub(super) const KEPT_COUNT: &str =
+    "SELECT count(value) FROM sync_bases INDEXED BY sync_bases_name WHERE queue = ?1";
 
 /// Leaves a row alone that is right already.
 pub(super) const ENTER_INDEX: &str = "
@@ -173,7 +173,7 @@ pub(super) const HOT: &[&str] = &[
     ITEMS_ASIDE,
     FORGET_ASIDE,
     BASED,
-    BASED_COUNT,
+    KEPT_COUNT,
     ENTER_INDEX,
     LEAVE_INDEX,
     CLEAR_INDEX,

@@ -159,9 +159,9 @@ impl Transaction for SqliteTransaction<'_> {
         self.all(statements::BASED, parameters, |row| rows::read_key(row, 0))
     }
 
-    fn based_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
+    fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
         let Some(queue) = self.find_queue(entity)? else { return Ok(0) };
-        let count = self.first(statements::BASED_COUNT, [queue], |row| self.number(row, 0))?;
+        let count = self.first(statements::KEPT_COUNT, [queue], |row| self.number(row, 0))?;
         Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
     }
 

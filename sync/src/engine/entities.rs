@@ -1,0 +1,90 @@
+//! The entities of the schema, as every transaction knows them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::port::EntityPort;
+use crate::record::{EntityName, Payload, Record, RecordRef};
+use crate::storage::{IndexEntry, StorageError};
+
+/// All of them, in the order of the schema.
+pub(crate) struct Entities {
+    ports: Vec<Arc<dyn EntityPort>>,
+    /// The names of those that refer to others, or are referred to.
+    linked: HashSet<&'static str>,
+}
+
+impl std::fmt::Debug for Entities {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.ports.iter().map(|port| port.info().name)).finish()
+    }
+}
+
+/// What of an entity's struct the storage depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    /// The version of the struct.
+    pub(crate) version: u32,
+    /// Whether the records are kept to be read.
+    pub(crate) replica: bool,
+    /// The names of the fields that are in the index.
+    pub(crate) index: Vec<String>,
+}
+
+impl Entities {
+    pub(crate) fn new(ports: Vec<Arc<dyn EntityPort>>) -> Self {
+        let mut linked = HashSet::new();
+        for info in ports.iter().map(|port| port.info()).filter(|info| !info.references.is_empty()) {
+            linked.insert(info.name);
+            linked.extend(info.references.iter().copied());
+        }
+        Self { ports, linked }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn EntityPort>> {
+        self.ports.iter()
+    }
+
+    pub(crate) fn port(&self, entity: &str) -> Option<&Arc<dyn EntityPort>> {
+        self.ports.iter().find(|port| port.info().name == entity)
+    }
+
+    /// The entity, if its records are kept to be read.
+    pub(crate) fn replica(&self, entity: &EntityName) -> Option<&Arc<dyn EntityPort>> {
+        self.port(entity.as_str()).filter(|port| port.keeps())
+    }
+
+    pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
+        self.linked.contains(entity.as_str())
+    }
+
+    /// Brings what an earlier version of the program stored up to date. A flight stays as it was sent.
+    ///
+    /// # Errors
+    /// [`StorageError::Row`] when the program cannot read it any more.
+    pub(crate) fn upgraded(&self, name: &RecordRef, mut record: Record) -> Result<Record, StorageError> {
+        let Some(port) = self.port(name.entity.as_str()) else { return Ok(record) };
+        for payload in record.payloads_mut() {
+            match port.upgraded(&name.key, payload) {
+                Ok(None) => {}
+                Ok(Some(upgraded)) => *payload = upgraded,
+                Err(error) => {
+                    let reason = crate::error::Chain(&error).to_string();
+                    return Err(StorageError::Row { record: name.clone(), reason });
+                }
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// The values by which a record is found. One that cannot be read is found by none.
+pub(crate) fn index(port: &dyn EntityPort, name: &RecordRef, view: Option<&Payload>) -> Vec<IndexEntry> {
+    let Some(view) = view.filter(|_| port.indexes()) else { return Vec::new() };
+    port.index(view).unwrap_or_else(|error| {
+        tracing::warn!(record = %name, error = %crate::error::Chain(&error), "it cannot be found by its fields");
+        Vec::new()
+    })
+}

@@ -1,0 +1,79 @@
+//! Reading what a replica keeps: what the server has, with the edits that wait on top.
+
+use super::entities::index;
+use super::ledger::Ledger;
+use crate::record::{EntityName, Payload, Record, RecordRef};
+use crate::storage::{IndexValue, Place, Search, StorageError};
+
+/// How many pending records are looked at at once when all are counted.
+const BATCH: usize = 500;
+
+/// A record of a replica.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) view: Payload,
+    pub(crate) record: Record,
+}
+
+/// One record as it looks here.
+pub(crate) fn view(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<Payload>, StorageError> {
+    Ok(ledger.tx.record(name)?.and_then(|record| record.view().cloned()))
+}
+
+/// One record, with where it stands.
+pub(crate) fn one(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<Kept>, StorageError> {
+    let Some(record) = ledger.tx.record(name)? else { return Ok(None) };
+    Ok(record.view().cloned().map(|view| Kept { view, record }))
+}
+
+/// A page of records, and the search for the next one, if there may be one.
+pub(crate) fn page(
+    ledger: &mut Ledger<'_>,
+    entity: &EntityName,
+    search: Search,
+) -> Result<(Vec<(RecordRef, Kept)>, Option<Search>), StorageError> {
+    let keys = ledger.tx.find(entity, &search)?;
+    let more = keys.len() == search.limit;
+    let mut page = Vec::with_capacity(keys.len());
+    let mut last = None;
+    for key in keys {
+        let name = RecordRef::new(entity.clone(), key);
+        if let Some(kept) = one(ledger, &name)? {
+            page.push((name.clone(), kept));
+        }
+        last = Some(name);
+    }
+    let next = match last.filter(|_| more) {
+        Some(name) => {
+            let place = place(ledger, &search, &name)?;
+            Some(Search { after: Some(place), ..search })
+        }
+        None => None,
+    };
+    Ok((page, next))
+}
+
+/// Where a record stands in the order of a search.
+fn place(ledger: &mut Ledger<'_>, search: &Search, name: &RecordRef) -> Result<Place, StorageError> {
+    let key = name.key.clone();
+    let Some(order) = search.order else { return Ok(Place { value: IndexValue::Null, key }) };
+    let view = view(ledger, name)?;
+    let entries = ledger.entities().replica(&name.entity).map(|port| index(&**port, name, view.as_ref()));
+    let of_order = entries.into_iter().flatten().find(|entry| entry.field == order.field);
+    Ok(Place { value: of_order.map_or(IndexValue::Null, |entry| entry.value), key })
+}
+
+/// How many records there are to see: those of the server, but for those that are edited, of which each is looked at.
+pub(crate) fn count(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<u64, StorageError> {
+    let mut count = ledger.tx.kept_count(entity)?;
+    let mut after = None;
+    loop {
+        let pending = ledger.tx.pending(Some(entity), after, BATCH)?;
+        let Some((_, last)) = pending.last() else { return Ok(count) };
+        after = last.lane().seq();
+        for (_, record) in &pending {
+            let based = record.base.as_ref().is_some_and(|base| base.value.is_some());
+            count = count + u64::from(record.view().is_some()) - u64::from(based);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading the records that the engine keeps.
+
+use std::collections::VecDeque;
+
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::engine::{Engine, Pending};
+use super::entity::{Facts, decode, name_of};
+use super::parked::unreadable;
+use crate::engine::core::Core;
+use crate::engine::kept::{self, Kept};
+use crate::entity::{EntityOf, Schema, Syncable};
+use crate::error::Error;
+use crate::record::RecordRef;
+use crate::replica::{Query, Replicated};
+use crate::storage::Search;
+
+/// How many records one transaction reads when a list is asked for.
+const PAGE: usize = 500;
+
+impl<S: Schema> Engine<S> {
+    /// A record as it looks on this device: what the server has, with the edits that wait on top.
+    ///
+    /// # Errors
+    /// When the id cannot name a record, the storage fails, or what is stored cannot be read as `T`.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn get<T: EntityOf<S> + Replicated>(&self, id: &T::Id) -> Pending<'_, Option<T>> {
+        let name = name_of::<T>(id);
+        Box::pin(async move {
+            let name = name?;
+            let of = name.clone();
+            let view =
+                self.core().transact::<_, Error, _>(move |ledger| Ok(kept::view(ledger, &of)?)).await?;
+            view.map(|view| decode::<T>(&view).map_err(|error| unreadable(&name, &error))).transpose()
+        })
+    }
+
+    /// Every record, in the order of their ids. For many, [`iter`](Self::iter) holds a page at a time.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn all<T: EntityOf<S> + Replicated>(&self) -> Result<Vec<T>, Error> {
+        self.query(Query::new()).await
+    }
+
+    /// Every record, in the order of their ids, read page by page. An edit that is made meanwhile is seen where it is ahead.
+    pub fn iter<T: EntityOf<S> + Replicated>(&self) -> BoxStream<'_, Result<T, Error>> {
+        self.stream(Query::new())
+    }
+
+    /// How many records there are. Looks at those with pending edits only.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn count<T: EntityOf<S> + Replicated>(&self) -> Result<u64, Error> {
+        let entity = T::INFO.entity_name();
+        self.core().transact::<_, Error, _>(move |ledger| Ok(kept::count(ledger, &entity)?)).await
+    }
+
+    /// The records that are asked for. Up to 500 of them are read in one transaction, as they were at one moment.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn query<T: EntityOf<S> + Replicated>(
+        &self,
+        query: impl Into<Query<T>>,
+    ) -> Result<Vec<T>, Error> {
+        self.stream(query).try_collect().await
+    }
+
+    /// The records that are asked for, read page by page.
+    pub fn stream<T: EntityOf<S> + Replicated>(
+        &self,
+        query: impl Into<Query<T>>,
+    ) -> BoxStream<'_, Result<T, Error>> {
+        let pages = Pages::new(query.into());
+        let core = self.core();
+        stream::try_unfold(pages, move |mut pages| async move {
+            Ok(pages.next(core).await?.map(|record| (record, pages)))
+        })
+        .boxed()
+    }
+}
+
+/// The way through the pages of a query.
+pub(super) struct Pages<T> {
+    query: Query<T>,
+    /// `None` once the last page was read.
+    search: Option<Search>,
+    begun: bool,
+    left: usize,
+    page: VecDeque<(RecordRef, Kept)>,
+}
+
+impl<T: Replicated> Pages<T> {
+    pub(super) fn new(query: Query<T>) -> Self {
+        let left = query.limit.unwrap_or(usize::MAX);
+        Self { query, search: None, begun: false, left, page: VecDeque::new() }
+    }
+
+    /// The next record.
+    pub(super) async fn next(&mut self, core: &Core) -> Result<Option<T>, Error> {
+        let Some((name, kept)) = self.next_kept(core).await? else { return Ok(None) };
+        read::<T>(&name, &kept).map(Some)
+    }
+
+    pub(super) async fn next_kept(&mut self, core: &Core) -> Result<Option<(RecordRef, Kept)>, Error> {
+        if !self.begun {
+            self.begun = true;
+            let search = self.query.search(PAGE.min(self.left));
+            self.search = Some(search.map_err(|source| Error::Id { entity: T::INFO.entity_name(), source })?);
+        }
+        while self.page.is_empty() && self.left > 0 {
+            let Some(search) = self.search.take() else { return Ok(None) };
+            let entity = T::INFO.entity_name();
+            let (page, next) =
+                core.transact::<_, Error, _>(move |ledger| Ok(kept::page(ledger, &entity, search)?)).await?;
+            self.page = page.into();
+            self.search = next;
+        }
+        let next = self.page.pop_front().filter(|_| self.left > 0);
+        self.left = self.left.saturating_sub(1);
+        Ok(next)
+    }
+}
+
+/// Reads a record as its type.
+pub(super) fn read<T: Syncable>(name: &RecordRef, kept: &Kept) -> Result<T, Error> {
+    decode::<T>(&kept.view).map_err(|error| unreadable(name, &error))
+}

@@ -1,0 +1,6 @@
+//! Stories about the local copy that the engine keeps of an entity's records.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod device;
+mod querying;
+mod reading;

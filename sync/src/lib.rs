@@ -119,7 +119,10 @@ pub use replica::{Indexable, Outdated, Query, Replicated};
 pub use report::SyncReport;
 #[cfg(feature = "sqlite")]
 pub use rim::AppTransaction;
-pub use rim::{Deferred, Engine, EngineBuilder, Operation, Parked, Pending, RecordState};
+pub use rim::{
+    Deferred, Engine, EngineBuilder, EngineTransaction, Operation, Parked, Pending, SyncState, WatchChange,
+    WatchEvent, Watched,
+};
 pub use status::{State, Status};
 #[cfg(feature = "sqlite")]
 pub use storage::{Durability, SqliteStorage};

@@ -13,6 +13,7 @@ use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
 use super::reconcile::Consequence;
 use super::settings::{Settings, after};
+use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
 use crate::error::{Chain, Error, SyncError};
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
+    pub(crate) watches: Arc<Watches>,
     pub(crate) pause: Mutex<Option<Pause>>,
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
@@ -90,7 +92,7 @@ impl Core {
             Ok::<_, E>((result, ledger.into_changes()))
         })
         .await?;
-        self.count(changes);
+        self.count(&changes);
         Ok(result)
     }
 
@@ -102,12 +104,13 @@ impl Core {
     }
 
     /// Applies what a durable transaction changed.
-    pub(crate) fn count(&self, changes: Changes) {
+    pub(crate) fn count(&self, changes: &Changes) {
         let total = {
             let mut tally = self.tally();
-            tally.apply(&changes);
+            tally.apply(changes);
             tally.total()
         };
+        self.watches.tell(&changes.touched);
         self.status.send_if_modified(|status| {
             let changed = status.queue_len != total.waiting || status.parked != total.parked;
             status.queue_len = total.waiting;

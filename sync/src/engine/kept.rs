@@ -1,9 +1,10 @@
 //! Reading what a replica keeps: what the server has, with the edits that wait on top.
 
 use super::entities::index;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, readable};
+use super::watches;
 use crate::record::{EntityName, Payload, Record, RecordRef};
-use crate::storage::{IndexValue, Place, Search, StorageError};
+use crate::storage::{Condition, IndexValue, Place, Search, StorageError};
 
 /// How many pending records are looked at at once when all are counted.
 const BATCH: usize = 500;
@@ -13,6 +14,8 @@ const BATCH: usize = 500;
 pub(crate) struct Kept {
     pub(crate) view: Payload,
     pub(crate) record: Record,
+    /// The record that it waits for, if it does.
+    pub(crate) blocker: Option<Record>,
 }
 
 /// One record as it looks here.
@@ -23,15 +26,32 @@ pub(crate) fn view(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<P
 /// One record, with where it stands.
 pub(crate) fn one(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<Kept>, StorageError> {
     let Some(record) = ledger.tx.record(name)? else { return Ok(None) };
-    Ok(record.view().cloned().map(|view| Kept { view, record }))
+    let Some(view) = record.view().cloned() else { return Ok(None) };
+    let blocker = blocker(ledger, &record)?;
+    Ok(Some(Kept { view, record, blocker }))
+}
+
+/// The record that another one waits for. Of one that cannot be read nothing is known.
+pub(crate) fn blocker(ledger: &mut Ledger<'_>, record: &Record) -> Result<Option<Record>, StorageError> {
+    let Some(on) = &record.blocked_on else { return Ok(None) };
+    Ok(readable(ledger.tx.record(on))?.flatten())
+}
+
+/// Whether the conditions of a search hold for a record.
+pub(crate) fn fits(ledger: &Ledger<'_>, name: &RecordRef, kept: &Kept, conditions: &[Condition]) -> bool {
+    let port = ledger.entities().replica(&name.entity);
+    port.is_some_and(|port| watches::fits(conditions, &index(&**port, name, Some(&kept.view))))
 }
 
 /// A page of records, and the search for the next one, if there may be one.
+pub(crate) type Page = (Vec<(RecordRef, Kept)>, Option<Search>);
+
+/// Reads a page.
 pub(crate) fn page(
     ledger: &mut Ledger<'_>,
     entity: &EntityName,
     search: Search,
-) -> Result<(Vec<(RecordRef, Kept)>, Option<Search>), StorageError> {
+) -> Result<Page, StorageError> {
     let keys = ledger.tx.find(entity, &search)?;
     let more = keys.len() == search.limit;
     let mut page = Vec::with_capacity(keys.len());

@@ -161,18 +161,6 @@ impl<'a> Ledger<'a> {
     }
 }
 
-impl Changes {
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn add(&mut self, later: Self) {
-        for (entity, (waiting, parked)) in later.counts {
-            let counts = self.counts.entry(entity).or_default();
-            counts.0 += waiting;
-            counts.1 += parked;
-        }
-        self.touched.extend(later.touched);
-    }
-}
-
 /// What a record counts for: waiting, parked.
 fn weight(lane: Lane) -> (i64, i64) {
     match lane {

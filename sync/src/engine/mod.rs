@@ -27,3 +27,4 @@ pub(crate) mod settings;
 pub(crate) mod shapes;
 pub(crate) mod sweep;
 pub(crate) mod to_its_end;
+pub(crate) mod watches;

@@ -192,7 +192,7 @@ pub struct Parked {
 }
 
 /// Why an operation is parked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParkReason {
     /// The server refused it for good.
@@ -237,7 +237,7 @@ impl ParkReason {
 }
 
 /// A refusal, as the server put it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refusal {
     /// The HTTP status, or what a remote that is no HTTP uses in its place.
     pub status: u16,
@@ -257,7 +257,7 @@ impl std::fmt::Display for Refusal {
 }
 
 /// Problem details of an HTTP answer (RFC 9457, section 3).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Problem {
     /// A URI that names the kind of problem.
@@ -275,7 +275,7 @@ pub struct Problem {
 }
 
 /// A record as the server was seen to have it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerCopy {
     /// It exists.

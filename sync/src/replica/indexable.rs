@@ -152,8 +152,8 @@ mod tests {
         assert!("Z".index_value() < "a".index_value());
         let time = |nanos| DateTime::from_timestamp(1_800_000_000, nanos).map(|time| time.index_value());
         assert!(time(0) < time(1) && time(1) < time(500_000_000));
-        let east = DateTime::parse_from_rfc3339("2026-01-01T01:00:00+02:00").map(|time| time.index_value());
-        let west = DateTime::parse_from_rfc3339("2025-12-31T20:00:00-03:30").map(|time| time.index_value());
+        let moment = |text| DateTime::parse_from_rfc3339(text).expect("a time").index_value();
+        let (east, west) = (moment("2026-01-01T01:00:00+02:00"), moment("2025-12-31T20:00:00-03:30"));
         assert!(east < west, "half an hour before");
     }
 }

@@ -79,6 +79,10 @@ impl<T> Query<T> {
         self
     }
 
+    pub(crate) fn is_after(&self) -> bool {
+        self.after.is_some()
+    }
+
     /// The first page of the search.
     pub(crate) fn search(&self, limit: usize) -> Result<Search, IdError> {
         let after = self.after.clone().transpose()?;

@@ -163,6 +163,7 @@ impl<S: Schema> EngineBuilder<S> {
             status: watch::Sender::new(status),
             seq: Arc::new(AtomicU64::new(if planted!(NumbersStartAnew) { 0 } else { recovered.last_seq })),
             tally: Mutex::new(recovered.tally),
+            watches: Arc::default(),
             pause: Mutex::new(recovered.pause),
             given_up: Arc::default(),
             closing: watch::Sender::new(false),

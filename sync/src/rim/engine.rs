@@ -12,10 +12,11 @@ use tokio::task::JoinHandle;
 use super::builder::EngineBuilder;
 use super::decide;
 use super::entity::{Facts, name_of};
-use super::parked::{Deferred, Parked, RecordState, deferred, parked, state};
+use super::parked::{Deferred, Parked, SyncState, deferred, parked, state};
 use crate::engine::core::Core;
 use crate::engine::driver::drive;
 use crate::engine::inbox::{Inbox, Pulls, Wanted};
+use crate::engine::kept;
 use crate::engine::receipt::Receipt;
 use crate::engine::settings::AutoSync;
 use crate::engine::to_its_end::ToItsEnd;
@@ -125,6 +126,10 @@ impl<S: Schema> Engine<S> {
         &self.inner.core
     }
 
+    pub(super) fn shared(&self) -> &Arc<Core> {
+        &self.inner.core
+    }
+
     // --- edits ---
 
     /// Takes a record into the queue: as an update when the server is known to have it or it is queued already, as a
@@ -176,10 +181,11 @@ impl<S: Schema> Engine<S> {
     }
 
     /// Changes the queue: to the end, whether anybody waits for it or not, and the background hears of it.
-    fn change<R, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> ToItsEnd<Result<R, Error>>
+    pub(super) fn change<R, E, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> ToItsEnd<Result<R, E>>
     where
         R: Send + 'static,
-        F: Future<Output = Result<R, Error>> + Send + 'static,
+        E: Send + 'static,
+        F: Future<Output = Result<R, E>> + Send + 'static,
     {
         let (work, inbox) = (work(Arc::clone(&self.inner.core)), Arc::clone(&self.inner.inbox));
         ToItsEnd::new(async move {
@@ -256,12 +262,12 @@ impl<S: Schema> Engine<S> {
     ///
     /// # Errors
     /// When the id cannot name a record, or the storage fails.
-    pub async fn state_of<T: EntityOf<S>>(&self, id: &T::Id) -> Result<RecordState, Error> {
+    pub async fn sync_state<T: EntityOf<S>>(&self, id: &T::Id) -> Result<SyncState, Error> {
         let name = name_of::<T>(id)?;
         self.core()
             .transact(move |ledger| {
                 let record = ledger.record(&name)?;
-                let blocker = record.blocked_on.as_ref().map(|name| ledger.record(name)).transpose()?;
+                let blocker = kept::blocker(ledger, &record)?;
                 Ok(state(&record, blocker.as_ref()))
             })
             .await
@@ -416,11 +422,6 @@ impl<S: Schema> Engine<S> {
             // It ends at its next await; then nothing of it holds the storage any more.
             let _ = driver.await;
         }
-    }
-
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn parts(&self) -> (&Arc<Core>, impl FnOnce() + '_) {
-        (&self.inner.core, || self.inner.inbox.pushed())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod builder;
 mod decide;
+mod edits;
 mod engine;
 mod entity;
 mod page;
@@ -10,14 +11,17 @@ mod parked;
 mod replica;
 #[cfg(feature = "sqlite")]
 mod transaction;
+mod watch;
 
 use std::sync::Arc;
 
 pub use self::builder::EngineBuilder;
+pub use self::edits::EngineTransaction;
 pub use self::engine::{Engine, Operation, Pending};
-pub use self::parked::{Deferred, Parked, RecordState};
+pub use self::parked::{Deferred, Parked, SyncState};
 #[cfg(feature = "sqlite")]
 pub use self::transaction::AppTransaction;
+pub use self::watch::{WatchChange, WatchEvent, Watched};
 
 use self::entity::TypedEntity;
 use crate::codegen_support::ReferencesIn;

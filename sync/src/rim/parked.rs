@@ -37,13 +37,13 @@ pub struct Deferred<T: Syncable> {
 }
 
 /// Where a record stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RecordState {
+pub enum SyncState {
     /// No edit of it waits.
     Synced,
     /// An edit is sent at the next sync.
-    Queued,
+    Pending,
     /// An edit was sent and its outcome is not known; it is sent again at this time.
     InFlight {
         /// When.
@@ -63,8 +63,18 @@ pub enum RecordState {
         /// Whether that one waits for the user.
         parked: bool,
     },
-    /// An edit waits for the user.
-    Parked,
+    /// An edit waits for the user, because the server refused it or every attempt failed.
+    Parked {
+        /// The operation: for [`retry`](crate::Engine::retry) and [`discard`](crate::Engine::discard).
+        operation: OperationId,
+        /// Why.
+        reason: ParkReason,
+    },
+    /// An edit and the server's version wait for the user to decide between them.
+    InConflict {
+        /// The operation: for [`answer`](crate::Engine::answer).
+        operation: OperationId,
+    },
 }
 
 /// Reads a parked record, unless it is a conflict.
@@ -98,19 +108,25 @@ pub(super) fn deferred<T: Syncable>(name: &RecordRef, record: &Record) -> Result
 }
 
 /// Says where a record stands; `blocker` is the record that it waits for, if it does.
-pub(super) fn state(record: &Record, blocker: Option<&Record>) -> RecordState {
-    match (record.lane(), &record.blocked_on, &record.flight) {
-        (Lane::Idle, ..) => RecordState::Synced,
-        (Lane::Blocked { .. }, Some(on), _) => RecordState::Blocked {
+pub(super) fn state(record: &Record, blocker: Option<&Record>) -> SyncState {
+    match (record.lane(), &record.blocked_on, &record.flight, &record.parked) {
+        (Lane::Idle, ..) => SyncState::Synced,
+        (Lane::Blocked { .. }, Some(on), ..) => SyncState::Blocked {
             on: on.clone(),
             parked: blocker.is_some_and(|blocker| matches!(blocker.lane(), Lane::Parked { .. })),
         },
-        (Lane::Waiting { due, .. }, _, Some(flight)) => {
-            RecordState::InFlight { due, attempts: flight.attempts }
+        (Lane::Waiting { due, .. }, _, Some(flight), _) => {
+            SyncState::InFlight { due, attempts: flight.attempts }
         }
-        (Lane::Waiting { due, .. }, ..) => RecordState::Waiting { due },
-        (Lane::Parked { .. }, ..) => RecordState::Parked,
-        (Lane::Ready { .. } | Lane::Blocked { .. }, ..) => RecordState::Queued,
+        (Lane::Waiting { due, .. }, ..) => SyncState::Waiting { due },
+        (Lane::Parked { .. }, .., Some(parked)) => {
+            let operation = parked.intention.id;
+            match &parked.reason {
+                ParkReason::Deferred { .. } => SyncState::InConflict { operation },
+                reason => SyncState::Parked { operation, reason: reason.clone() },
+            }
+        }
+        (Lane::Ready { .. } | Lane::Blocked { .. } | Lane::Parked { .. }, ..) => SyncState::Pending,
     }
 }
 

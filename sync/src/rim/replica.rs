@@ -44,6 +44,11 @@ impl<S: Schema> Engine<S> {
     }
 
     /// Every record, in the order of their ids, read page by page. An edit that is made meanwhile is seen where it is ahead.
+    #[must_use = "nothing is read before the stream is"]
+    #[expect(
+        clippy::iter_not_returning_iterator,
+        reason = "a storage is read asynchronously, so it is a stream"
+    )]
     pub fn iter<T: EntityOf<S> + Replicated>(&self) -> BoxStream<'_, Result<T, Error>> {
         self.stream(Query::new())
     }

@@ -1,41 +1,47 @@
 //! The application's own tables and typed pushes in one SQLite transaction.
 
 use std::any::Any;
-use std::marker::PhantomData;
-use std::sync::Arc;
 
 use super::Engine;
-use super::engine::edit;
-use super::entity::name_of;
-use crate::engine::core::Stamper;
-use crate::engine::entities::Entities;
-use crate::engine::ledger::{Changes, Ledger};
-use crate::engine::outbox::{Withdrawn, take};
-use crate::engine::receipt::{Receipt, Receipts};
+use super::edits::{EngineTransaction, GivenUp, Tools, finish};
+use crate::engine::receipt::Receipt;
 use crate::entity::{EntityOf, Schema};
 use crate::error::Error;
-use crate::record::{Edit, RecordRef};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{SqliteStorage, SqliteTransaction};
+use crate::replica::{Query, Replicated};
+use crate::storage::sqlite::SqliteStorage;
 
-/// A transaction on the engine's file, for the application's SQL and its pushes.
+/// A transaction on the engine's file, for the application's SQL and its edits.
 #[derive(Debug)]
-pub struct AppTransaction<'a, 'c, S> {
-    transaction: &'a mut SqliteTransaction<'c>,
-    entities: &'a Entities,
-    stamper: &'a Stamper,
-    receipts: &'a Arc<Receipts>,
-    changes: Changes,
-    withdrawn: Vec<Withdrawn>,
-    schema: PhantomData<fn() -> S>,
+pub struct AppTransaction<'a, S> {
+    connection: &'a rusqlite::Connection,
+    edits: EngineTransaction<'a, S>,
 }
 
-impl<S: Schema> AppTransaction<'_, '_, S> {
+impl<S: Schema> AppTransaction<'_, S> {
     /// The connection, for SQL on tables of your own. `COMMIT` and `ROLLBACK` are the storage's business, and so are its
     /// own tables.
     #[must_use]
     pub fn connection(&self) -> &rusqlite::Connection {
-        self.transaction.connection()
+        self.connection
+    }
+
+    /// Reads a record, as [`EngineTransaction::get`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub fn get<T: EntityOf<S> + Replicated>(&mut self, id: &T::Id) -> Result<Option<T>, Error> {
+        self.edits.get(id)
+    }
+
+    /// Finds records, as [`EngineTransaction::query`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    pub fn query<T: EntityOf<S> + Replicated>(
+        &mut self,
+        query: impl Into<Query<T>>,
+    ) -> Result<Vec<T>, Error> {
+        self.edits.query(query)
     }
 
     /// Takes a record into the queue, as [`Engine::push`] does.
@@ -43,7 +49,7 @@ impl<S: Schema> AppTransaction<'_, '_, S> {
     /// # Errors
     /// As [`Engine::push`].
     pub fn push<T: EntityOf<S>>(&mut self, record: &T) -> Result<Receipt, Error> {
-        self.take(edit(record, Edit::Save)?)
+        self.edits.push(record)
     }
 
     /// Takes a deletion into the queue, as [`Engine::delete`] does.
@@ -51,27 +57,7 @@ impl<S: Schema> AppTransaction<'_, '_, S> {
     /// # Errors
     /// As [`Engine::delete`].
     pub fn delete<T: EntityOf<S>>(&mut self, id: &T::Id) -> Result<Receipt, Error> {
-        self.take((name_of::<T>(id)?, Edit::Delete))
-    }
-
-    fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        let mut ledger = Ledger::new(self.transaction, self.entities);
-        let mut taken = take(&mut ledger, self.stamper, self.receipts, vec![edit])?;
-        self.changes.add(ledger.into_changes());
-        self.withdrawn.append(&mut taken.withdrawn);
-        taken.receipts.pop().ok_or(Error::ShutDown)
-    }
-}
-
-/// Why a transaction was given up.
-enum GivenUp<E> {
-    ByUser(E),
-    ByStorage(StorageError),
-}
-
-impl<E> From<StorageError> for GivenUp<E> {
-    fn from(error: StorageError) -> Self {
-        Self::ByStorage(error)
+        self.edits.delete::<T>(id)
     }
 }
 
@@ -109,44 +95,25 @@ impl SqliteStorage {
         S: Schema,
         R: Send + 'static,
         E: From<Error> + Send + 'static,
-        F: FnOnce(&mut AppTransaction<'_, '_, S>) -> Result<R, E> + Send + 'static,
+        F: FnOnce(&mut AppTransaction<'_, S>) -> Result<R, E> + Send + 'static,
     {
-        let (core, pushed) = engine.parts();
-        let own = (&*core.storage as &dyn Any).downcast_ref::<Self>();
+        let own = (&*engine.shared().storage as &dyn Any).downcast_ref::<Self>();
         if !own.is_some_and(|own| own.is(self)) {
             return Err(Error::OtherStorage.into());
         }
-        if core.is_closing() {
-            return Err(Error::ShutDown.into());
-        }
-        let (entities, stamper, receipts) =
-            (Arc::clone(&core.entities), core.stamper(), Arc::clone(&core.receipts));
-        let result = self
-            .transact_with_connection(&core.principal, move |transaction| {
-                let mut app = AppTransaction {
-                    transaction,
-                    entities: &entities,
-                    stamper: &stamper,
-                    receipts: &receipts,
-                    changes: Changes::default(),
-                    withdrawn: Vec::new(),
-                    schema: PhantomData,
-                };
-                let result = work(&mut app).map_err(GivenUp::ByUser)?;
-                Ok((result, app.changes, app.withdrawn))
+        let storage = self.clone();
+        engine
+            .change(|core| async move {
+                let tools = Tools::of(&core)?;
+                let done = storage.transact_with_connection(&core.principal, move |transaction| {
+                    let connection = transaction.raw();
+                    let edits = EngineTransaction::new(transaction, &tools);
+                    let mut app = AppTransaction { connection, edits };
+                    let result = work(&mut app).map_err(GivenUp::ByUser)?;
+                    Ok((result, app.edits.into_changed()))
+                });
+                finish(&core, done.await)
             })
-            .await;
-        match result {
-            Ok((result, changes, withdrawn)) => {
-                core.count(changes);
-                for withdrawn in withdrawn {
-                    withdrawn.tell(&core.receipts);
-                }
-                pushed();
-                Ok(result)
-            }
-            Err(GivenUp::ByUser(error)) => Err(error),
-            Err(GivenUp::ByStorage(error)) => Err(Error::from(error).into()),
-        }
+            .await
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{MemoryStorage, NotSynced, RecordState, RemoteError, RetryPolicy, State, SyncError};
+use sync::{MemoryStorage, NotSynced, RemoteError, RetryPolicy, State, SyncError, SyncState};
 use sync_tests::entities::{Note, note};
 
 use crate::device::Device;
@@ -124,8 +124,8 @@ async fn a_passing_failure_backs_off_on_disk_and_holds_nobody_else_back() {
     let report = device.engine.flush().await.unwrap();
     assert_eq!((report.pushed, report.remaining), (1, 1));
     let device = device.restart().await;
-    let state = device.engine.state_of::<Note>(&"bad".to_owned()).await.unwrap();
-    assert!(matches!(state, RecordState::InFlight { attempts: 1, .. }), "{state:?}");
+    let state = device.engine.sync_state::<Note>(&"bad".to_owned()).await.unwrap();
+    assert!(matches!(state, SyncState::InFlight { attempts: 1, .. }), "{state:?}");
     let before = device.server.calls().len();
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.calls().len(), before, "not before its time");

@@ -1,7 +1,7 @@
 //! Order: a record never before those it refers to, and a failure holds back no stranger.
 
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{RecordState, Resolution};
+use sync::{Resolution, SyncState};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -50,7 +50,7 @@ async fn a_child_of_a_parked_parent_waits_and_says_for_what() {
         _ => Fault::None,
     });
     device.engine.flush().await.unwrap();
-    let RecordState::Blocked { on, parked } = device.engine.state_of::<Task>(&1).await.unwrap() else {
+    let SyncState::Blocked { on, parked } = device.engine.sync_state::<Task>(&1).await.unwrap() else {
         panic!("it waits for its parent");
     };
     assert_eq!((on.to_string(), parked), ("Note `a`".to_owned(), true));

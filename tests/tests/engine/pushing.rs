@@ -1,7 +1,7 @@
 //! Pushes: durable, coalesced, sent once.
 
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{MemoryStorage, NotSynced, Operation, Principal, RecordState};
+use sync::{MemoryStorage, NotSynced, Operation, Principal, SyncState};
 use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
@@ -205,7 +205,7 @@ async fn the_queue_of_one_account_is_never_sent_under_another() {
     let other =
         Device::with(&server, storage.clone(), |builder| builder.principal(Principal::new("bob"))).await;
     assert_eq!(other.engine.queue_len(), 0);
-    assert_eq!(other.engine.state_of::<Note>(&"a".to_owned()).await.unwrap(), RecordState::Synced);
+    assert_eq!(other.engine.sync_state::<Note>(&"a".to_owned()).await.unwrap(), SyncState::Synced);
     other.engine.flush().await.unwrap();
     assert_eq!(server.calls(), []);
     drop(other);

@@ -4,3 +4,6 @@
 mod device;
 mod querying;
 mod reading;
+mod transactions;
+mod versions;
+mod watching;

@@ -67,6 +67,11 @@ impl<'a> SqliteTransaction<'a> {
         self.connection
     }
 
+    /// The connection, for as long as the transaction.
+    pub(crate) fn raw(&self) -> &'a Connection {
+        self.connection
+    }
+
     pub(super) fn is_alone(&self) -> bool {
         self.touched.is_some()
     }

@@ -1,0 +1,263 @@
+//! Watching a query: its result, and then what changes in it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::watch;
+
+use super::engine::Engine;
+use super::entity::{Facts, decode, id_of};
+use super::parked::{SyncState, state, unreadable};
+use super::replica::Pages;
+use crate::engine::core::Core;
+use crate::engine::kept::{self, Kept};
+use crate::engine::watches::{Changed, Registration};
+use crate::entity::{EntityOf, Schema, Syncable};
+use crate::error::Error;
+use crate::record::{RecordKey, RecordRef};
+use crate::replica::{Query, Replicated};
+
+/// What a watch tells: once the whole result, after that what has changed in it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WatchEvent<T: Syncable> {
+    /// The records of the query, in its order.
+    Result(Vec<Watched<T>>),
+    /// What has changed since the last event. Of a record that changed several times there is the newest state alone.
+    Changes(Vec<WatchChange<T>>),
+}
+
+/// A record that is watched.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Watched<T: Syncable> {
+    /// The record as it looks on this device.
+    pub record: T,
+    /// Where it stands.
+    pub state: SyncState,
+}
+
+/// A change in the result of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WatchChange<T: Syncable> {
+    /// The record was not in the result before.
+    Inserted(Watched<T>),
+    /// The record looks different now, or stands elsewhere.
+    Updated(Watched<T>),
+    /// The record is no longer in the result, whether or not it still exists.
+    Removed(T::Id),
+}
+
+impl<S: Schema> Engine<S> {
+    /// Watches the records that are asked for: the result first, then what changes in it, by edits on this device and by
+    /// pulls alike, once that is durable. While nobody reads the stream, changes of one record become one.
+    ///
+    /// A query with a [`limit`](Query::limit) or an [`after`](Query::after) is asked again whenever something in its range
+    /// changes; one without reads the records that changed. The stream ends with the engine.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use sync::{Engine, Schema, Syncable};
+    /// use futures::StreamExt;
+    /// use sync::{WatchChange, WatchEvent};
+    /// # #[derive(Clone, Serialize, Deserialize, Syncable)]
+    /// # #[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+    /// # struct Note { id: String, #[sync(index)] done: bool }
+    /// # #[derive(Schema)]
+    /// # #[sync(entities(Note))]
+    /// # struct App;
+    /// # async fn example(engine: Engine<App>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut open = engine.watch(Note::DONE.eq(false));
+    /// while let Some(event) = open.next().await {
+    ///     match event? {
+    ///         WatchEvent::Result(notes) => println!("{} open notes", notes.len()),
+    ///         WatchEvent::Changes(changes) => for change in changes {
+    ///             match change {
+    ///                 WatchChange::Inserted(note) | WatchChange::Updated(note) => println!("{}: {:?}", note.record.id, note.state),
+    ///                 WatchChange::Removed(id) => println!("{id} is no longer open"),
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// An item is an error when the storage fails, after which the watch goes on, or when a record cannot be read as `T`, which
+    /// is then left out.
+    pub fn watch<T: EntityOf<S> + Replicated>(
+        &self,
+        query: impl Into<Query<T>>,
+    ) -> BoxStream<'static, Result<WatchEvent<T>, Error>> {
+        let (core, query) = (self.core(), query.into());
+        let watching = Watching {
+            registration: core.watches.begin(T::INFO.entity_name(), query.conditions.clone()),
+            core: Arc::downgrade(self.shared()),
+            closing: core.closing.subscribe(),
+            query,
+            known: BTreeMap::new(),
+            looked: false,
+            begun: false,
+            told: VecDeque::new(),
+        };
+        stream::unfold(watching, |mut watching| async move {
+            let event = watching.next().await?;
+            Some((event, watching))
+        })
+        .boxed()
+    }
+}
+
+struct Watching<T: Syncable> {
+    registration: Registration,
+    core: Weak<Core>,
+    closing: watch::Receiver<bool>,
+    query: Query<T>,
+    /// The records of the result, each with a digest of how it was told of.
+    known: BTreeMap<RecordKey, u64>,
+    /// Whether it has looked at all: then it waits for a change before it looks again.
+    looked: bool,
+    /// Whether the result was told.
+    begun: bool,
+    /// What is still to be told.
+    told: VecDeque<Result<WatchEvent<T>, Error>>,
+}
+
+/// What reading came to: each record that was looked at, and whether it is in the result.
+type Seen = Vec<(RecordRef, Option<Kept>)>;
+
+impl<T: Replicated> Watching<T> {
+    async fn next(&mut self) -> Option<Result<WatchEvent<T>, Error>> {
+        loop {
+            if let Some(event) = self.told.pop_front() {
+                return Some(event);
+            }
+            if self.looked {
+                tokio::select! {
+                    () = self.registration.woken() => {}
+                    closed = self.closing.wait_for(|closing| *closing) => {
+                        drop(closed);
+                        return None;
+                    }
+                }
+            }
+            let core = self.core.upgrade()?;
+            match self.look(&core).await {
+                Ok(()) => {}
+                Err(error) => {
+                    self.registration.failed();
+                    self.told.push_back(Err(error));
+                }
+            }
+            self.looked = true;
+        }
+    }
+
+    /// Reads what has changed, and prepares to tell it.
+    async fn look(&mut self, core: &Core) -> Result<(), Error> {
+        let (seen, whole) = match self.registration.read() {
+            Changed::These(keys) if self.begun && !self.is_page() => (self.read(core, keys).await?, false),
+            _ => (self.read_everything(core).await?, true),
+        };
+        let mut now = BTreeSet::new();
+        let (mut result, mut changes) = (Vec::new(), Vec::new());
+        let (mut shown, mut hidden) = (Vec::new(), Vec::new());
+        for (name, kept) in seen {
+            now.insert(name.key.clone());
+            let Some(kept) = kept else {
+                if self.known.remove(&name.key).is_some() {
+                    changes.extend(self.removed(&name.key));
+                    hidden.push(name.key);
+                }
+                continue;
+            };
+            let state = state(&kept.record, kept.blocker.as_ref());
+            let digest = digest(&kept, &state);
+            let before = self.known.insert(name.key.clone(), digest);
+            if before.is_none() {
+                shown.push(name.key.clone());
+            }
+            if before == Some(digest) {
+                continue;
+            }
+            match decode::<T>(&kept.view) {
+                Ok(record) => {
+                    let watched = Watched { record, state };
+                    match (self.begun, before) {
+                        (false, _) => result.push(watched),
+                        (true, None) => changes.push(WatchChange::Inserted(watched)),
+                        (true, Some(_)) => changes.push(WatchChange::Updated(watched)),
+                    }
+                }
+                Err(error) => self.told.push_back(Err(unreadable(&name, &error))),
+            }
+        }
+        if whole {
+            let gone: Vec<_> = self.known.keys().filter(|key| !now.contains(*key)).cloned().collect();
+            for key in gone {
+                self.known.remove(&key);
+                changes.extend(self.removed(&key));
+                hidden.push(key);
+            }
+        }
+        self.registration.shows(shown.iter(), hidden.iter());
+        if !self.begun {
+            self.begun = true;
+            self.told.push_back(Ok(WatchEvent::Result(result)));
+        } else if !changes.is_empty() {
+            self.told.push_back(Ok(WatchEvent::Changes(changes)));
+        }
+        Ok(())
+    }
+
+    /// Whether what is in the result depends on other records.
+    fn is_page(&self) -> bool {
+        self.query.limit.is_some() || self.query.is_after()
+    }
+
+    /// Looks at some records.
+    async fn read(&self, core: &Core, keys: BTreeSet<RecordKey>) -> Result<Seen, Error> {
+        let (entity, conditions) = (T::INFO.entity_name(), self.query.conditions.clone());
+        core.transact(move |ledger| {
+            let mut seen = Vec::with_capacity(keys.len());
+            for key in keys {
+                let name = RecordRef::new(entity.clone(), key);
+                let kept = kept::one(ledger, &name)?;
+                let fits = kept.as_ref().is_some_and(|kept| kept::fits(ledger, &name, kept, &conditions));
+                seen.push((name, kept.filter(|_| fits)));
+            }
+            Ok(seen)
+        })
+        .await
+    }
+
+    /// Asks the query again.
+    async fn read_everything(&self, core: &Core) -> Result<Seen, Error> {
+        let mut pages = Pages::new(self.query.clone());
+        let mut seen = Vec::new();
+        while let Some((name, kept)) = pages.next_kept(core).await? {
+            seen.push((name, Some(kept)));
+        }
+        Ok(seen)
+    }
+
+    fn removed(&mut self, key: &RecordKey) -> Option<WatchChange<T>> {
+        match id_of::<T>(key) {
+            Ok(id) => Some(WatchChange::Removed(id)),
+            Err(error) => {
+                let name = RecordRef::new(T::INFO.entity_name(), key.clone());
+                self.told.push_back(Err(unreadable(&name, &error)));
+                None
+            }
+        }
+    }
+}
+
+/// What tells two states of a record apart.
+fn digest(kept: &Kept, state: &SyncState) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    kept.view.as_str().hash(&mut hasher);
+    state.hash(&mut hasher);
+    hasher.finish()
+}

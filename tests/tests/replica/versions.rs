@@ -1,0 +1,206 @@
+//! The struct has changed since its records were stored.
+
+use serde::{Deserialize, Serialize};
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{
+    BoxError, Engine, Error, OnPull, Outdated, RetryPolicy, Schema, SqliteStorage, SyncError, SyncState,
+    Syncable,
+};
+use sync_tests::device::Folder;
+
+mod first {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = Merge, replica)]
+    pub(crate) struct Person {
+        pub(crate) id: String,
+        pub(crate) name: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Person))]
+    pub(crate) struct App;
+}
+
+mod second {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = Merge, replica, version = 2, upgrade = upgrade)]
+    pub(crate) struct Person {
+        pub(crate) id: String,
+        pub(crate) given: String,
+        #[sync(index)]
+        pub(crate) family: String,
+    }
+
+    fn upgrade(stored: Outdated<'_>) -> Result<Person, BoxError> {
+        assert_eq!(stored.version(), 1);
+        let first::Person { id, name } = stored.read()?;
+        let (given, family) = name.split_once(' ').ok_or("a name without a space")?;
+        Ok(Person { id, given: given.into(), family: family.into() })
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Person))]
+    pub(crate) struct App;
+}
+
+/// The records are handed over, and none kept.
+mod before {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = ServerWins)]
+    pub(crate) struct Person {
+        pub(crate) id: String,
+        pub(crate) name: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Person))]
+    pub(crate) struct App;
+
+    impl OnPull<Person> for App {}
+}
+
+async fn open<S: Schema>(app: S, server: &ScriptedRemote, folder: &Folder) -> Result<Engine<S>, Error> {
+    let storage = SqliteStorage::open(folder.file("app.db")).unwrap();
+    let at_once = RetryPolicy { base: std::time::Duration::ZERO, ..RetryPolicy::default() };
+    Engine::builder(app, server.clone(), storage).retry(at_once).build().await
+}
+
+fn named(id: &str, name: &str) -> first::Person {
+    first::Person { id: id.into(), name: name.into() }
+}
+
+fn person(id: &str, given: &str, family: &str) -> second::Person {
+    second::Person { id: id.into(), given: given.into(), family: family.into() }
+}
+
+/// A server with two people, of whom the device has edited one, and made a third.
+async fn used_by_the_first_version() -> (ScriptedRemote, Folder) {
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    server.put(&named("a", "Ada Lovelace"));
+    server.put(&named("g", "Grace Hopper"));
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.pull().await.unwrap();
+    engine.push(&named("g", "Grace Murray")).await.unwrap();
+    engine.push(&named("e", "Edith Clarke")).await.unwrap();
+    engine.shutdown().await;
+    (server, folder)
+}
+
+#[tokio::test]
+async fn stored_records_and_queued_edits_are_upgraded_when_they_are_read() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    let all =
+        [person("a", "Ada", "Lovelace"), person("e", "Edith", "Clarke"), person("g", "Grace", "Murray")];
+    assert_eq!(engine.all::<second::Person>().await.unwrap(), all);
+    assert_eq!(engine.query(second::Person::FAMILY.eq("Murray")).await.unwrap(), [all[2].clone()]);
+    // An edit on top of the old one becomes one with it.
+    engine.push(&person("g", "Grace", "Brewster")).await.unwrap();
+    engine.flush().await.unwrap();
+    // The server's own records are of its newest version by then.
+    server.put(&all[0]);
+    assert_eq!(server.records::<second::Person>()["e"], all[1]);
+    assert_eq!(server.records::<second::Person>()["g"], person("g", "Grace", "Brewster"));
+    assert_eq!(engine.sync_state::<second::Person>(&"e".into()).await.unwrap(), SyncState::Synced);
+    // And again, with everything stored by this version.
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.query(second::Person::FAMILY.ge("C")).await.unwrap().len(), 2);
+    assert_eq!(engine.count::<second::Person>().await.unwrap(), 3);
+}
+
+/// The ancestor is one of the first version, and the two sides are of the second.
+#[tokio::test]
+async fn an_old_ancestor_takes_part_in_a_merge() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    engine.push(&person("a", "Augusta Ada", "Lovelace")).await.unwrap();
+    server.put(&person("a", "Ada", "King"));
+    server.put(&person("g", "Grace", "Murray"));
+    engine.full_sync().await.unwrap();
+    assert_eq!(server.records::<second::Person>()["a"], person("a", "Augusta Ada", "King"));
+}
+
+#[tokio::test]
+async fn what_was_sent_and_not_answered_is_sent_again_as_it_was() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    for _ in 0..2 {
+        server.once(Fault::AnswerLost);
+    }
+    engine.flush().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let before = server.calls().len();
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.all::<second::Person>().await.unwrap()[1], person("e", "Edith", "Clarke"));
+    engine.flush().await.unwrap();
+    assert_eq!(engine.queue_len(), 0);
+    let old_form = |call: &Call| match call {
+        Call::Write { payload: Some(payload), .. } => payload.as_str().contains("\"name\""),
+        _ => true,
+    };
+    assert!(server.calls()[before..].iter().all(old_form), "the same key never carries another body");
+    assert_eq!(engine.all::<second::Person>().await.unwrap()[2], person("g", "Grace", "Murray"));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_upgraded_holds_back_itself_alone() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.push(&named("c", "Cher")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    let error = engine.get::<second::Person>(&"c".into()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("Person `c`") && error.to_string().contains("a name without a space"),
+        "{error}"
+    );
+    let report = engine.flush().await.unwrap();
+    assert_eq!(report.pushed, 2);
+    let told = report
+        .errors
+        .iter()
+        .any(|error| matches!(&**error, SyncError::Storage(_)) && error.to_string().contains("Person `c`"));
+    assert!(told, "{:?}", report.errors);
+    assert_eq!(engine.queue_len(), 1, "it is still there for a better `upgrade`");
+}
+
+#[tokio::test]
+async fn records_of_a_later_version_are_refused_and_not_touched() {
+    let (server, folder) = used_by_the_first_version().await;
+    drop(open(second::App, &server, &folder).await.unwrap());
+    let error = open(first::App, &server, &folder).await.unwrap_err();
+    assert!(matches!(&error, Error::NewerData { stored: 2, known: 1, .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "Person was stored by version 2 of its struct, and this program has version 1: install the later one; nothing was changed"
+    );
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.all::<second::Person>().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_entity_that_becomes_a_replica_is_pulled_anew() {
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    server.put(&named("a", "Ada Lovelace"));
+    let engine = open(before::App, &server, &folder).await.unwrap();
+    engine.pull().await.unwrap();
+    engine.push(&before::Person { id: "e".into(), name: "Edith Clarke".into() }).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.all::<first::Person>().await.unwrap(), [named("e", "Edith Clarke")]);
+    assert_eq!(engine.count::<first::Person>().await.unwrap(), 1);
+    engine.pull().await.unwrap();
+    assert_eq!(engine.all::<first::Person>().await.unwrap().len(), 2);
+    assert_eq!(engine.count::<first::Person>().await.unwrap(), 2);
+}

@@ -1,0 +1,184 @@
+//! A watch tells the result of a query, and then what changes in it.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use sync::testing::Fault;
+use sync::{Error, Query, SyncState, WatchChange, WatchEvent};
+
+use crate::device::{Card, Comment, Device, card, comment, ids};
+
+type Watch = BoxStream<'static, Result<WatchEvent<Card>, Error>>;
+
+async fn result(watch: &mut Watch) -> String {
+    let Some(Ok(WatchEvent::Result(cards))) = watch.next().await else { panic!("no result") };
+    ids(&cards.into_iter().map(|watched| watched.record).collect::<Vec<_>>())
+}
+
+/// The changes in words: `+` for inserted, `~` for updated, `-` for removed.
+async fn changes(watch: &mut Watch) -> Vec<String> {
+    let Some(Ok(WatchEvent::Changes(changes))) = watch.next().await else { panic!("no changes") };
+    let word = |change: &WatchChange<Card>| match change {
+        WatchChange::Inserted(card) => format!("+{} {}", card.record.id, state(&card.state)),
+        WatchChange::Updated(card) => format!("~{} {}", card.record.id, state(&card.state)),
+        WatchChange::Removed(id) => format!("-{id}"),
+    };
+    changes.iter().map(word).collect()
+}
+
+fn state(state: &SyncState) -> &'static str {
+    match state {
+        SyncState::Synced => "synced",
+        SyncState::Pending => "pending",
+        SyncState::InFlight { .. } => "in flight",
+        SyncState::Parked { .. } => "parked",
+        SyncState::InConflict { .. } => "in conflict",
+        _ => "waits",
+    }
+}
+
+/// Nothing is there to be told.
+fn is_quiet(watch: &mut Watch) -> bool {
+    futures::FutureExt::now_or_never(watch.next()).is_none()
+}
+
+#[tokio::test]
+async fn local_edits_and_pulls_are_told_alike() {
+    let device = Device::new().await;
+    device.server.put(&card("a", "todo", 1));
+    device.engine.pull().await.unwrap();
+    let mut watch = device.engine.watch(Card::COLUMN.eq("todo"));
+    assert_eq!(result(&mut watch).await, "a");
+    device.engine.push(&card("b", "todo", 2)).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+b pending"]);
+    device.engine.flush().await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["~b synced"]);
+    device.server.put(&card("c", "todo", 3));
+    device.server.put(&card("a", "done", 1));
+    device.server.remove::<Card>(&"b".into());
+    device.engine.pull().await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["-a", "-b", "+c synced"]);
+    assert!(is_quiet(&mut watch));
+}
+
+#[tokio::test]
+async fn many_changes_of_one_record_become_one() {
+    let device = Device::new().await;
+    let mut watch = device.engine.watch(Query::new());
+    assert_eq!(result(&mut watch).await, "");
+    for rank in 0..50 {
+        device.engine.push(&card("a", "todo", rank)).await.unwrap();
+    }
+    assert_eq!(changes(&mut watch).await, ["+a pending"]);
+    device.engine.push(&card("b", "todo", 1)).await.unwrap();
+    device.engine.delete::<Card>(&"b".into()).await.unwrap();
+    device.engine.push(&card("a", "todo", 49)).await.unwrap();
+    assert!(is_quiet(&mut watch), "nothing is different");
+}
+
+#[tokio::test]
+async fn records_outside_of_the_query_wake_nobody() {
+    let device = Device::new().await;
+    let mut watch = device.engine.watch(Query::new().filter(Card::RANK.between(10, 20)));
+    assert_eq!(result(&mut watch).await, "");
+    let waker = futures_test_waker();
+    let mut context = std::task::Context::from_waker(&waker.0);
+    assert!(watch.poll_next_unpin(&mut context).is_pending());
+    device.engine.push(&card("a", "todo", 9)).await.unwrap();
+    device.engine.push(&card("b", "todo", None)).await.unwrap();
+    device.engine.push(&comment(1, "a")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    assert_eq!(waker.1.count(), 0);
+    device.engine.push(&card("a", "todo", 10)).await.unwrap();
+    assert_eq!(waker.1.count(), 1);
+    assert_eq!(changes(&mut watch).await, ["+a pending"]);
+}
+
+#[tokio::test]
+async fn a_limited_watch_is_filled_up_from_behind() {
+    let device = Device::new().await;
+    for (id, rank) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        device.server.put(&card(id, "todo", rank));
+    }
+    device.engine.pull().await.unwrap();
+    let mut watch = device.engine.watch(Query::new().order_by(Card::RANK).limit(2));
+    assert_eq!(result(&mut watch).await, "ab");
+    device.engine.delete::<Card>(&"a".into()).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+c synced", "-a"]);
+    device.engine.push(&card("d", "todo", 0)).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+d pending", "-c"]);
+}
+
+#[tokio::test]
+async fn a_refused_edit_and_its_end_are_told() {
+    let device = Device::new().await;
+    let mut watch = device.engine.watch(Query::new());
+    assert_eq!(result(&mut watch).await, "");
+    device.server.once(Fault::Refused(422, "no".into()));
+    device.engine.push(&card("a", "todo", 1)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+a parked"]);
+    let Ok(SyncState::Parked { operation, reason }) = device.engine.sync_state::<Card>(&"a".into()).await
+    else {
+        panic!("it is not parked")
+    };
+    assert!(matches!(reason, sync::record::ParkReason::Refused { refusal, .. } if refusal.status == 422));
+    device.engine.discard(operation).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["-a"]);
+}
+
+#[tokio::test]
+async fn more_changes_than_are_remembered_are_all_told() {
+    let device = Device::new().await;
+    let mut watch = device.engine.watch(Query::new());
+    assert_eq!(result(&mut watch).await, "");
+    let cards: Vec<_> = (0..1500).map(|number| card(&format!("{number:04}"), "todo", number)).collect();
+    device.engine.push_all(&cards).await.unwrap();
+    assert_eq!(changes(&mut watch).await.len(), 1500);
+    device.engine.delete::<Card>(&"0007".into()).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["-0007"]);
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_engine() {
+    let device = Device::new().await;
+    let mut first = device.engine.watch(Query::new());
+    let mut second = device.engine.watch::<Card>(Query::new());
+    assert_eq!(result(&mut first).await, "");
+    device.engine.shutdown().await;
+    assert!(first.next().await.is_none());
+    drop(device);
+    assert!(second.next().await.is_none(), "also one that was never read");
+}
+
+#[tokio::test]
+async fn watches_of_several_entities_are_told_apart() {
+    let device = Device::new().await;
+    let mut comments = device.engine.watch::<Comment>(Query::new());
+    assert!(matches!(comments.next().await, Some(Ok(WatchEvent::Result(none))) if none.is_empty()));
+    device.engine.push(&card("a", "todo", 1)).await.unwrap();
+    assert!(futures::FutureExt::now_or_never(comments.next()).is_none());
+    device.engine.push(&comment(1, "a")).await.unwrap();
+    let Some(Ok(WatchEvent::Changes(changes))) = comments.next().await else { panic!("no changes") };
+    assert!(matches!(&changes[..], [WatchChange::Inserted(watched)] if watched.record == comment(1, "a")));
+}
+
+/// A waker that counts how often it is woken.
+fn futures_test_waker() -> (std::task::Waker, std::sync::Arc<Count>) {
+    let count = std::sync::Arc::new(Count::default());
+    (std::task::Waker::from(std::sync::Arc::clone(&count)), count)
+}
+
+#[derive(Default)]
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl Count {
+    fn count(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl std::task::Wake for Count {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::filter::Filter;
 use super::if_match::IfMatch;
 use super::intercept::{Faults, Intercept, Seen};
 use super::live::{self, Written};
@@ -300,7 +301,7 @@ fn with_record(status: u16, version: Option<i64>, body: Option<&Value>) -> Respo
 }
 
 fn page(store: &Store, collection: &str, id_member: &str, query: &str) -> Result<Response, Problem> {
-    let (mut since, mut limit) = (0, PAGE);
+    let (mut since, mut limit, mut filters) = (0, PAGE, Vec::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "since" => since = cursor(store, &value)?,
@@ -311,7 +312,7 @@ fn page(store: &Store, collection: &str, id_member: &str, query: &str) -> Result
                 };
                 limit = value.parse::<usize>().map_err(wrong)?.clamp(1, PAGE);
             }
-            _ => {}
+            name => filters.push(Filter::parse(name, &value)),
         }
     }
     // One more than asked for tells whether there are more.
@@ -319,7 +320,11 @@ fn page(store: &Store, collection: &str, id_member: &str, query: &str) -> Result
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let cursor = rows.last().map_or(since, |row| row.version);
-    let items: Vec<_> = rows.into_iter().map(|row| item(row, id_member)).collect();
+    // Of what is deleted everybody is told, since nobody knows any more what it was.
+    let wanted = |row: &Row| {
+        row.record.as_ref().is_none_or(|record| filters.iter().all(|filter| filter.holds(record)))
+    };
+    let items: Vec<_> = rows.into_iter().filter(wanted).map(|row| item(row, id_member)).collect();
     let body = json!({ "items": items, "cursor": cursor.to_string(), "hasMore": has_more });
     Ok(with_record(200, None, Some(&body)))
 }

@@ -4,6 +4,7 @@
 //! idempotency keys, tombstones, cursors), `http` the requests and answers, `live` what it tells on its own, [`intercept`] the faults that tests and the
 //! quickstart switch on.
 
+mod filter;
 mod http;
 mod if_match;
 pub mod intercept;

@@ -124,3 +124,21 @@ async fn a_limit_is_a_number_and_is_bounded() {
     assert_eq!(page.body["hasMore"], true);
     assert_eq!(get(&server, "/notes?limit=0").await.body["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_list_can_be_narrowed_and_still_tells_deletions() {
+    let server = server();
+    for (id, title, rank) in [("a", "milk", 1), ("b", "bread", 2), ("c", "milk", 3)] {
+        server.write_as_other_client("/notes", id, Some(&json!({ "id": id, "title": title, "rank": rank })));
+    }
+    let found = |page: Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found(get(&server, "/notes?title=milk").await.body), ["a", "c"]);
+    assert_eq!(found(get(&server, "/notes?rank_gt=1&rank_lte=2").await.body), ["b"]);
+    assert_eq!(found(get(&server, "/notes?rank_gte=2&title=milk").await.body), ["c"]);
+    assert_eq!(found(get(&server, "/notes?rank_lt=2").await.body), ["a"]);
+    server.write_as_other_client("/notes", "b", None);
+    assert_eq!(found(get(&server, "/notes?title=milk").await.body), ["a", "c", "b"]);
+}

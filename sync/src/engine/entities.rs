@@ -1,20 +1,25 @@
 //! The entities of the schema, as every transaction knows them.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
 use crate::record::{EntityName, Payload, Record, RecordRef};
-use crate::storage::{IndexEntry, StorageError};
+use crate::storage::{Condition, IndexEntry, StorageError};
 
 /// All of them, in the order of the schema.
 pub(crate) struct Entities {
     ports: Vec<Arc<dyn EntityPort>>,
     /// The names of those that refer to others, or are referred to.
     linked: HashSet<&'static str>,
+    /// Of the replicas of which not every record is kept.
+    scopes: Mutex<BTreeMap<EntityName, Scope>>,
 }
+
+/// Which records of a replica are kept: those for which all of this holds.
+pub(crate) type Scope = Arc<[Condition]>;
 
 impl std::fmt::Debug for Entities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,7 +45,7 @@ impl Entities {
             linked.insert(info.name);
             linked.extend(info.references.iter().copied());
         }
-        Self { ports, linked }
+        Self { ports, linked, scopes: Mutex::default() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn EntityPort>> {
@@ -54,6 +59,24 @@ impl Entities {
     /// The entity, if its records are kept to be read.
     pub(crate) fn replica(&self, entity: &EntityName) -> Option<&Arc<dyn EntityPort>> {
         self.port(entity.as_str()).filter(|port| port.keeps())
+    }
+
+    /// Which records of an entity are kept; `None` for all.
+    pub(crate) fn scope(&self, entity: &EntityName) -> Option<Scope> {
+        self.scopes().get(entity).cloned()
+    }
+
+    pub(crate) fn set_scope(&self, entity: EntityName, scope: Scope) {
+        let mut scopes = self.scopes();
+        if scope.is_empty() {
+            scopes.remove(&entity);
+        } else {
+            scopes.insert(entity, scope);
+        }
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, BTreeMap<EntityName, Scope>> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::entities::{Entities, index};
 use super::port::EntityPort;
+use super::{scope, watches};
 use crate::record::{EntityName, Lane, Record, RecordRef};
 use crate::storage::{Counts, IndexEntry, StorageError, Transaction};
 
@@ -98,6 +99,8 @@ impl<'a> Ledger<'a> {
         if before == after {
             return Ok(());
         }
+        let nothing = Record::default();
+        let after = if scope::keeps(self.entities, name, after) { after } else { &nothing };
         self.tx.put(name, after)?;
         let (was, is) = (weight(before.lane()), weight(after.lane()));
         let counts = self.changes.counts.entry(name.entity.clone()).or_default();
@@ -125,6 +128,13 @@ impl<'a> Ledger<'a> {
         record: &Record,
         entries: Vec<IndexEntry>,
     ) -> Result<(), StorageError> {
+        if let Some(scope) = self.entities.scope(&name.entity)
+            && record.view().is_some()
+            && !watches::fits(&scope, &entries)
+        {
+            self.tx.put(name, &Record::default())?;
+            return self.show(port, name, None, true);
+        }
         self.tx.put(name, record)?;
         if port.keeps() {
             self.show(port, name, record.view().is_some().then_some(entries), true)

@@ -23,6 +23,7 @@ pub(crate) mod port;
 pub(crate) mod pull;
 pub(crate) mod receipt;
 pub(crate) mod reconcile;
+pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod shapes;
 pub(crate) mod sweep;

@@ -10,6 +10,7 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::page::{self, Covers, apply};
 use super::port::EntityPort;
+use super::watches;
 use crate::record::{EntityName, RecordKey, RecordRef};
 use crate::remote::{Fetched, PageItem, RemoteError};
 use crate::report::SyncReport;
@@ -71,7 +72,7 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// Asks for one record, and hands it over like a page. Answers whether the server has it.
+/// Asks for one record, and hands it over like a page. Answers whether a list of what is in the scope would have it.
 pub(crate) async fn ask_for(
     core: &Core,
     port: &Arc<dyn EntityPort>,
@@ -81,7 +82,6 @@ pub(crate) async fn ask_for(
 ) -> Result<bool, Trouble> {
     let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
     core.end_pause().await?;
-    let there = matches!(fetched.answer, Fetched::Present { .. });
     let item = match fetched.answer {
         Fetched::Present { version, body } => PageItem::Record { version, body },
         Fetched::Missing => {
@@ -89,6 +89,8 @@ pub(crate) async fn ask_for(
         }
     };
     let read = port.read_page(vec![item]);
+    let scope = core.entities.scope(&port.info().entity_name());
+    let there = read.page.is_there(0) && scope.is_none_or(|scope| watches::fits(&scope, &read.page.index(0)));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
     Ok(there)
 }

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::core::{Core, Stamper, Turn};
+use super::entities::Scope;
 use super::ledger::{Ledger, readable};
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
+use super::scope;
 use crate::error::{HandlerError, SyncError};
 use crate::record::{EntityName, Payload, Record, RecordKey, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;
@@ -25,6 +27,8 @@ pub(crate) enum Trouble {
     Handler(HandlerError),
     /// The storage failed.
     Storage(StorageError),
+    /// The page is of a scope that was set no longer.
+    OfAnotherScope,
 }
 
 impl From<StorageError> for Trouble {
@@ -64,8 +68,8 @@ impl Told {
 /// What is done with once a page is written.
 #[derive(Debug, Clone)]
 pub(crate) enum Covers {
-    /// Everything up to this cursor.
-    UpTo(Option<Cursor>),
+    /// Everything up to this cursor, of a list of the records in this scope.
+    UpTo(Option<Cursor>, Option<Scope>),
     /// The question after this one record.
     Outdated(RecordRef),
     /// Nothing but the page itself.
@@ -119,6 +123,7 @@ pub(crate) async fn apply(
                 }
                 told.everything = Some(Shown::AsPulled);
             }
+            Written::OfAnotherScope => return Err(Trouble::OfAnotherScope),
             Written::Missing(steps) => supply(&turn, port, read, has_more, steps, &mut told).await?,
         }
     }
@@ -201,6 +206,8 @@ enum Written {
     TellEverything,
     /// These have to be asked or told first.
     Missing(Steps),
+    /// The scope was changed since the page was asked for: it is of no use, and its cursor least of all.
+    OfAnotherScope,
 }
 
 /// One transaction over a page.
@@ -217,7 +224,12 @@ struct Writing {
 
 impl Writing {
     fn run(&self, ledger: &mut Ledger<'_>) -> Result<Written, Trouble> {
-        if let (Covers::UpTo(cursor), true) = (&self.covers, planted!(CursorBeforeTheHandler)) {
+        if let Covers::UpTo(_, scope) = &self.covers
+            && !scope::is_current(ledger.entities(), &self.entity, scope.as_ref())
+        {
+            return Ok(Written::OfAnotherScope);
+        }
+        if let (Covers::UpTo(cursor, _), true) = (&self.covers, planted!(CursorBeforeTheHandler)) {
             ledger.tx.set_cursor(&self.entity, cursor.as_ref())?;
         }
         // A row that cannot be read waits, too.
@@ -252,7 +264,7 @@ impl Writing {
             }
         }
         match &self.covers {
-            Covers::UpTo(cursor) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
+            Covers::UpTo(cursor, _) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
             Covers::Outdated(record) => outdated::forget(ledger, record)?,
             Covers::Itself => {}
         }

@@ -25,6 +25,9 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
     /// Whether the records are kept to be read, and nobody has to be told of them.
     fn keeps(&self) -> bool;
 
+    /// The names of the indexed fields.
+    fn fields(&self) -> &'static [&'static str];
+
     /// Whether the records are kept and can be found by a field.
     fn indexes(&self) -> bool;
 
@@ -86,6 +89,9 @@ pub(crate) trait TypedPage: Send + Sync + 'static {
     fn len(&self) -> usize;
 
     fn key(&self, index: usize) -> &RecordKey;
+
+    /// Whether the item exists, and is a record and no tombstone.
+    fn is_there(&self, index: usize) -> bool;
 
     /// What the server has, as JSON.
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError>;

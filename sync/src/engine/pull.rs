@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 
 use super::core::Core;
+use super::entities::Scope;
 use super::outdated;
 use super::page::{Covers, Trouble, apply};
 use super::pause::PauseReason;
@@ -25,6 +26,8 @@ enum Ended {
     Failed(SyncError),
     /// The whole server has to be left alone.
     Stopped(PauseReason, SyncError),
+    /// The scope was changed: the list is another one.
+    Anew,
 }
 
 /// Pulls everything new of an entity. Answers why everything to the server has to wait, if it does.
@@ -36,8 +39,14 @@ pub(crate) async fn pull(
 ) -> Result<Option<PauseReason>, StorageError> {
     let entity = port.info().entity_name();
     let before = report.pulled;
-    let (stopped, error) = match run(core, port, report).await? {
-        Ended::Complete => {
+    let ended = loop {
+        match run(core, port, report).await? {
+            Ended::Anew => {}
+            ended => break ended,
+        }
+    };
+    let (stopped, error) = match ended {
+        Ended::Complete | Ended::Anew => {
             let changes = report.pulled - before;
             core.announcer.announce(SyncEvent::Pulled { entity, changes });
             return Ok(None);
@@ -57,21 +66,22 @@ async fn run(
 ) -> Result<Ended, StorageError> {
     let entity = port.info().entity_name();
     let start = entity.clone();
-    let mut cursor = core.transact::<_, StorageError, _>(move |ledger| ledger.tx.cursor(&start)).await?;
+    let (mut cursor, scope) = core
+        .transact::<_, StorageError, _>(move |ledger| {
+            Ok((ledger.tx.cursor(&start)?, ledger.entities().scope(&start)))
+        })
+        .await?;
     let before = report.pulled;
     let mut sweep = Sweep::if_due(core, port, cursor.as_ref()).await?;
     if sweep.is_some() {
         cursor = None;
     }
     let mut trail = Trail::from(cursor.clone());
-    match outdated::ask(core, port, report).await {
-        Ok(()) => {}
-        Err(outdated::Trouble::Remote(source)) => return failed(core, entity, source).await,
-        Err(outdated::Trouble::Page(Trouble::Handler(error))) => return Ok(Ended::Failed(error.into())),
-        Err(outdated::Trouble::Page(Trouble::Storage(error))) => return Err(error),
+    if let Err(trouble) = outdated::ask(core, port, report).await {
+        return asked_in_vain(core, entity, trouble).await;
     }
     let mut anew = false;
-    let mut fetched = Some(fetch(core, port, cursor.clone()).await);
+    let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
             Ok(reply) => reply,
@@ -85,7 +95,7 @@ async fn run(
                 core.transact::<_, StorageError, _>(move |ledger| ledger.tx.set_cursor(&entity, None))
                     .await?;
                 (anew, cursor, trail) = (true, None, Trail::from(None));
-                fetched = Some(fetch(core, port, None).await);
+                fetched = Some(fetch(core, port, None, scope.clone()).await);
                 continue;
             }
             Err(source) => return failed(core, entity, source).await,
@@ -103,13 +113,13 @@ async fn run(
         let goes_on = next.has_more && !at_limit && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
         let (applied, coming) = futures::join!(
-            apply(core, port, &read, Covers::UpTo(next.cursor.clone()), next.has_more, report),
-            async { if goes_on { Some(fetch(core, port, next.cursor.clone()).await) } else { None } }
+            apply(core, port, &read, Covers::UpTo(next.cursor.clone(), scope.clone()), next.has_more, report),
+            async {
+                if goes_on { Some(fetch(core, port, next.cursor.clone(), scope.clone()).await) } else { None }
+            }
         );
-        match applied {
-            Ok(()) => {}
-            Err(Trouble::Handler(error)) => return Ok(Ended::Failed(error.into())),
-            Err(Trouble::Storage(error)) => return Err(error),
+        if let Err(trouble) = applied {
+            return not_written(trouble);
         }
         if let Some(sweep) = &mut sweep {
             sweep.see(&read);
@@ -141,15 +151,7 @@ async fn run(
             match sweep.finish(core, port, report).await {
                 Ok(()) => {}
                 Err(sweep::Trouble::Incomplete(error)) => return Ok(Ended::Failed(error)),
-                Err(sweep::Trouble::Asking(outdated::Trouble::Remote(source))) => {
-                    return failed(core, entity, source).await;
-                }
-                Err(sweep::Trouble::Asking(outdated::Trouble::Page(Trouble::Handler(error)))) => {
-                    return Ok(Ended::Failed(error.into()));
-                }
-                Err(sweep::Trouble::Asking(outdated::Trouble::Page(Trouble::Storage(error)))) => {
-                    return Err(error);
-                }
+                Err(sweep::Trouble::Asking(trouble)) => return asked_in_vain(core, entity, trouble).await,
             }
         }
         cursor = next.cursor;
@@ -162,9 +164,30 @@ async fn fetch(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     since: Option<Cursor>,
+    scope: Option<Scope>,
 ) -> Result<Reply<Page>, RemoteError> {
-    let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size };
+    let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size, scope };
     core.remote.pull(request).await
+}
+
+/// A record could not be asked for, or not be handed over.
+async fn asked_in_vain(
+    core: &Core,
+    entity: EntityName,
+    trouble: outdated::Trouble,
+) -> Result<Ended, StorageError> {
+    match trouble {
+        outdated::Trouble::Remote(source) => failed(core, entity, source).await,
+        outdated::Trouble::Page(trouble) => not_written(trouble),
+    }
+}
+
+fn not_written(trouble: Trouble) -> Result<Ended, StorageError> {
+    match trouble {
+        Trouble::Handler(error) => Ok(Ended::Failed(error.into())),
+        Trouble::Storage(error) => Err(error),
+        Trouble::OfAnotherScope => Ok(Ended::Anew),
+    }
 }
 
 async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {

@@ -3,7 +3,7 @@
 //! A list that is empty, cut short or shifted while it was read is no proof that a record is gone: each missing record is
 //! asked for, and only the server's word that it does not have it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,14 +14,18 @@ use super::ledger::Ledger;
 use super::outdated::{self, ask_for};
 use super::page::Covers;
 use super::port::{EntityPort, ReadPage};
+use super::scope;
 use crate::error::SyncError;
-use crate::record::{EntityName, RecordKey};
+use crate::record::{EntityName, Record, RecordKey, RecordRef};
 use crate::remote::Deletions;
 use crate::report::SyncReport;
 use crate::storage::{Cursor, StorageError};
 
 /// The name of the note in the storage: when everything of an entity was listed last.
 const NOTE: &str = "listed";
+
+/// The name of the note in the storage: the entities of which everything is to be listed, whatever the remote tells of deletions.
+const ASKED: &str = "resync";
 
 /// What was seen is kept in so many bits, however much there is: a mebibyte. Of a million records, one in fifty that are
 /// gone is taken for seen; the next listing, whose filter has another seed, finds it.
@@ -63,15 +67,23 @@ impl Sweep {
         port: &Arc<dyn EntityPort>,
         cursor: Option<&Cursor>,
     ) -> Result<Option<Self>, StorageError> {
-        let Deletions::Listed { every } = core.remote.deletions() else { return Ok(None) };
         let (started, entity) = (core.now(), port.info().entity_name());
-        let last = core
-            .transact::<_, StorageError, _>(move |ledger| Ok(times(ledger)?.get(&entity).copied()))
+        let (last, asked) = core
+            .transact::<_, StorageError, _>(move |ledger| {
+                Ok((times(ledger)?.get(&entity).copied(), asked(ledger)?.contains(&entity)))
+            })
             .await?;
-        let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
-        // A clock that went back must not put it off for ever.
-        let rests = last.is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
-        if cursor.is_some() && rests {
+        let due = match core.remote.deletions() {
+            Deletions::Listed { every } => {
+                let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
+                // A clock that went back must not put it off for ever.
+                let rests =
+                    last.is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
+                cursor.is_none() || !rests
+            }
+            _ => false,
+        };
+        if !due && !asked {
             return Ok(None);
         }
         let seed = core.stamper().stamp().id.as_uuid().as_u128();
@@ -104,7 +116,8 @@ impl Sweep {
         let started = self.started;
         core.transact::<_, StorageError, _>(move |ledger| {
             let mut times = times(ledger)?;
-            times.insert(entity, started);
+            times.insert(entity.clone(), started);
+            ask(ledger, |asked| asked.remove(&entity))?;
             let text = serde_json::to_string(&times).map_err(|error| StorageError::Io(error.into()))?;
             ledger.tx.set_note(NOTE, Some(&text))
         })
@@ -127,6 +140,10 @@ impl Sweep {
                 .transact::<_, StorageError, _>(move |ledger| ledger.tx.based(&of, from.as_ref(), CHUNK))
                 .await?;
             for key in known.iter().filter(|key| !self.seen.contains(key.as_str())) {
+                // What is outside of the scope and waits is in no list.
+                if !in_scope(core, &entity, key).await? {
+                    continue;
+                }
                 let there =
                     ask_for(core, port, key, Covers::Itself, report).await.map_err(Trouble::Asking)?;
                 if there {
@@ -144,6 +161,42 @@ impl Sweep {
             after = known.into_iter().next_back();
         }
     }
+}
+
+/// Whether the server's list has the record, as far as is known here, if it exists.
+async fn in_scope(core: &Core, entity: &EntityName, key: &RecordKey) -> Result<bool, StorageError> {
+    if core.entities.scope(entity).is_none() {
+        return Ok(true);
+    }
+    let name = RecordRef::new(entity.clone(), key.clone());
+    core.transact(move |ledger| {
+        let based = Record { base: ledger.record(&name)?.base, ..Record::default() };
+        Ok(scope::keeps(ledger.entities(), &name, &based))
+    })
+    .await
+}
+
+/// Has everything of an entity listed with the next pull, and what is missing asked for.
+pub(crate) async fn resync(core: &Core, entity: EntityName) -> Result<(), StorageError> {
+    core.transact(move |ledger| ask(ledger, |asked| asked.insert(entity))).await
+}
+
+fn ask(
+    ledger: &mut Ledger<'_>,
+    change: impl FnOnce(&mut BTreeSet<EntityName>) -> bool,
+) -> Result<(), StorageError> {
+    let mut asked = asked(ledger)?;
+    if !change(&mut asked) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&asked).map_err(|error| StorageError::Io(error.into()))?;
+    ledger.tx.set_note(ASKED, Some(&text).filter(|_| !asked.is_empty()).map(String::as_str))
+}
+
+fn asked(ledger: &mut Ledger<'_>) -> Result<BTreeSet<EntityName>, StorageError> {
+    let text = ledger.tx.note(ASKED)?;
+    // A note that cannot be read was left by another version of the library.
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {

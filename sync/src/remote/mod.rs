@@ -9,6 +9,7 @@ mod error;
 pub mod rest;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::RemoteError;
 use crate::entity::EntityInfo;
 use crate::record::{OperationId, Payload, RecordKey, Version, Write};
-use crate::storage::Cursor;
+use crate::storage::{Condition, Cursor};
 
 /// A server that holds the records of all devices.
 ///
@@ -177,6 +178,10 @@ pub struct PullRequest {
     pub since: Option<Cursor>,
     /// How many records at most.
     pub limit: u32,
+    /// Only the records for which all of this holds, their fields named as the JSON members are; `None` for every record. A
+    /// remote that cannot ask for that may answer more: what is outside is not kept. Records that are deleted are told of
+    /// whatever they were.
+    pub scope: Option<Arc<[Condition]>>,
 }
 
 /// One page of changes, each item still raw.

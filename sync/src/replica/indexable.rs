@@ -56,7 +56,13 @@ macro_rules! small_integers {
     };
 }
 
-small_integers!(bool i8 i16 i32 i64 u8 u16 u32);
+small_integers!(i8 i16 i32 i64 u8 u16 u32);
+
+impl Indexable for bool {
+    fn index_value(&self) -> IndexValue {
+        IndexValue::Bool(*self)
+    }
+}
 
 /// Beyond an `i64` come texts of twenty digits, which sort after every number.
 macro_rules! large_integers {

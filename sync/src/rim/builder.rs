@@ -16,11 +16,12 @@ use crate::engine::core::Core;
 use crate::engine::entities::Entities;
 use crate::engine::ledger::{Ledger, Tally, readable};
 use crate::engine::pause::{self, Pause};
+use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
 use crate::engine::shapes;
 use crate::entity::Schema;
 use crate::error::Error;
-use crate::record::Principal;
+use crate::record::{EntityName, Principal};
 use crate::remote::Remote;
 use crate::status::Status;
 use crate::storage::{self, Storage};
@@ -169,6 +170,9 @@ impl<S: Schema> EngineBuilder<S> {
             closing: watch::Sender::new(false),
             lock,
         };
+        for entity in recovered.untidy {
+            scope::tidy(&core, entity).await?;
+        }
         Ok(Engine::start_driver(core))
     }
 }
@@ -179,6 +183,8 @@ struct Recovered {
     last_seq: u64,
     oldest: Option<chrono::DateTime<chrono::Utc>>,
     pause: Option<Pause>,
+    /// Entities of which something outside of their scope may be there.
+    untidy: Vec<EntityName>,
 }
 
 async fn recover(
@@ -209,6 +215,11 @@ async fn recover(
             }
         }
     }
+    let schema = Arc::clone(entities);
+    let untidy = storage::transact::<_, Error, _>(storage, principal, move |tx| {
+        Ok(scope::recover(&mut Ledger::new(tx, &schema), &schema)?)
+    })
+    .await?;
     storage::transact(storage, principal, move |tx| {
         for marker in all.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
@@ -221,6 +232,7 @@ async fn recover(
             last_seq: tx.last_seq()?,
             oldest: oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)),
             pause,
+            untidy,
         })
     })
     .await

@@ -66,6 +66,10 @@ where
         T::Keeping::KEEPS
     }
 
+    fn fields(&self) -> &'static [&'static str] {
+        T::INDEX
+    }
+
     fn indexes(&self) -> bool {
         T::Keeping::KEEPS && !T::INDEX.is_empty()
     }

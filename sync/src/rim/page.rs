@@ -43,6 +43,10 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
         }
     }
 
+    fn is_there(&self, index: usize) -> bool {
+        matches!(self.slots.get(index), Some(Slot::Record { .. }))
+    }
+
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError> {
         Ok(match &self.slots[index] {
             Slot::Deleted { .. } => ServerCopy::Deleted,
@@ -60,9 +64,9 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
     }
 
     fn index(&self, index: usize) -> Vec<IndexEntry> {
-        match &self.slots[index] {
-            Slot::Record { record, .. } => record.index(),
-            Slot::Deleted { .. } => Vec::new(),
+        match self.slots.get(index) {
+            Some(Slot::Record { record, .. }) => record.index(),
+            Some(Slot::Deleted { .. }) | None => Vec::new(),
         }
     }
 

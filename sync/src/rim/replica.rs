@@ -9,10 +9,12 @@ use super::entity::{Facts, decode, name_of};
 use super::parked::unreadable;
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
+use crate::engine::{scope, sweep};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
 use crate::record::RecordRef;
-use crate::replica::{Query, Replicated};
+use crate::replica::{Filter, Query, Replicated};
+use crate::report::SyncReport;
 use crate::storage::Search;
 
 /// How many records one transaction reads when a list is asked for.
@@ -84,6 +86,52 @@ impl<S: Schema> Engine<S> {
             Ok(pages.next(core).await?.map(|record| (record, pages)))
         })
         .boxed()
+    }
+}
+
+impl<S: Schema> Engine<S> {
+    /// Pulls everything of an entity anew, without touching edits that wait; records that the server no longer has
+    /// disappear. For a server that was set up anew, or after anything else that makes one doubt.
+    ///
+    /// It is kept on disk that this is to be done: what is cut short begins anew with the next pull.
+    ///
+    /// # Errors
+    /// As [`pull_only`](Self::pull_only).
+    pub async fn resync<T: EntityOf<S>>(&self) -> Result<SyncReport, Error> {
+        sweep::resync(self.core(), T::INFO.entity_name()).await?;
+        self.pull_only::<T>().await
+    }
+
+    /// Keeps only the records for which all the filters hold: each pull asks for them alone, in the server's own way
+    /// ([`ScopeDialect`](crate::remote::rest::ScopeDialect)), and what is outside is let go, from this device and not from
+    /// the server. What has an edit that waits stays until that is through. Without filters, every record is kept again.
+    ///
+    /// The scope is kept on disk, and the next engine goes on with it. A new one is filled by the next pull.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use sync::{Engine, Schema, Syncable};
+    /// # #[derive(Clone, Serialize, Deserialize, Syncable)]
+    /// # #[sync(endpoint = "/cards", conflict = ServerWins, replica)]
+    /// # struct Card { id: String, #[sync(index)] board: String }
+    /// # #[derive(Schema)]
+    /// # #[sync(entities(Card))]
+    /// # struct App;
+    /// # async fn example(engine: Engine<App>) -> Result<(), Box<dyn std::error::Error>> {
+    /// engine.set_scope([Card::BOARD.eq("garden")]).await?;
+    /// engine.pull_only::<Card>().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn set_scope<T: EntityOf<S> + Replicated>(
+        &self,
+        filters: impl IntoIterator<Item = Filter<T>>,
+    ) -> Result<(), Error> {
+        let conditions = filters.into_iter().map(|filter| filter.condition).collect();
+        self.change(|core| async move { Ok(scope::set(&core, T::INFO.entity_name(), conditions).await?) })
+            .await
     }
 }
 

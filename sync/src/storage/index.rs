@@ -4,15 +4,20 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::RecordKey;
 
 /// A field's value as an index orders it: nothing first, then numbers, then texts by their bytes.
 ///
 /// This is the order of SQLite's own values (sqlite.org, "Datatypes In SQLite", section 4.1).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IndexValue {
     /// Nothing, such as `None`.
     Null,
+    /// Yes or no: the number 1 or 0.
+    Bool(bool),
     /// A whole number.
     Integer(i64),
     /// Another number; never NaN, which has no place in an order.
@@ -60,6 +65,8 @@ impl Ord for IndexValue {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Null, Self::Null) => Ordering::Equal,
+            (Self::Bool(mine), other) => Self::Integer(i64::from(*mine)).cmp(other),
+            (mine, Self::Bool(other)) => mine.cmp(&Self::Integer(i64::from(*other))),
             (Self::Integer(mine), Self::Integer(other)) => mine.cmp(other),
             (Self::Real(mine), Self::Real(other)) => mine.total_cmp(other),
             (Self::Integer(mine), Self::Real(other)) => compare(*mine, *other),
@@ -74,7 +81,7 @@ impl IndexValue {
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,
-            Self::Integer(_) | Self::Real(_) => 1,
+            Self::Bool(_) | Self::Integer(_) | Self::Real(_) => 1,
             Self::Text(_) => 2,
         }
     }
@@ -199,6 +206,8 @@ mod tests {
         assert!(IndexValue::Integer(i64::MAX) < IndexValue::real(9.3e18));
         assert!(IndexValue::Integer(i64::MIN) > IndexValue::real(f64::NEG_INFINITY));
         assert_eq!(IndexValue::Integer(2), IndexValue::real(2.0));
+        assert_eq!(IndexValue::Bool(true), IndexValue::Integer(1));
+        assert!(IndexValue::Bool(false) < IndexValue::Bool(true));
     }
 
     #[test]

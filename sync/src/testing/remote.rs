@@ -221,6 +221,15 @@ impl ScriptedRemote {
         self.state().server.store(T::ENTITY.name, key.as_str(), None, None);
     }
 
+    /// A record is gone and no tombstone tells of it, as after a server was set up anew.
+    ///
+    /// # Panics
+    /// When the id cannot name a record.
+    pub fn forget<T: Syncable>(&self, id: &T::Id) {
+        let key = RecordKey::of(id).expect("the id of a record in a test names it");
+        self.state().server.forget(T::ENTITY.name, key.as_str());
+    }
+
     /// The records of an entity, by id.
     ///
     /// # Panics

@@ -120,6 +120,12 @@ impl Server {
         answer
     }
 
+    pub(super) fn forget(&mut self, entity: &str, key: &str) {
+        if let Some(records) = self.records.get_mut(entity) {
+            records.remove(key);
+        }
+    }
+
     pub(super) fn fetch(&self, entity: &EntityInfo, key: &RecordKey) -> Fetched {
         match self.row(entity.name, key) {
             Some((number, value)) => Fetched::Present { version: self.version(number), body: body(value) },

@@ -72,11 +72,11 @@ pub async fn answered(server: &Server, write: Write) -> WriteAnswer {
 }
 
 pub fn page_of(limit: u32) -> PullRequest {
-    PullRequest { entity: &NOTES, since: None, limit }
+    PullRequest { entity: &NOTES, since: None, limit, scope: None }
 }
 
 pub fn page_after(cursor: &str) -> PullRequest {
-    PullRequest { entity: &NOTES, since: Some(Cursor::new(cursor)), limit: 100 }
+    PullRequest { entity: &NOTES, since: Some(Cursor::new(cursor)), limit: 100, scope: None }
 }
 
 pub fn version(text: &str) -> Option<Version> {

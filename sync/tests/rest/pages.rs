@@ -67,7 +67,8 @@ async fn an_item_shares_the_memory_of_its_page() {
 #[tokio::test]
 async fn the_id_of_a_tombstone_may_stand_under_the_entitys_name_for_it_or_under_id() {
     let body = r#"{"items":[{"key":"a","deleted":true},{"id":7,"deleted":true},{"id":"x","key":"b","deleted":true}]}"#;
-    let page = pulled(body, PullRequest { entity: &TASKS, since: None, limit: 9 }).await.unwrap();
+    let page =
+        pulled(body, PullRequest { entity: &TASKS, since: None, limit: 9, scope: None }).await.unwrap();
     assert_eq!(page.items, [tombstone("\"a\""), tombstone("7"), tombstone("\"b\"")]);
 }
 

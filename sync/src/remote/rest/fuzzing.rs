@@ -44,7 +44,7 @@ fn said(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Answer {
 
 /// The body of a page: what is taken from it is JSON, and an item of the page.
 pub fn page(data: &[u8]) {
-    let request = PullRequest { entity: &NOTES, since: None, limit: 10 };
+    let request = PullRequest { entity: &NOTES, since: None, limit: 10, scope: None };
     let page = match remote().reader().pulled(&request, said(StatusCode::OK, HeaderMap::new(), data)) {
         Ok(Reply { answer, .. }) => answer,
         Err(error) => {

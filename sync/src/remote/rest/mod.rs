@@ -47,8 +47,8 @@ pub use self::credentials::{Authorization, Credentials, CredentialsError};
 pub use self::dialect::{
     AdvertisedLimit, AnsweredBody, BatchDialect, BatchOutcomes, ConflictDialect, CursorSource,
     DeletionDialect, Dialect, FetchDialect, LiveDialect, LongPollDialect, MemberPath, Method, NewestCursor,
-    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, SentBody, Template, Tombstone,
-    VersionCheck, VersionSource, WriteDialect,
+    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, ScopeDialect, SentBody,
+    Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
 };
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;

@@ -143,6 +143,9 @@ pub(super) fn pull(
     }
     append(&mut url, start, places);
     append(&mut url, &pull.parameters, places);
+    for condition in request.scope.iter().flat_map(|scope| scope.iter()) {
+        url.query_pairs_mut().extend_pairs(pull.scope.ask(condition));
+    }
     if let Some((parameter, value)) = place.parameter(pull) {
         url.query_pairs_mut().append_pair(parameter, &value);
     }

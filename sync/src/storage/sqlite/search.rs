@@ -58,6 +58,7 @@ impl ToSql for IndexValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
+            Self::Bool(yes) => ToSqlOutput::Owned(Value::Integer(i64::from(*yes))),
             Self::Integer(number) => ToSqlOutput::Owned(Value::Integer(*number)),
             Self::Real(number) => ToSqlOutput::Owned(Value::Real(*number)),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
@@ -107,6 +108,7 @@ impl Sql {
     fn bind_value(&mut self, value: &IndexValue) -> String {
         self.bind(match value {
             IndexValue::Null => Value::Null,
+            IndexValue::Bool(yes) => Value::Integer(i64::from(*yes)),
             IndexValue::Integer(number) => Value::Integer(*number),
             IndexValue::Real(number) => Value::Real(*number),
             IndexValue::Text(text) => Value::Text(text.to_string()),

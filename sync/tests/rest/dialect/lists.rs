@@ -53,7 +53,7 @@ pub async fn walk(server: &Server, dialect: &Dialect, since: Option<Cursor>) -> 
     let remote = RestRemote::builder(server.url()).dialect(dialect.clone()).build().unwrap();
     let mut walk = Walk { ids: Vec::new(), cursor: since, pages: 0 };
     loop {
-        let request = PullRequest { entity: &NOTES, since: walk.cursor.clone(), limit: 3 };
+        let request = PullRequest { entity: &NOTES, since: walk.cursor.clone(), limit: 3, scope: None };
         let page = remote.pull(request).await.unwrap().answer;
         walk.pages += 1;
         assert!(walk.pages < 50, "it goes on for ever: {walk:?}");
@@ -125,7 +125,7 @@ async fn the_next_page_of_another_host_is_not_asked_for() {
     let dialect =
         dialect(PullDialect { paging: Paging::Header("Next-Page".into()), ..by_number(Paging::Link) });
     let remote = RestRemote::builder(server.url()).bearer("secret").dialect(dialect).build().unwrap();
-    let request = |since| PullRequest { entity: &NOTES, since, limit: 3 };
+    let request = |since| PullRequest { entity: &NOTES, since, limit: 3, scope: None };
     let error = remote.pull(request(None)).await.unwrap_err();
     assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
     assert!(error.to_string().contains("none of this server's"), "{error}");
@@ -153,7 +153,7 @@ async fn the_address_of_the_next_page_is_relative_to_that_of_the_page() {
         .await;
         let dialect = dialect(by_number(Paging::Link));
         let remote = RestRemote::builder(format!("{}/v1", server.url())).dialect(dialect).build().unwrap();
-        let request = |since| PullRequest { entity: &NOTES, since, limit: 3 };
+        let request = |since| PullRequest { entity: &NOTES, since, limit: 3, scope: None };
         let page = remote.pull(request(None)).await.unwrap().answer;
         let Position::Cursor { cursor, has_more: true } = page.position else { panic!("{page:?}") };
         remote.pull(request(Some(cursor))).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_page_killed_in_the_middle_of_a_round_is_gone_on_with() {
         ..PullDialect::default()
     });
     let remote = RestRemote::builder(server.url()).dialect(dialect.clone()).build().unwrap();
-    let request = PullRequest { entity: &NOTES, since: None, limit: 3 };
+    let request = PullRequest { entity: &NOTES, since: None, limit: 3, scope: None };
     let Position::Cursor { cursor, has_more: true } = remote.pull(request).await.unwrap().answer.position
     else {
         panic!()
@@ -243,7 +243,7 @@ async fn the_last_item_is_the_cursor_and_ties_are_broken_by_id() {
     let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
     let (mut cursor, mut pages) = (None, Vec::new());
     loop {
-        let request = PullRequest { entity: &NOTES, since: cursor, limit: 2 };
+        let request = PullRequest { entity: &NOTES, since: cursor, limit: 2, scope: None };
         let page = remote.pull(request).await.unwrap().answer;
         pages.push(page.items.len());
         let Position::Cursor { cursor: next, has_more } = page.position else { panic!("{page:?}") };
@@ -315,7 +315,7 @@ async fn records_inside_items_are_found_and_numbers_are_cursors() {
     })
     .await;
     let remote = RestRemote::builder(server.url()).dialect(Dialect::couchdb()).build().unwrap();
-    let request = PullRequest { entity: &NOTES, since: None, limit: 10 };
+    let request = PullRequest { entity: &NOTES, since: None, limit: 10, scope: None };
     let page = remote.pull(request).await.unwrap().answer;
     assert_eq!(server.only().target, "/notes/_changes?include_docs=true&limit=10");
     assert_eq!(page.position, Position::Cursor { cursor: Cursor::new("2"), has_more: false });
@@ -338,7 +338,9 @@ async fn a_cursor_from_before_the_server_lost_data_is_gone() {
     let mut dialect = Dialect::couchdb();
     let pulled = async |dialect: &Dialect, since: &str| {
         let remote = RestRemote::builder(server.url()).dialect(dialect.clone()).build().unwrap();
-        remote.pull(PullRequest { entity: &NOTES, since: Some(Cursor::new(since)), limit: 5 }).await
+        remote
+            .pull(PullRequest { entity: &NOTES, since: Some(Cursor::new(since)), limit: 5, scope: None })
+            .await
     };
     assert!(matches!(pulled(&dialect, "6-zzz").await, Err(RemoteError::CursorGone { .. })));
     pulled(&dialect, "5-abc").await.unwrap();
@@ -356,11 +358,13 @@ async fn changes_by_updated_at_need_an_entity_that_has_one() {
         ..by_number(Paging::Offset { parameter: "_start".into() })
     });
     let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
-    let error = remote.pull(PullRequest { entity: &TASKS, since: None, limit: 5 }).await.unwrap_err();
+    let error =
+        remote.pull(PullRequest { entity: &TASKS, since: None, limit: 5, scope: None }).await.unwrap_err();
     assert!(error.to_string().contains("mark a field with `#[sync(updated_at)]`"), "{error}");
-    let page = remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5 }).await.unwrap().answer;
+    let page =
+        remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5, scope: None }).await.unwrap().answer;
     assert_eq!(page.position, Position::Beginning, "nothing to go on from yet");
-    let since = PullRequest { entity: &NOTES, since: Some(Cursor::new("2026")), limit: 5 };
+    let since = PullRequest { entity: &NOTES, since: Some(Cursor::new("2026")), limit: 5, scope: None };
     remote.pull(since).await.unwrap();
     let targets: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets, ["/notes?limit=5&_start=0", "/notes?updatedAt_gte=2026&limit=5&_start=0"]);
@@ -370,6 +374,7 @@ async fn changes_by_updated_at_need_an_entity_that_has_one() {
 async fn a_page_without_the_cursor_that_was_promised_is_refused() {
     let server = Server::saying(Answer::json(200, r#"{"data":[]}"#)).await;
     let remote = RestRemote::builder(server.url()).dialect(Dialect::kinto()).build().unwrap();
-    let error = remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5 }).await.unwrap_err();
+    let error =
+        remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5, scope: None }).await.unwrap_err();
     assert!(error.to_string().contains("pull.cursor"), "{error}");
 }

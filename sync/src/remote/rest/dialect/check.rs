@@ -17,6 +17,7 @@ type Check = Result<(), String>;
 
 const RECORD_PLACES: &[&str] = &["endpoint", "id", "id_member"];
 const PULL_PLACES: &[&str] = &["endpoint", "limit", "updated_at", "id_member"];
+const SCOPE_PLACES: &[&str] = &["field", "value", "json"];
 const SINCE_PLACES: &[&str] = &["endpoint", "limit", "updated_at", "id_member", "cursor", "last_id"];
 
 impl Dialect {
@@ -205,6 +206,17 @@ impl PullDialect {
         parameters("pull.first", &self.first, PULL_PLACES)?;
         parameters("pull.since", &self.since, SINCE_PLACES)?;
         statuses("pull.gone", &self.gone)?;
+        for (knob, (name, value)) in self.scope.all() {
+            let knob = format!("pull.scope.{knob}");
+            named(&knob, name.as_str())?;
+            template(&knob, name, SCOPE_PLACES)?;
+            template(&knob, value, SCOPE_PLACES)?;
+            if !name.has("field") && !value.has("field") {
+                return Err(format!(
+                    "`{knob}` has no place `{{field}}`: the server would not know which one is meant"
+                ));
+            }
+        }
         let values = || self.since.iter().map(|(_, value)| value);
         let sends_cursor = values().any(|value| value.has("cursor"));
         match &self.cursor {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::batch::{AdvertisedLimit, BatchDialect, BatchOutcomes, RecordBatch, RequestBatch};
 pub use self::live::{LiveDialect, LongPollDialect};
 pub use self::member_path::MemberPath;
-pub use self::pull::{CursorSource, DeletionDialect, NewestCursor, Paging, PullDialect};
+pub use self::pull::{CursorSource, DeletionDialect, NewestCursor, Paging, PullDialect, ScopeDialect};
 pub use self::record::{ConflictDialect, FetchDialect, RecordDialect, Tombstone, VersionSource};
 pub use self::template::Template;
 pub use self::write::{AnsweredBody, Method, SentBody, VersionCheck, WriteDialect};

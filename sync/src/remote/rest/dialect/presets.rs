@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     AdvertisedLimit, AnsweredBody, BatchDialect, BatchOutcomes, ConflictDialect, CursorSource,
     DeletionDialect, Dialect, FetchDialect, LiveDialect, LongPollDialect, MemberPath, Method, NewestCursor,
-    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, SentBody, Tombstone,
-    VersionCheck, VersionSource, WriteDialect,
+    Paging, Parameters, PullDialect, RecordBatch, RecordDialect, RequestBatch, ScopeDialect, SentBody,
+    Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
 };
 
 /// How often everything is listed where deletions are not told.
@@ -14,6 +14,10 @@ const LISTING: Duration = Duration::from_secs(60 * 60);
 
 fn parameters(all: &[(&str, &str)]) -> Parameters {
     all.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+fn asked(name: &str, value: &str) -> Option<(Template, Template)> {
+    Some((name.into(), value.into()))
 }
 
 fn headers(all: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -60,6 +64,8 @@ impl Dialect {
                 items: "data".into(),
                 cursor: CursorSource::Header("ETag".into()),
                 paging: Paging::Header("Next-Page".into()),
+                // Its tombstones have no fields, so a filter by one would hide deletions.
+                scope: ScopeDialect::nothing(),
                 ..PullDialect::default()
             },
             // The API's root is above the buckets.
@@ -117,6 +123,8 @@ impl Dialect {
                 item: "doc".into(),
                 cursor: CursorSource::Member("last_seq".into()),
                 paging: Paging::Cursor { more: MemberPath::whole() },
+                // It takes a function on the server to list a part of the changes.
+                scope: ScopeDialect::nothing(),
                 newest: Some(NewestCursor { path: "{endpoint}".into(), member: "update_seq".into() }),
                 ..PullDialect::default()
             },
@@ -160,6 +168,7 @@ impl Dialect {
                 items: MemberPath::whole(),
                 cursor: CursorSource::Nothing,
                 paging: Paging::Offset { parameter: "_start".into() },
+                scope: ScopeDialect { equal: asked("{field}", "{value}"), ..ScopeDialect::nothing() },
                 ..PullDialect::default()
             },
             deletions: DeletionDialect::Listed { every: LISTING },
@@ -216,6 +225,14 @@ impl Dialect {
                 items: MemberPath::whole(),
                 cursor: CursorSource::LastItem("version".into()),
                 paging: Paging::Cursor { more: MemberPath::whole() },
+                scope: ScopeDialect {
+                    equal: asked("{field}", "eq.{value}"),
+                    nothing: asked("{field}", "is.null"),
+                    at_least: asked("{field}", "gte.{value}"),
+                    more_than: asked("{field}", "gt.{value}"),
+                    at_most: asked("{field}", "lte.{value}"),
+                    less_than: asked("{field}", "lt.{value}"),
+                },
                 ..PullDialect::default()
             },
             batch: BatchDialect::Records(RecordBatch {

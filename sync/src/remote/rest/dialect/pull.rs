@@ -1,10 +1,13 @@
 //! How lists of changes are asked for and answered.
 
+use std::borrow::Cow;
+use std::ops::Bound;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{MemberPath, Parameters, Template};
+use crate::storage::{Condition, IndexValue};
 
 /// How a page of changes is asked for, and what its answer looks like.
 ///
@@ -30,6 +33,8 @@ pub struct PullDialect {
     pub cursor: CursorSource,
     /// How the list goes on. Default: with the cursor, as long as `hasMore` is true.
     pub paging: Paging,
+    /// How only the records of a scope are asked for. Default: `list=todo`, `rank_gte=3`.
+    pub scope: ScopeDialect,
     /// The statuses that say that the cursor is no longer known: everything is pulled anew. Default: 410.
     pub gone: Vec<u16>,
     /// Where the newest cursor can be asked for, on servers that take any cursor for good: one that is greater than that
@@ -48,9 +53,122 @@ impl Default for PullDialect {
             item: MemberPath::whole(),
             cursor: CursorSource::Member("cursor".into()),
             paging: Paging::Cursor { more: "hasMore".into() },
+            scope: ScopeDialect::default(),
             gone: vec![410],
             newest: None,
         }
+    }
+}
+
+/// How a pull asks for the records of a scope ([`Engine::set_scope`](crate::Engine::set_scope)): one parameter for each thing
+/// that can be asked of a field.
+///
+/// They know the places `{field}` (the field's JSON member), `{value}` (its value as text; a time as RFC 3339 in UTC) and
+/// `{json}` (its value as JSON). What the server cannot be asked is `None`: it then sends more, which is let go here. A range of
+/// both ends is two parameters.
+///
+/// Deletions have to be told of whatever the record was: where a filter hides them, let it be
+/// [`nothing`](Self::nothing). Of a record that somebody else moves out of the scope a server tells nothing;
+/// [`Engine::resync`](crate::Engine::resync), or [`DeletionDialect::Listed`], finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScopeDialect {
+    /// The field has this value. Default: `{field}={value}`.
+    pub equal: Option<(Template, Template)>,
+    /// The field has no value. Default: cannot be asked.
+    pub nothing: Option<(Template, Template)>,
+    /// The field has this value or a greater one. Default: `{field}_gte={value}`.
+    pub at_least: Option<(Template, Template)>,
+    /// The field has a greater value. Default: `{field}_gt={value}`.
+    pub more_than: Option<(Template, Template)>,
+    /// The field has this value or a smaller one. Default: `{field}_lte={value}`.
+    pub at_most: Option<(Template, Template)>,
+    /// The field has a smaller value. Default: `{field}_lt={value}`.
+    pub less_than: Option<(Template, Template)>,
+}
+
+impl Default for ScopeDialect {
+    fn default() -> Self {
+        let parameter = |name: &str| Some((name.into(), "{value}".into()));
+        Self {
+            equal: parameter("{field}"),
+            nothing: None,
+            at_least: parameter("{field}_gte"),
+            more_than: parameter("{field}_gt"),
+            at_most: parameter("{field}_lte"),
+            less_than: parameter("{field}_lt"),
+        }
+    }
+}
+
+impl ScopeDialect {
+    /// For a server that cannot be asked for a part of its records.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { equal: None, nothing: None, at_least: None, more_than: None, at_most: None, less_than: None }
+    }
+
+    /// The parameters that there are, by the knob's name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &(Template, Template))> {
+        let named = [
+            ("equal", &self.equal),
+            ("nothing", &self.nothing),
+            ("at_least", &self.at_least),
+            ("more_than", &self.more_than),
+            ("at_most", &self.at_most),
+            ("less_than", &self.less_than),
+        ];
+        named.into_iter().filter_map(|(name, parameter)| Some((name, parameter.as_ref()?)))
+    }
+
+    /// The parameters that ask for a condition.
+    pub(in crate::remote::rest) fn ask(&self, condition: &Condition) -> Vec<(String, String)> {
+        let fill = |parameter: &Option<(Template, Template)>, value: &IndexValue| {
+            let (name, text) = parameter.as_ref()?;
+            let place = |place: &str| -> Option<Cow<'_, str>> {
+                Some(match place {
+                    "field" => condition.field.into(),
+                    "value" => text_of(value).into(),
+                    _ => json_of(value).into(),
+                })
+            };
+            Some((name.fill(place), text.fill(place)))
+        };
+        match condition.single() {
+            Some(value) if value.is_null() => fill(&self.nothing, value).into_iter().collect(),
+            Some(value) => fill(&self.equal, value).into_iter().collect(),
+            None => {
+                let low = match &condition.low {
+                    Bound::Included(value) => fill(&self.at_least, value),
+                    Bound::Excluded(value) => fill(&self.more_than, value),
+                    Bound::Unbounded => None,
+                };
+                let high = match &condition.high {
+                    Bound::Included(value) => fill(&self.at_most, value),
+                    Bound::Excluded(value) => fill(&self.less_than, value),
+                    Bound::Unbounded => None,
+                };
+                low.into_iter().chain(high).collect()
+            }
+        }
+    }
+}
+
+fn text_of(value: &IndexValue) -> String {
+    match value {
+        IndexValue::Null => "null".to_owned(),
+        IndexValue::Bool(yes) => yes.to_string(),
+        IndexValue::Integer(number) => number.to_string(),
+        IndexValue::Real(number) => number.to_string(),
+        IndexValue::Text(text) => text.to_string(),
+    }
+}
+
+fn json_of(value: &IndexValue) -> String {
+    match value {
+        // Text with quotes around it and escapes inside: writing a string as JSON cannot fail.
+        IndexValue::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+        other => text_of(other),
     }
 }
 

@@ -1,0 +1,162 @@
+//! A device keeps a part of the records, or fetches all of them anew.
+
+use sync::testing::{Call, Fault, Gate};
+use sync::{Engine, RestRemote, SqliteStorage, WatchChange, WatchEvent};
+use sync_examples::server::{Config, Server};
+use sync_tests::device::Folder;
+
+use crate::device::{Board, Card, Comment, Device, card, comment, ids};
+
+async fn device() -> Device {
+    let device = Device::new().await;
+    for (id, column, rank) in [("a", "todo", 1), ("b", "done", 2), ("c", "todo", 3), ("d", "done", 4)] {
+        device.server.put(&card(id, column, rank));
+    }
+    device
+}
+
+#[tokio::test]
+async fn only_what_is_in_the_scope_is_kept() {
+    let device = device().await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "abcd");
+    device.engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap();
+    assert_eq!(device.ids().await, "ac", "the rest is let go at once");
+    assert_eq!(device.engine.count::<Card>().await.unwrap(), 2);
+    device.server.put(&card("e", "done", 5));
+    device.server.put(&card("f", "todo", 6));
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "acf");
+    assert_eq!(device.server.records::<Card>().len(), 6, "nothing is deleted on the server");
+    device.engine.set_scope([Card::COLUMN.eq("todo"), Card::RANK.le(3)]).await.unwrap();
+    assert_eq!(device.ids().await, "ac");
+    device.engine.set_scope::<Card>([]).await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "abcdef");
+}
+
+#[tokio::test]
+async fn a_record_that_leaves_goes_once_nothing_of_it_waits() {
+    let device = device().await;
+    device.engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap();
+    device.engine.pull().await.unwrap();
+    let mut watch = device.engine.watch(sync::Query::<Card>::new());
+    assert!(
+        matches!(futures::StreamExt::next(&mut watch).await, Some(Ok(WatchEvent::Result(all))) if all.len() == 2)
+    );
+    // By an edit of this device: it stays until the server has it.
+    device.engine.push(&card("a", "done", 1)).await.unwrap();
+    assert_eq!(device.ids().await, "ac");
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.ids().await, "c");
+    assert_eq!(device.server.records::<Card>()["a"].column, "done");
+    let Some(Ok(WatchEvent::Changes(changes))) = futures::StreamExt::next(&mut watch).await else { panic!() };
+    assert_eq!(changes, [WatchChange::Removed("a".into())]);
+    // By somebody else's.
+    device.server.put(&card("c", "done", 3));
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "");
+    // One that is made outside is sent, and then let go.
+    device.engine.push(&card("x", "done", 9)).await.unwrap();
+    device.engine.set_scope([Card::COLUMN.eq("doing")]).await.unwrap();
+    assert_eq!(device.ids().await, "x");
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.ids().await, "");
+    assert_eq!(device.server.records::<Card>()["x"].rank, Some(9));
+}
+
+#[tokio::test]
+async fn a_scope_is_there_after_a_restart() {
+    let device = device().await;
+    device.engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap();
+    let device = device.restart().await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "ac");
+}
+
+/// The page was asked for before: neither its records nor its cursor are of any use after.
+#[tokio::test]
+async fn a_page_of_an_earlier_scope_is_not_taken() {
+    let device = device().await;
+    device.engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let engine = device.engine.clone();
+    let pull = tokio::spawn(async move { engine.pull_only::<Card>().await });
+    gate.reached(1).await;
+    device.engine.set_scope([Card::COLUMN.eq("done")]).await.unwrap();
+    gate.open();
+    assert!(pull.await.unwrap().unwrap().errors.is_empty());
+    assert_eq!(device.ids().await, "bd");
+    let starts = device.server.calls();
+    let starts = starts.iter().filter(|call| matches!(call, Call::Pull { entity: "Card", since: None }));
+    assert_eq!(starts.count(), 2, "it began anew");
+}
+
+#[tokio::test]
+async fn the_server_is_asked_for_the_scope_alone() {
+    let server = Server::start(Config::new(["/cards", "/comments"])).unwrap();
+    for (id, column, rank) in [("a", "todo", 1), ("b", "done", 2), ("c", "todo", 3)] {
+        let record = serde_json::to_value(card(id, column, rank)).unwrap();
+        server.write_as_other_client("/cards", id, Some(&record));
+    }
+    let folder = Folder::new();
+    let (remote, storage) =
+        (RestRemote::new(&server.base_url()).unwrap(), SqliteStorage::open(folder.file("app.db")).unwrap());
+    let engine = Engine::builder(Board, remote, storage).build().await.unwrap();
+    engine.set_scope([Card::COLUMN.eq("todo"), Card::RANK.gt(1), Card::RANK.le(5)]).await.unwrap();
+    assert_eq!(engine.pull_only::<Card>().await.unwrap().pulled, 1);
+    assert_eq!(ids(&engine.all::<Card>().await.unwrap()), "c");
+    let queries: Vec<_> = server.requests().into_iter().map(|seen| seen.query).collect();
+    assert_eq!(queries, ["limit=500&list=todo&rank_gt=1&rank_lte=5"]);
+    server.write_as_other_client("/cards", "c", None);
+    engine.pull_only::<Card>().await.unwrap();
+    assert_eq!(engine.count::<Card>().await.unwrap(), 0, "deletions are told of");
+}
+
+/// A server that was set up anew has fewer records, and tells of no deletion.
+#[tokio::test]
+async fn resync_finds_what_the_server_no_longer_has() {
+    let device = device().await;
+    device.engine.pull().await.unwrap();
+    device.engine.push(&card("b", "doing", 2)).await.unwrap();
+    device.engine.push(&card("x", "todo", 9)).await.unwrap();
+    device.server.forget::<Card>(&"c".into());
+    device.server.put(&card("d", "done", 40));
+    let report = device.engine.resync::<Card>().await.unwrap();
+    assert!(report.errors.is_empty(), "{:?}", report.errors);
+    assert_eq!(device.ids().await, "abdx");
+    assert_eq!(device.get("b").await, Some(card("b", "doing", 2)), "an edit that waits is not touched");
+    assert_eq!(device.get("d").await, Some(card("d", "done", 40)));
+    assert_eq!(device.engine.queue_len(), 2);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Card>()["b"].column, "doing");
+}
+
+#[tokio::test]
+async fn a_resync_that_is_cut_short_begins_anew() {
+    let device = device().await;
+    device.engine.pull().await.unwrap();
+    device.server.forget::<Card>(&"c".into());
+    device.server.once(Fault::RequestLost);
+    device.engine.resync::<Card>().await.unwrap();
+    assert_eq!(device.ids().await, "abcd");
+    let device = device.restart().await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "abd");
+    let before = device.server.calls().len();
+    device.engine.pull().await.unwrap();
+    let calls = device.server.calls();
+    let anew =
+        calls[before..].iter().filter(|call| matches!(call, Call::Pull { since: None, entity: "Card" }));
+    assert_eq!(anew.count(), 0, "once is enough");
+}
+
+#[tokio::test]
+async fn the_scope_of_one_entity_is_not_that_of_another() {
+    let device = device().await;
+    device.server.put(&comment(1, "b"));
+    device.engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.engine.all::<Comment>().await.unwrap(), [comment(1, "b")]);
+}

@@ -15,7 +15,7 @@ use crate::strategy::AsksHandler;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what happens with pulled `{T}` records",
     label = "no `impl OnPull<{T}> for {Self}`",
-    note = "write `impl OnPull<{T}> for {Self} {{ async fn on_pull(&self, pulled: Pulled<{T}>) -> Result<(), BoxError> {{ … }} }}`"
+    note = "write `impl OnPull<{T}> for {Self} {{ async fn on_pull(&self, pulled: Pulled<{T}>) -> Result<(), BoxError> {{ … }} }}`, or add `replica` to the `#[sync(…)]` of `{T}` and let the engine keep the records"
 )]
 pub trait OnPull<T: Syncable>: Send + Sync + 'static {
     /// Stores the changes of one page.

@@ -61,11 +61,13 @@ pub(super) fn items(entity: &Entity, support: &TokenStream) -> TokenStream {
     });
     let version = entity.version.as_ref().map(|Versioned { version, upgrade }| {
         let at = spans::at(upgrade);
-        let upgraded = quote_spanned!(at=> #upgrade(stored));
-        quote! {
+        let support = spans::support(&entity.krate, at);
+        // As a pointer, so that a function of another shape is one mistake.
+        quote_spanned! {at=>
             const VERSION: u32 = #version;
             fn upgrade(stored: #support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> {
-                #upgraded
+                let upgrade: fn(#support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> = #upgrade;
+                upgrade(stored)
             }
         }
     });

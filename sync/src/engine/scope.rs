@@ -81,13 +81,12 @@ pub(crate) fn recover(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
             Some(Condition { field, low: condition.low, high: condition.high })
         };
         let conditions: Option<Vec<_>> = stored.conditions.into_iter().map(known).collect();
-        match conditions {
-            Some(conditions) => entities.set_scope(entity.clone(), conditions.into()),
+        if let Some(conditions) = conditions {
+            entities.set_scope(entity.clone(), conditions.into());
+        } else {
             // A field that is indexed no longer cannot be asked for: everything is kept until the program sets another scope.
-            None => {
-                tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
-                ledger.tx.set_cursor(&entity, None)?;
-            }
+            tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
+            ledger.tx.set_cursor(&entity, None)?;
         }
         if !stored.tidy {
             untidy.push(entity);

@@ -81,7 +81,7 @@ impl Sweep {
                     last.is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
                 cursor.is_none() || !rests
             }
-            _ => false,
+            Deletions::Told => false,
         };
         if !due && !asked {
             return Ok(None);

@@ -23,7 +23,7 @@ use crate::replica::{Query, Replicated};
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchEvent<T: Syncable> {
     /// The records of the query, in its order.
-    Result(Vec<Watched<T>>),
+    Snapshot(Vec<Watched<T>>),
     /// What has changed since the last event. Of a record that changed several times there is the newest state alone.
     Changes(Vec<WatchChange<T>>),
 }
@@ -71,7 +71,7 @@ impl<S: Schema> Engine<S> {
     /// let mut open = engine.watch(Note::DONE.eq(false));
     /// while let Some(event) = open.next().await {
     ///     match event? {
-    ///         WatchEvent::Result(notes) => println!("{} open notes", notes.len()),
+    ///         WatchEvent::Snapshot(notes) => println!("{} open notes", notes.len()),
     ///         WatchEvent::Changes(changes) => for change in changes {
     ///             match change {
     ///                 WatchChange::Inserted(note) | WatchChange::Updated(note) => println!("{}: {:?}", note.record.id, note.state),
@@ -204,7 +204,7 @@ impl<T: Replicated> Watching<T> {
         self.registration.shows(shown.iter(), hidden.iter());
         if !self.begun {
             self.begun = true;
-            self.told.push_back(Ok(WatchEvent::Result(result)));
+            self.told.push_back(Ok(WatchEvent::Snapshot(result)));
         } else if !changes.is_empty() {
             self.told.push_back(Ok(WatchEvent::Changes(changes)));
         }

@@ -42,7 +42,7 @@ async fn a_record_that_leaves_goes_once_nothing_of_it_waits() {
     device.engine.pull().await.unwrap();
     let mut watch = device.engine.watch(sync::Query::<Card>::new());
     assert!(
-        matches!(futures::StreamExt::next(&mut watch).await, Some(Ok(WatchEvent::Result(all))) if all.len() == 2)
+        matches!(futures::StreamExt::next(&mut watch).await, Some(Ok(WatchEvent::Snapshot(all))) if all.len() == 2)
     );
     // By an edit of this device: it stays until the server has it.
     device.engine.push(&card("a", "done", 1)).await.unwrap();
@@ -102,7 +102,7 @@ async fn the_server_is_asked_for_the_scope_alone() {
     }
     let folder = Folder::new();
     let (remote, storage) =
-        (RestRemote::new(&server.base_url()).unwrap(), SqliteStorage::open(folder.file("app.db")).unwrap());
+        (RestRemote::new(server.base_url()).unwrap(), SqliteStorage::open(folder.file("app.db")).unwrap());
     let engine = Engine::builder(Board, remote, storage).build().await.unwrap();
     engine.set_scope([Card::COLUMN.eq("todo"), Card::RANK.gt(1), Card::RANK.le(5)]).await.unwrap();
     assert_eq!(engine.pull_only::<Card>().await.unwrap().pulled, 1);

@@ -10,7 +10,7 @@ use crate::device::{Card, Comment, Device, card, comment, ids};
 type Watch = BoxStream<'static, Result<WatchEvent<Card>, Error>>;
 
 async fn result(watch: &mut Watch) -> String {
-    let Some(Ok(WatchEvent::Result(cards))) = watch.next().await else { panic!("no result") };
+    let Some(Ok(WatchEvent::Snapshot(cards))) = watch.next().await else { panic!("no result") };
     ids(&cards.into_iter().map(|watched| watched.record).collect::<Vec<_>>())
 }
 
@@ -154,7 +154,7 @@ async fn a_watch_ends_with_its_engine() {
 async fn watches_of_several_entities_are_told_apart() {
     let device = Device::new().await;
     let mut comments = device.engine.watch::<Comment>(Query::new());
-    assert!(matches!(comments.next().await, Some(Ok(WatchEvent::Result(none))) if none.is_empty()));
+    assert!(matches!(comments.next().await, Some(Ok(WatchEvent::Snapshot(none))) if none.is_empty()));
     device.engine.push(&card("a", "todo", 1)).await.unwrap();
     assert!(futures::FutureExt::now_or_never(comments.next()).is_none());
     device.engine.push(&comment(1, "a")).await.unwrap();

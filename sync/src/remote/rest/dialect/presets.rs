@@ -13,11 +13,11 @@ use super::{
 const LISTING: Duration = Duration::from_secs(60 * 60);
 
 fn parameters(all: &[(&str, &str)]) -> Parameters {
-    all.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    all.iter().map(|(name, value)| parameter(name, value)).collect()
 }
 
-fn asked(name: &str, value: &str) -> Option<(Template, Template)> {
-    Some((name.into(), value.into()))
+fn parameter(name: &str, value: &str) -> (Template, Template) {
+    (name.into(), value.into())
 }
 
 fn headers(all: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -168,7 +168,10 @@ impl Dialect {
                 items: MemberPath::whole(),
                 cursor: CursorSource::Nothing,
                 paging: Paging::Offset { parameter: "_start".into() },
-                scope: ScopeDialect { equal: asked("{field}", "{value}"), ..ScopeDialect::nothing() },
+                scope: ScopeDialect {
+                    equal: Some(parameter("{field}", "{value}")),
+                    ..ScopeDialect::nothing()
+                },
                 ..PullDialect::default()
             },
             deletions: DeletionDialect::Listed { every: LISTING },
@@ -226,12 +229,12 @@ impl Dialect {
                 cursor: CursorSource::LastItem("version".into()),
                 paging: Paging::Cursor { more: MemberPath::whole() },
                 scope: ScopeDialect {
-                    equal: asked("{field}", "eq.{value}"),
-                    nothing: asked("{field}", "is.null"),
-                    at_least: asked("{field}", "gte.{value}"),
-                    more_than: asked("{field}", "gt.{value}"),
-                    at_most: asked("{field}", "lte.{value}"),
-                    less_than: asked("{field}", "lt.{value}"),
+                    equal: Some(parameter("{field}", "eq.{value}")),
+                    nothing: Some(parameter("{field}", "is.null")),
+                    at_least: Some(parameter("{field}", "gte.{value}")),
+                    more_than: Some(parameter("{field}", "gt.{value}")),
+                    at_most: Some(parameter("{field}", "lte.{value}")),
+                    less_than: Some(parameter("{field}", "lt.{value}")),
                 },
                 ..PullDialect::default()
             },

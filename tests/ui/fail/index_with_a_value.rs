@@ -1,0 +1,12 @@
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Clone, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+struct Note {
+    id: String,
+    #[sync(index = true)]
+    done: bool,
+}
+
+fn main() {}

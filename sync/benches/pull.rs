@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use self::support::{
-    App, Draft, Note, Table, child, engine, in_child, peak_memory, raw_database, runtime, server, setting,
-    storage,
+    App, Draft, Indexed, Kept, Note, Table, child, engine, in_child, peak_memory, raw_database, runtime,
+    server, setting, storage,
 };
 
 const PER_PAGE: u64 = 1000;
@@ -26,7 +26,8 @@ fn main() {
         match what.as_str() {
             "note" => drop(ours::<Note>(&runtime, &url)),
             "draft" => drop(ours::<Draft>(&runtime, &url)),
-            _ => drop(raw(&runtime, &url)),
+            "kept" => drop(ours::<Kept>(&runtime, &url)),
+            _ => drop(raw(&runtime, &url, "")),
         }
         return println!("{}", peak_memory());
     }
@@ -37,18 +38,31 @@ fn main() {
     table.compare(
         (&work, "1.3"),
         records,
-        |times| (0..times).map(|_| raw(&runtime, &url)).sum(),
+        |times| (0..times).map(|_| raw(&runtime, &url, "")).sum(),
         |times| (0..times).map(|_| ours::<Note>(&runtime, &url)).sum(),
     );
     table.compare(
         (&format!("{work}, of an entity that keeps the base"), "1.3"),
         records,
-        |times| (0..times).map(|_| raw(&runtime, &url)).sum(),
+        |times| (0..times).map(|_| raw(&runtime, &url, "")).sum(),
         |times| (0..times).map(|_| ours::<Draft>(&runtime, &url)).sum(),
+    );
+    table.compare(
+        (&format!("{work}, into a replica"), "1.5"),
+        records,
+        |times| (0..times).map(|_| raw(&runtime, &url, "")).sum(),
+        |times| (0..times).map(|_| ours::<Kept>(&runtime, &url)).sum(),
+    );
+    table.compare(
+        (&format!("{work}, into a replica with an index (raw: with one, too)"), "1.5"),
+        records,
+        |times| (0..times).map(|_| raw(&runtime, &url, "create index by_title on notes (title, key)")).sum(),
+        |times| (0..times).map(|_| ours::<Indexed>(&runtime, &url)).sum(),
     );
     let memory = |what| format!("{:.1} MiB", in_child(what, &url));
     table.row("its peak memory", &memory("raw"), &memory("note"), "", "40 MiB");
     table.row("its peak memory, base kept", &memory("raw"), &memory("draft"), "", "40 MiB");
+    table.row("its peak memory, into a replica", &memory("raw"), &memory("kept"), "", "40 MiB");
 }
 
 /// What a program by hand reads of an item.
@@ -69,9 +83,10 @@ struct Page {
     has_more: bool,
 }
 
-fn raw(runtime: &Runtime, url: &str) -> Duration {
+fn raw(runtime: &Runtime, url: &str, index: &str) -> Duration {
     let folder = TempDir::new().unwrap();
     let mut connection = raw_database(&folder.path().join("raw.db"), "full");
+    connection.execute_batch(index).unwrap();
     let client = reqwest::Client::new();
     runtime.block_on(async {
         let start = Instant::now();

@@ -44,8 +44,29 @@ pub struct Draft {
     pub done: bool,
 }
 
+/// The same, kept to be read.
+#[derive(Debug, Clone, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+pub struct Kept {
+    pub id: String,
+    pub title: String,
+    pub text: String,
+    pub done: bool,
+}
+
+/// The same, kept and found by its title.
+#[derive(Debug, Clone, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+pub struct Indexed {
+    pub id: String,
+    #[sync(index)]
+    pub title: String,
+    pub text: String,
+    pub done: bool,
+}
+
 #[derive(Schema)]
-#[sync(entities(Note, Draft))]
+#[sync(entities(Note, Draft, Kept, Indexed))]
 pub struct App;
 impl OnPull<Note> for App {}
 impl OnPull<Draft> for App {}

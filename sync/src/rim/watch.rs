@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
@@ -13,6 +14,7 @@ use super::parked::{SyncState, state, unreadable};
 use super::replica::Pages;
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
+use crate::engine::settings::RetryPolicy;
 use crate::engine::watches::{Changed, Registration};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
@@ -84,7 +86,7 @@ impl<S: Schema> Engine<S> {
     /// ```
     ///
     /// # Errors
-    /// An item is an error when the storage fails, after which the watch goes on, or when a record cannot be read as `T`, which
+    /// An item is an error when the storage fails, after which the watch looks again, less and less often, or when a record cannot be read as `T`, which
     /// is then left out.
     pub fn watch<T: EntityOf<S> + Replicated>(
         &self,
@@ -98,6 +100,8 @@ impl<S: Schema> Engine<S> {
             query,
             known: BTreeMap::new(),
             looked: false,
+            failures: 0,
+            retry: core.settings.retry,
             begun: false,
             told: VecDeque::new(),
         };
@@ -113,11 +117,14 @@ struct Watching<T: Syncable> {
     registration: Registration,
     core: Weak<Core>,
     closing: watch::Receiver<bool>,
+    retry: RetryPolicy,
     query: Query<T>,
     /// The records of the result, each with a digest of how it was told of.
     known: BTreeMap<RecordKey, u64>,
     /// Whether it has looked at all: then it waits for a change before it looks again.
     looked: bool,
+    /// How often in a row looking failed.
+    failures: u32,
     /// Whether the result was told.
     begun: bool,
     /// What is still to be told.
@@ -136,6 +143,8 @@ impl<T: Replicated> Watching<T> {
             if self.looked {
                 tokio::select! {
                     () = self.registration.woken() => {}
+                    // Nothing may change any more that would wake it.
+                    () = tokio::time::sleep(self.pause()), if self.failures > 0 => {}
                     closed = self.closing.wait_for(|closing| *closing) => {
                         drop(closed);
                         return None;
@@ -144,14 +153,20 @@ impl<T: Replicated> Watching<T> {
             }
             let core = self.core.upgrade()?;
             match self.look(&core).await {
-                Ok(()) => {}
+                Ok(()) => self.failures = 0,
                 Err(error) => {
+                    self.failures = self.failures.saturating_add(1);
                     self.registration.failed();
                     self.told.push_back(Err(error));
                 }
             }
             self.looked = true;
         }
+    }
+
+    /// How long to wait after a failure.
+    fn pause(&self) -> Duration {
+        self.retry.delay(self.failures, 1.0)
     }
 
     /// Reads what has changed, and prepares to tell it.

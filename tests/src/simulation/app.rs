@@ -95,7 +95,7 @@ macro_rules! receives {
     };
 }
 
-receives!(Folder, Note, Task, Doc, Setting);
+receives!(Folder, Note, Task);
 
 impl OnConflict<Task> for App {
     async fn on_conflict(&self, conflict: Conflict<Task>) -> Result<Resolution<Task>, BoxError> {

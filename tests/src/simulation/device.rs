@@ -1,17 +1,20 @@
 //! A device: its disk, the life of its process, and what its user does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::{Either, select};
+use futures::stream::BoxStream;
 use sync::{
-    AutoSync, Clock, Engine, EntityOf, Error, ManualConnectivity, MemoryStorage, Operation, Receipt,
-    RemoteError, RetryPolicy, State, SyncError,
+    AutoSync, Clock, Engine, EntityOf, Error, ManualConnectivity, MemoryStorage, Operation, Query, Receipt,
+    RemoteError, Replicated, RetryPolicy, State, SyncError, WatchChange, WatchEvent, Watched,
 };
 use tokio::task::JoinHandle;
 
-use super::app::{App, resolution};
+use super::app::{App, name_of, resolution};
 use super::dice::Dice;
 use super::disk::SimStorage;
 use super::entities::{Doc, Draft, Folder, Kind, Name, Note, Sample, Setting, Task, for_kind};
@@ -37,7 +40,10 @@ pub(crate) struct Device {
     lives: u32,
     connectivity: ManualConnectivity,
     running: Option<(Arc<Life>, Engine<App>)>,
-    tasks: Vec<JoinHandle<()>>,
+    /// What the user does, each until it has returned and its receipt was told.
+    calls: Vec<JoinHandle<()>>,
+    /// Those who watch.
+    watches: Vec<JoinHandle<()>>,
 }
 
 impl Device {
@@ -50,7 +56,8 @@ impl Device {
             lives: 0,
             connectivity: ManualConnectivity::new(true),
             running: None,
-            tasks: Vec::new(),
+            calls: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
@@ -112,6 +119,8 @@ impl Device {
             Background::Flushes => engine.start(AutoSync { pull_every: None, ..auto }),
             Background::Everything => engine.start(auto),
         }
+        self.watches.push(tokio::spawn(follow::<Doc>(Arc::clone(&life), engine.watch(Query::new()))));
+        self.watches.push(tokio::spawn(follow::<Setting>(Arc::clone(&life), engine.watch(Query::new()))));
         self.running = Some((life, engine));
     }
 
@@ -135,7 +144,7 @@ impl Device {
 
     /// Everything is settled, so that every call has returned and every receipt was told.
     pub(crate) fn nothing_is_open(&self) {
-        if self.tasks.iter().any(|task| !task.is_finished()) {
+        if self.calls.iter().any(|task| !task.is_finished()) {
             let text = "a call has not returned, or a receipt was not told".to_owned();
             self.world.state().judge(Some(self.number), Err(("7: liveness", text)));
         }
@@ -147,7 +156,7 @@ impl Device {
             life.end();
             drop(engine);
         }
-        for task in self.tasks.drain(..) {
+        for task in self.calls.drain(..).chain(self.watches.drain(..)) {
             task.abort();
         }
     }
@@ -205,8 +214,8 @@ impl Device {
                 });
             }
             action => {
-                self.tasks.retain(|task| !task.is_finished());
-                self.tasks.push(tokio::spawn(async move {
+                self.calls.retain(|task| !task.is_finished());
+                self.calls.push(tokio::spawn(async move {
                     let (done, died) =
                         (std::pin::pin!(perform(&life, &engine, action)), std::pin::pin!(life.died()));
                     select(died, done).await;
@@ -216,7 +225,60 @@ impl Device {
     }
 }
 
+/// Keeps a table of what a watch tells.
+async fn follow<T: Sample>(life: Arc<Life>, mut watch: BoxStream<'static, Result<WatchEvent<T>, Error>>) {
+    while let Some(event) = watch.next().await {
+        let state = &mut *life.world.state();
+        let book = &mut state.books[life.device][life.account];
+        let shown = |watched: &Watched<T>| {
+            let json = serde_json::to_string(&watched.record).expect("the records of the histories are JSON");
+            (name_of::<T>(watched.record.id()), Some(json))
+        };
+        let told = match event {
+            Ok(WatchEvent::Snapshot(all)) => {
+                book.watches_anew(T::KIND);
+                all.iter().map(shown).collect()
+            }
+            Ok(WatchEvent::Changes(changes)) => {
+                let told = |change: &WatchChange<T>| match change {
+                    WatchChange::Inserted(watched) | WatchChange::Updated(watched) => shown(watched),
+                    WatchChange::Removed(id) => (name_of::<T>(id), None),
+                };
+                changes.iter().map(told).collect()
+            }
+            // The disk was full: it tells when it can be read again.
+            Err(_) => Vec::new(),
+        };
+        for (name, value) in told {
+            book.watched(name, value);
+        }
+    }
+}
+
+/// Reads every record of a replica, in the way that an application does, at a moment when the model can be asked too.
+async fn look<T: Sample + EntityOf<App> + Replicated>(life: &Arc<Life>, engine: &Engine<App>) {
+    let eyes = Arc::clone(life);
+    let looked = engine.transaction::<_, Error, _>(move |tx| {
+        let mut found = BTreeMap::new();
+        for record in tx.query::<T>(Query::new())? {
+            let json = serde_json::to_string(&record).expect("the records of the histories are JSON");
+            found.insert(name_of::<T>(record.id()).key, json);
+        }
+        let state = &mut *eyes.world.state();
+        let verdict = state.books[eyes.device][eyes.account].read(T::KIND, &found);
+        state.judge(Some(eyes.device), verdict);
+        Ok(())
+    });
+    if let Err(error) = looked.await {
+        life.note(format_args!("  cannot look: {error}"));
+    }
+}
+
 async fn perform(life: &Arc<Life>, engine: &Engine<App>, action: Action) {
+    if life.dice().per_mille(250) {
+        look::<Doc>(life, engine).await;
+        look::<Setting>(life, engine).await;
+    }
     let result = match action {
         Action::Save { kind, key, bad, how } => {
             for_kind!(kind, T => save::<T>(life, engine, key, bad, how).await)

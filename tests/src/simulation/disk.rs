@@ -19,6 +19,8 @@ use super::life::Life;
 pub(crate) struct Written {
     pub(crate) records: Vec<(RecordRef, Record, Record)>,
     pub(crate) cursors: Vec<(EntityName, Option<Cursor>)>,
+    /// What the index was told of records.
+    pub(crate) index: Vec<(RecordRef, Vec<IndexEntry>)>,
     /// The ids of the items that were kept aside.
     pub(crate) aside: Vec<String>,
 }
@@ -144,7 +146,9 @@ impl Transaction for Spy<'_> {
     }
 
     fn set_index(&mut self, name: &RecordRef, entries: &[IndexEntry]) -> Result<(), StorageError> {
-        self.transaction.set_index(name, entries)
+        self.transaction.set_index(name, entries)?;
+        self.written.index.push((name.clone(), entries.to_vec()));
+        Ok(())
     }
 
     fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError> {

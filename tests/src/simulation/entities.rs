@@ -44,7 +44,12 @@ impl Kind {
 
     /// Whether the engine is to keep the last common value of each record.
     pub(crate) fn keeps_base(self) -> bool {
-        matches!(self, Self::Task | Self::Doc)
+        matches!(self, Self::Task) || self.is_replica()
+    }
+
+    /// Whether the engine keeps the records, so that nobody is told of them.
+    pub(crate) fn is_replica(self) -> bool {
+        matches!(self, Self::Doc | Self::Setting)
     }
 }
 
@@ -93,13 +98,14 @@ pub(crate) struct Task {
     pub(crate) bad: bool,
 }
 
-/// Merged field by field.
+/// Merged field by field, and kept by the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/docs", conflict = Merge)]
+#[sync(endpoint = "/docs", conflict = Merge, replica)]
 pub(crate) struct Doc {
     pub(crate) id: String,
     #[sync(references = Folder)]
     pub(crate) folder: Option<String>,
+    #[sync(index)]
     pub(crate) left: u64,
     pub(crate) right: u64,
     /// How often it was saved.
@@ -108,6 +114,7 @@ pub(crate) struct Doc {
     /// The newest tags of all who saved it.
     #[sync(merge = Set)]
     pub(crate) tags: BTreeSet<u64>,
+    #[sync(index)]
     pub(crate) bad: bool,
 }
 
@@ -138,9 +145,9 @@ impl Doc {
     }
 }
 
-/// The local side stands.
+/// The local side stands; kept by the engine, and found by nothing but the id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/settings", conflict = ClientWins)]
+#[sync(endpoint = "/settings", conflict = ClientWins, replica)]
 pub(crate) struct Setting {
     pub(crate) id: String,
     pub(crate) tag: u64,

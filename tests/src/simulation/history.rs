@@ -233,6 +233,9 @@ fn differences(world: &Arc<World>, account: usize) -> Option<String> {
     for (device, books) in state.books.iter().enumerate() {
         let view = &books[account].view;
         let around = state.around(device, account);
+        if let Some(name) = books[account].unseen() {
+            return Some(format!("{name}: a watch on d{device} did not tell how it looks now"));
+        }
         for name in records.keys().chain(view.keys()) {
             let (there, here) = (records.get(name), view.get(name));
             if there.is_some_and(|there| there.contains("broken")) {

@@ -265,16 +265,24 @@ impl State {
                 book.wrote(around, intent, &name, before, after, last)
             });
         }
+        for (name, entries) in &written.index {
+            let name = name_of(name.entity.as_str(), &name.key);
+            self.books[device][account].indexed(&name, entries);
+        }
         if let Intent::Edit(edits) = intent {
             for (name, value) in edits {
                 self.books[device][account].edited(name, value.clone());
             }
         }
+        for (name, ..) in &written.records {
+            let name = name_of(name.entity.as_str(), &name.key);
+            self.check(device, account, |book, _| book.is_found(&name));
+        }
         for (entity, cursor) in &written.cursors {
             let kind = Kind::named(entity.as_str());
             self.note(Some(device), format_args!("  cursor of {entity}: {cursor:?}"));
             let cursor = cursor.as_ref().map(Cursor::as_str).filter(|cursor| *cursor != "idle");
-            self.check(device, account, |book, _| book.moved(kind, cursor, &written.aside));
+            self.check(device, account, |book, around| book.moved(around, kind, cursor, &written.aside));
         }
     }
 

@@ -1,11 +1,16 @@
 //! A watch tells the result of a query, and then what changes in it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sync::testing::Fault;
-use sync::{Error, Query, SyncState, WatchChange, WatchEvent};
+use sync::record::Principal;
+use sync::storage::{StorageLock, Work};
+use sync::testing::{Fault, ScriptedRemote};
+use sync::{Engine, Error, MemoryStorage, Query, Storage, StorageError, SyncState, WatchChange, WatchEvent};
 
-use crate::device::{Card, Comment, Device, card, comment, ids};
+use crate::device::{Board, Card, Comment, Device, card, comment, ids};
 
 type Watch = BoxStream<'static, Result<WatchEvent<Card>, Error>>;
 
@@ -80,7 +85,7 @@ async fn records_outside_of_the_query_wake_nobody() {
     let device = Device::new().await;
     let mut watch = device.engine.watch(Query::new().filter(Card::RANK.between(10, 20)));
     assert_eq!(result(&mut watch).await, "");
-    let waker = futures_test_waker();
+    let waker = counted();
     let mut context = std::task::Context::from_waker(&waker.0);
     assert!(watch.poll_next_unpin(&mut context).is_pending());
     device.engine.push(&card("a", "todo", 9)).await.unwrap();
@@ -162,23 +167,60 @@ async fn watches_of_several_entities_are_told_apart() {
     assert!(matches!(&changes[..], [WatchChange::Inserted(watched)] if watched.record == comment(1, "a")));
 }
 
+/// A storage that can be out of order.
+#[derive(Debug, Clone, Default)]
+struct Fragile {
+    storage: MemoryStorage,
+    broken: Arc<AtomicBool>,
+}
+
+#[async_trait::async_trait]
+impl Storage for Fragile {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StorageError::Full("the disk is full".into()));
+        }
+        self.storage.transact(principal, work).await
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+/// The edit was told of while the disk was full, and nothing happens after that.
+#[tokio::test(start_paused = true)]
+async fn a_watch_looks_again_after_the_storage_failed() {
+    let storage = Fragile::default();
+    let engine = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build().await.unwrap();
+    let mut watch = engine.watch::<Card>(Query::new());
+    assert_eq!(result(&mut watch).await, "");
+    engine.push(&card("a", "todo", 1)).await.unwrap();
+    storage.broken.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert!(matches!(watch.next().await, Some(Err(Error::Storage(_)))));
+    }
+    storage.broken.store(false, Ordering::Relaxed);
+    assert_eq!(changes(&mut watch).await, ["+a pending"]);
+}
+
 /// A waker that counts how often it is woken.
-fn futures_test_waker() -> (std::task::Waker, std::sync::Arc<Count>) {
-    let count = std::sync::Arc::new(Count::default());
-    (std::task::Waker::from(std::sync::Arc::clone(&count)), count)
+fn counted() -> (std::task::Waker, Arc<Count>) {
+    let count = Arc::new(Count::default());
+    (std::task::Waker::from(Arc::clone(&count)), count)
 }
 
 #[derive(Default)]
-struct Count(std::sync::atomic::AtomicUsize);
+struct Count(AtomicUsize);
 
 impl Count {
     fn count(&self) -> usize {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 impl std::task::Wake for Count {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

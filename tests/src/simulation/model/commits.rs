@@ -34,6 +34,9 @@ impl Book {
         } else {
             self.rows.insert(name.clone(), after.clone());
         }
+        if name.kind.is_replica() {
+            self.keeps(name, after);
+        }
         let revisions: Vec<_> = [
             after.flight.as_ref().map(|flight| flight.intention.revision),
             after.queued.as_ref().map(|queued| queued.revision),
@@ -172,11 +175,20 @@ impl Book {
         Ok(())
     }
 
-    pub(crate) fn moved(&self, kind: Kind, cursor: Option<&str>, aside: &[String]) -> Verdict {
+    pub(crate) fn moved(
+        &self,
+        around: &Around<'_>,
+        kind: Kind,
+        cursor: Option<&str>,
+        aside: &[String],
+    ) -> Verdict {
         let Some(cursor) = cursor else { return Ok(()) };
         let Some(page) = self.pages.get(&(kind, cursor.to_owned())) else {
             return Err(("8: cursors come from the server", format!("{}: {cursor}", kind.name())));
         };
+        if kind.is_replica() {
+            self.has_kept(around, cursor, page)?;
+        }
         for (name, value) in page {
             if value.as_ref().is_some_and(|value| value.contains("broken")) {
                 ensure!(aside.contains(&name.key), "11: a bad record is kept aside", "{name} is lost");
@@ -184,7 +196,7 @@ impl Book {
             }
             let told = self.told.get(name);
             ensure!(
-                told == Some(value),
+                told == Some(value) || kind.is_replica(),
                 "8: the cursor moves after the handler",
                 "{name}: the page before {cursor} has {value:?}, and the handler was last told {told:?}"
             );

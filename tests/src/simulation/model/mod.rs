@@ -2,17 +2,19 @@
 //! until it is known what became of it.
 //!
 //! `commits` looks at every row that is written, `fate` at what became of the edits in it, `requests` at what is sent, and
-//! `handlers` at what the application is told; `facts` is what they ask the server's history.
+//! `handlers` at what the application is told, `replica` at what the engine keeps; `facts` is what they ask the server's history.
 
 mod commits;
 mod facts;
 mod fate;
 mod handlers;
+mod replica;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync::record::{Intention, OperationId, Record, Version, Write};
+use sync::storage::IndexEntry;
 
 use super::entities::{Kind, Name};
 use super::plan::Answer;
@@ -101,6 +103,10 @@ pub(crate) struct Book {
     rows: BTreeMap<Name, Record>,
     /// The records as the application shows them.
     pub(crate) view: BTreeMap<Name, String>,
+    /// By what the records of replicas are found.
+    index: BTreeMap<Name, Vec<IndexEntry>>,
+    /// What watches of replicas told.
+    watched: BTreeMap<Name, String>,
     letters: BTreeMap<OperationId, Letter>,
     /// What a handler decided about an edit.
     decided: BTreeMap<(Name, Content), Decisions>,

@@ -43,8 +43,9 @@ pub(crate) fn fits(ledger: &Ledger<'_>, name: &RecordRef, kept: &Kept, condition
     port.is_some_and(|port| watches::fits(conditions, &index(&**port, name, Some(&kept.view))))
 }
 
-/// A page of records, and the search for the next one, if there may be one.
-pub(crate) type Page = (Vec<(RecordRef, Kept)>, Option<Search>);
+/// A page of records, and the search for the next one, if there may be one. A row that cannot be read is one of the page, and
+/// spoils nothing else.
+pub(crate) type Page = (Vec<(RecordRef, Result<Kept, StorageError>)>, Option<Search>);
 
 /// Reads a page.
 pub(crate) fn page(
@@ -58,8 +59,11 @@ pub(crate) fn page(
     let mut last = None;
     for key in keys {
         let name = RecordRef::new(entity.clone(), key);
-        if let Some(kept) = one(ledger, &name)? {
-            page.push((name.clone(), kept));
+        match one(ledger, &name) {
+            Ok(None) => {}
+            Ok(Some(kept)) => page.push((name.clone(), Ok(kept))),
+            Err(damaged @ StorageError::Row { .. }) => page.push((name.clone(), Err(damaged))),
+            Err(error) => return Err(error),
         }
         last = Some(name);
     }
@@ -77,7 +81,7 @@ pub(crate) fn page(
 fn place(ledger: &mut Ledger<'_>, search: &Search, name: &RecordRef) -> Result<Place, StorageError> {
     let key = name.key.clone();
     let Some(order) = search.order else { return Ok(Place { value: IndexValue::Null, key }) };
-    let view = view(ledger, name)?;
+    let view = readable(view(ledger, name))?.flatten();
     let entries = ledger.entities().replica(&name.entity).map(|port| index(&**port, name, view.as_ref()));
     let of_order = entries.into_iter().flatten().find(|entry| entry.field == order.field);
     Ok(Place { value: of_order.map_or(IndexValue::Null, |entry| entry.value), key })

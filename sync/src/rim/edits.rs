@@ -101,7 +101,7 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
         while let Some(search) = next.take().filter(|_| found.len() < limit) {
             let (page, later) = kept::page(&mut self.ledger, &entity, search)?;
             for (name, kept) in page {
-                found.push(super::replica::read::<T>(&name, &kept)?);
+                found.push(super::replica::read::<T>(&name, &kept?)?);
             }
             next = later;
         }

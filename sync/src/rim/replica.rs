@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::record::RecordRef;
 use crate::replica::{Filter, Query, Replicated};
 use crate::report::SyncReport;
-use crate::storage::Search;
+use crate::storage::{Search, StorageError};
 
 /// How many records one transaction reads when a list is asked for.
 const PAGE: usize = 500;
@@ -75,15 +75,23 @@ impl<S: Schema> Engine<S> {
         self.stream(query).try_collect().await
     }
 
-    /// The records that are asked for, read page by page.
+    /// The records that are asked for, read page by page. A record that cannot be read is an error among them, and the others
+    /// follow; when the storage fails, that is the last item.
     pub fn stream<T: EntityOf<S> + Replicated>(
         &self,
         query: impl Into<Query<T>>,
     ) -> BoxStream<'_, Result<T, Error>> {
-        let pages = Pages::new(query.into());
-        let core = self.core();
-        stream::try_unfold(pages, move |mut pages| async move {
-            Ok(pages.next(core).await?.map(|record| (record, pages)))
+        let (core, pages) = (self.core(), Pages::new(query.into()));
+        stream::unfold(Some(pages), move |pages| async move {
+            let mut pages = pages?;
+            match pages.next_kept(core).await {
+                Ok(None) => None,
+                Ok(Some((name, kept))) => {
+                    let record = kept.map_err(Error::from).and_then(|kept| read::<T>(&name, &kept));
+                    Some((record, Some(pages)))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
         })
         .boxed()
     }
@@ -142,7 +150,7 @@ pub(super) struct Pages<T> {
     search: Option<Search>,
     begun: bool,
     left: usize,
-    page: VecDeque<(RecordRef, Kept)>,
+    page: VecDeque<(RecordRef, Result<Kept, StorageError>)>,
 }
 
 impl<T: Replicated> Pages<T> {
@@ -152,12 +160,10 @@ impl<T: Replicated> Pages<T> {
     }
 
     /// The next record.
-    pub(super) async fn next(&mut self, core: &Core) -> Result<Option<T>, Error> {
-        let Some((name, kept)) = self.next_kept(core).await? else { return Ok(None) };
-        read::<T>(&name, &kept).map(Some)
-    }
-
-    pub(super) async fn next_kept(&mut self, core: &Core) -> Result<Option<(RecordRef, Kept)>, Error> {
+    pub(super) async fn next_kept(
+        &mut self,
+        core: &Core,
+    ) -> Result<Option<(RecordRef, Result<Kept, StorageError>)>, Error> {
         if !self.begun {
             self.begun = true;
             let search = self.query.search(PAGE.min(self.left));

@@ -20,6 +20,7 @@ use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
 use crate::record::{RecordKey, RecordRef};
 use crate::replica::{Query, Replicated};
+use crate::storage::StorageError;
 
 /// What a watch tells: once the whole result, after that what has changed in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,7 +133,7 @@ struct Watching<T: Syncable> {
 }
 
 /// What reading came to: each record that was looked at, and whether it is in the result.
-type Seen = Vec<(RecordRef, Option<Kept>)>;
+type Seen = Vec<(RecordRef, Result<Option<Kept>, StorageError>)>;
 
 impl<T: Replicated> Watching<T> {
     async fn next(&mut self) -> Option<Result<WatchEvent<T>, Error>> {
@@ -180,6 +181,17 @@ impl<T: Replicated> Watching<T> {
         let (mut shown, mut hidden) = (Vec::new(), Vec::new());
         for (name, kept) in seen {
             now.insert(name.key.clone());
+            let kept = match kept {
+                Ok(kept) => kept,
+                Err(damaged) => {
+                    let digest = digest(&damaged.to_string());
+                    if self.known.insert(name.key.clone(), digest) != Some(digest) {
+                        shown.push(name.key);
+                        self.told.push_back(Err(damaged.into()));
+                    }
+                    continue;
+                }
+            };
             let Some(kept) = kept else {
                 if self.known.remove(&name.key).is_some() {
                     changes.extend(self.removed(&name.key));
@@ -188,7 +200,7 @@ impl<T: Replicated> Watching<T> {
                 continue;
             };
             let state = state(&kept.record, kept.blocker.as_ref());
-            let digest = digest(&kept, &state);
+            let digest = digest(&(kept.view.as_str(), &state));
             let before = self.known.insert(name.key.clone(), digest);
             if before.is_none() {
                 shown.push(name.key.clone());
@@ -238,9 +250,11 @@ impl<T: Replicated> Watching<T> {
             let mut seen = Vec::with_capacity(keys.len());
             for key in keys {
                 let name = RecordRef::new(entity.clone(), key);
-                let kept = kept::one(ledger, &name)?;
-                let fits = kept.as_ref().is_some_and(|kept| kept::fits(ledger, &name, kept, &conditions));
-                seen.push((name, kept.filter(|_| fits)));
+                let kept = match kept::one(ledger, &name) {
+                    Err(damaged @ StorageError::Row { .. }) => Err(damaged),
+                    kept => Ok(kept?.filter(|kept| kept::fits(ledger, &name, kept, &conditions))),
+                };
+                seen.push((name, kept));
             }
             Ok(seen)
         })
@@ -252,7 +266,7 @@ impl<T: Replicated> Watching<T> {
         let mut pages = Pages::new(self.query.clone());
         let mut seen = Vec::new();
         while let Some((name, kept)) = pages.next_kept(core).await? {
-            seen.push((name, Some(kept)));
+            seen.push((name, kept.map(Some)));
         }
         Ok(seen)
     }
@@ -270,9 +284,8 @@ impl<T: Replicated> Watching<T> {
 }
 
 /// What tells two states of a record apart.
-fn digest(kept: &Kept, state: &SyncState) -> u64 {
+fn digest(shown: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    kept.view.as_str().hash(&mut hasher);
-    state.hash(&mut hasher);
+    shown.hash(&mut hasher);
     hasher.finish()
 }

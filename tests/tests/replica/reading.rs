@@ -1,7 +1,8 @@
 //! Records are read as they look on this device.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use sync::testing::{Fault, Gate};
+use sync::{Query, WatchEvent};
 
 use crate::device::{Card, Comment, Device, card, comment};
 
@@ -131,4 +132,36 @@ async fn another_accounts_records_are_not_seen() {
         .unwrap();
     assert_eq!(engine.all::<Card>().await.unwrap(), []);
     assert_eq!(engine.query(Card::COLUMN.eq("todo")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_damaged_row_spoils_no_other() {
+    let device = Device::new().await;
+    for id in ["a", "b", "c"] {
+        device.server.put(&card(id, "todo", 1));
+    }
+    device.engine.pull().await.unwrap();
+    let mut watch = device.engine.watch::<Card>(Query::new());
+    assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Snapshot(all))) if all.len() == 3));
+    let Device { engine, server, folder } = device;
+    engine.shutdown().await;
+    drop(engine);
+    let file = rusqlite::Connection::open(folder.file("app.db")).unwrap();
+    file.execute("update sync_bases set value = '{' where key = 'b'", []).unwrap();
+    drop(file);
+    let device = Device::on(server, folder).await;
+    let read: Vec<_> = device.engine.iter::<Card>().collect().await;
+    assert!(matches!(&read[..], [Ok(_), Err(_), Ok(_)]), "{read:?}");
+    let error = read[1].as_ref().unwrap_err().to_string();
+    assert!(error.contains("Card `b`"), "{error}");
+    assert!(device.engine.all::<Card>().await.is_err(), "nothing is left out in silence");
+    let mut watch = device.engine.watch::<Card>(Query::new());
+    let told = [watch.next().await, watch.next().await];
+    assert!(told.iter().any(|told| matches!(told, Some(Err(_)))));
+    assert!(told.iter().any(|told| matches!(told, Some(Ok(WatchEvent::Snapshot(all))) if all.len() == 2)));
+    // The server's next version of it mends the row.
+    device.server.put(&card("b", "done", 1));
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "abc");
+    assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Changes(changes))) if changes.len() == 1));
 }

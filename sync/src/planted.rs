@@ -87,11 +87,17 @@ pub enum Mistake {
     ReceiptsAreNotTold,
     /// A record that fails holds the others back.
     OneFailureStopsTheFlush,
+    /// A record of a replica is found by what it was when it came.
+    IndexStandsStill,
+    /// What is read of a replica is the server's, without the edits that wait.
+    ReadWithoutTheEdits,
+    /// Those who watch are not told of what changes.
+    WatchIsNotTold,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::CreateAndDeleteAlwaysVanish,
         Self::EditReplacesTheFlight,
         Self::EchoIsForgotten,
@@ -132,6 +138,9 @@ impl Mistake {
         Self::HandlersAtOnce,
         Self::ReceiptsAreNotTold,
         Self::OneFailureStopsTheFlush,
+        Self::IndexStandsStill,
+        Self::ReadWithoutTheEdits,
+        Self::WatchIsNotTold,
     ];
 }
 

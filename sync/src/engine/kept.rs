@@ -26,7 +26,12 @@ pub(crate) fn view(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<P
 /// One record, with where it stands.
 pub(crate) fn one(ledger: &mut Ledger<'_>, name: &RecordRef) -> Result<Option<Kept>, StorageError> {
     let Some(record) = ledger.tx.record(name)? else { return Ok(None) };
-    let Some(view) = record.view().cloned() else { return Ok(None) };
+    let view = if planted!(ReadWithoutTheEdits) {
+        record.base.as_ref().and_then(|base| base.value.as_ref())
+    } else {
+        record.view()
+    };
+    let Some(view) = view.cloned() else { return Ok(None) };
     let blocker = blocker(ledger, &record)?;
     Ok(Some(Kept { view, record, blocker }))
 }

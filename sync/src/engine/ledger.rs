@@ -151,7 +151,7 @@ impl<'a> Ledger<'a> {
         entries: Option<Vec<IndexEntry>>,
         moved: bool,
     ) -> Result<(), StorageError> {
-        if moved && port.indexes() {
+        if moved && port.indexes() && !planted!(IndexStandsStill) {
             self.tx.set_index(name, entries.as_deref().unwrap_or_default())?;
         }
         self.changes.touched.push(Touched { name: name.clone(), entries });

@@ -75,7 +75,7 @@ impl Watches {
 
     /// Tells those who watch of records that were written.
     pub(crate) fn tell(&self, touched: &[Touched]) {
-        if touched.is_empty() || self.open.load(Ordering::Relaxed) == 0 {
+        if touched.is_empty() || self.open.load(Ordering::Relaxed) == 0 || planted!(WatchIsNotTold) {
             return;
         }
         let mut rooms = self.rooms();

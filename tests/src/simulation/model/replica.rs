@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sync::Syncable;
-use sync::record::Record;
+use sync::record::{Payload, Record};
 use sync::storage::IndexEntry;
 
 use super::super::entities::{Doc, Folder, Note, Setting, Task};
@@ -53,7 +53,7 @@ impl Book {
             if row.is_some_and(Record::is_pending) {
                 continue;
             }
-            let kept = row.and_then(|row| row.view()).map(|view| view.as_str());
+            let kept = row.and_then(Record::view).map(Payload::as_str);
             ensure!(
                 alike(around, name, kept, value.as_deref()),
                 "8: the cursor moves with what it covers",

@@ -17,7 +17,7 @@ use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
 use super::scope;
 use crate::error::{HandlerError, SyncError};
-use crate::record::{EntityName, Payload, Record, RecordKey, RecordRef, Rules, ServerCopy};
+use crate::record::{EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -287,25 +287,19 @@ impl Writing {
     /// Looks at each record, and says what is to be written, or what is missing before that.
     fn look(&self, ledger: &mut Ledger<'_>) -> Result<Looked, Trouble> {
         let mut looked = Looked::default();
-        // The same record may stand in a page twice: the later item is put on top of the earlier one.
-        let mut written: HashMap<RecordKey, usize> = HashMap::new();
         for index in 0..self.page.len() {
             let name = self.name(index);
             let copy = self.page.copy(index)?;
-            let before = match written.get(&name.key) {
-                Some(earlier) => looked.rows[*earlier].after.clone(),
-                None => match ledger.record(&name) {
-                    Err(StorageError::Row { reason, .. }) => {
-                        looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
-                        continue;
-                    }
-                    read => read?,
-                },
+            let before = match ledger.record(&name) {
+                Err(StorageError::Row { reason, .. }) => {
+                    looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
+                    continue;
+                }
+                read => read?,
             };
             let around = Surroundings { rules: &self.rules, stamp: self.stamper.stamp() };
             match observe(before.clone(), &copy, &self.told.of(index), around) {
                 Step::Write(after, consequence) => {
-                    written.insert(name.key.clone(), looked.rows.len());
                     looked.rows.push(Row { name, before, after: *after, consequence });
                 }
                 step => looked.missing.push((index, step)),

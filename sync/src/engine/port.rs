@@ -43,7 +43,8 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
     /// An id as the server writes it.
     fn id_json(&self, key: &RecordKey) -> Result<Bytes, HandlerError>;
 
-    /// Reads a page; items that cannot be read are kept apart.
+    /// Reads a page; items that cannot be read are kept apart, and of a record that stands there more than once only the
+    /// last item counts.
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage;
 
     /// Asks the strategy.
@@ -84,7 +85,7 @@ pub(crate) struct ReadPage {
     pub(crate) newest: Option<DateTime<Utc>>,
 }
 
-/// The readable items of a page, in the user's type.
+/// The readable items of a page, in the user's type; each record once.
 pub(crate) trait TypedPage: Send + Sync + 'static {
     fn len(&self) -> usize;
 

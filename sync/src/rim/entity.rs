@@ -1,6 +1,7 @@
 //! One entity of a schema, with its handlers, as the engine sees it.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -106,17 +107,18 @@ where
     }
 
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage {
-        let mut slots = Vec::with_capacity(items.len());
+        let read: Vec<_> = items.into_iter().map(read_item::<T>).collect();
+        let superseded = superseded(&read);
+        let mut slots = Vec::with_capacity(read.len());
         let mut unreadable = Vec::new();
         let mut newest = None;
-        for item in items {
-            match read_item::<T>(item) {
-                Ok(slot) => {
-                    if let Slot::Record { record, .. } = &slot {
-                        newest = newest.max(record.last_updated());
-                    }
-                    slots.push(slot);
-                }
+        for (item, superseded) in read.into_iter().zip(superseded) {
+            if let Ok(Slot::Record { record, .. }) = &item {
+                newest = newest.max(record.last_updated());
+            }
+            match item {
+                _ if superseded => {}
+                Ok(slot) => slots.push(slot),
                 Err(failed) => unreadable.push(failed),
             }
         }
@@ -200,6 +202,27 @@ pub(super) fn name_of<T: Syncable>(id: &T::Id) -> Result<RecordRef, Error> {
         Ok(key) => Ok(RecordRef::new(entity, key)),
         Err(source) => Err(Error::Id { entity, source }),
     }
+}
+
+/// Which items are about a record that a later item of the page is about, too.
+///
+/// A feed may tell each change of a record. Only the last one is what the server has: those before it may be older than
+/// what is known of the record here, and would look like somebody else's writes.
+fn superseded<T>(read: &[Result<Slot<T>, (String, Unreadable)>]) -> Vec<bool> {
+    let mut later = HashSet::new();
+    let mut superseded: Vec<_> = read
+        .iter()
+        .rev()
+        .map(|item| {
+            let key = match item {
+                Ok(Slot::Record { key, .. } | Slot::Deleted { key }) => Some(key),
+                Err((_, unreadable)) => unreadable.key.as_ref(),
+            };
+            key.is_some_and(|key| !later.insert(key))
+        })
+        .collect();
+    superseded.reverse();
+    superseded
 }
 
 fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {

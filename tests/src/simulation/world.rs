@@ -214,7 +214,7 @@ impl State {
     /// built upon from one that it never saw; and an edit of what the application was told before the engine recorded it
     /// has an older ancestor than it seems. Then it counts twice.
     fn counts_each_save_once(&mut self, account: usize, name: &Name) {
-        if !self.habits.keys || self.habits.repeats || !self.strict_view {
+        if !self.habits.keys || !self.strict_view {
             return;
         }
         let Some(Doc { saves, .. }) =

@@ -184,6 +184,21 @@ async fn the_same_record_twice_in_a_page_ends_with_the_later_one() {
     device.server.once(Fault::Page(Box::new(Page { items: vec![item("one"), item("two")], position })));
     device.engine.pull_only::<Note>().await.unwrap();
     assert_eq!(device.app.state().notes["a"].title, "two");
+    assert_eq!(device.app.state().note_pages, [[Change::Upserted(note("a", "two", 0))]]);
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_not_kept_when_a_later_one_of_the_page_can() {
+    let device = Device::new().await;
+    let good = serde_json::to_vec(&note("a", "x", 0)).unwrap();
+    let bad = br#"{"id":"a","title":7}"#;
+    let item = |body: &[u8]| PageItem::Record { version: None, body: body.to_vec().into() };
+    let position = Position::Cursor { cursor: Cursor::new("1"), has_more: false };
+    let items = vec![item(bad), item(&good)];
+    device.server.once(Fault::Page(Box::new(Page { items, position })));
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(device.engine.set_aside::<Note>().await.unwrap().len(), 0);
 }
 
 #[tokio::test]

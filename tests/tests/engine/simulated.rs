@@ -1,5 +1,7 @@
 //! What the simulator found, each as a small story.
 
+use sync::remote::{Page, PageItem, Position};
+use sync::storage::Cursor;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{Error, MemoryStorage, SqliteStorage};
 use sync_tests::app::App;
@@ -203,4 +205,25 @@ async fn what_the_server_took_is_not_parked_because_a_question_about_it_fails() 
     device.engine.full_sync().await.unwrap();
     assert_eq!(device.engine.queue_len(), 0);
     assert_eq!(device.app.state().notes["a"].title, "theirs");
+}
+
+/// A server without versions whose feed tells each change of a record in turn.
+#[tokio::test]
+async fn an_older_state_in_a_feed_of_changes_is_no_conflict_with_what_was_built_on_a_newer_one() {
+    let device = Device::on(&ScriptedRemote::without_versions()).await;
+    device.server.put(&task(1, None, "theirs"));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.server.put(&task(1, None, "theirs, and never seen here"));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, None, "mine again")).await.unwrap();
+    let body = |text: &str| serde_json::to_vec(&task(1, None, text)).unwrap().into();
+    let item = |text: &str| PageItem::Record { version: None, body: body(text) };
+    let position = Position::Cursor { cursor: Cursor::new("3"), has_more: false };
+    let items = vec![item("theirs, and never seen here"), item("mine")];
+    device.server.once(Fault::Page(Box::new(Page { items, position })));
+    device.engine.pull_only::<Task>().await.unwrap();
+    assert_eq!(device.app.state().conflicts.len(), 0);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Task>()["1"].text, "mine again");
 }

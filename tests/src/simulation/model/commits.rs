@@ -223,7 +223,7 @@ fn based(around: &Around<'_>, name: &Name, before: &Record, after: &Record) -> V
     let Some(place) = place_of(around, name, base) else {
         return Err(("8: the base is the server's", format!("{name}: the server never had {base:?}")));
     };
-    let calm = around.server.era == 0 && around.habits.versions && !around.habits.repeats;
+    let calm = around.server.era == 0 && around.habits.versions;
     let earlier = before.base.as_ref().and_then(|base| place_of(around, name, base));
     ensure!(
         !calm || earlier.is_none_or(|earlier| earlier <= place),

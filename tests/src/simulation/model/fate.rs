@@ -81,8 +81,6 @@ impl Book {
         if let Some(moment) = moment {
             let given_up = moment.operation.is_some_and(|operation| self.given_up.contains(&operation));
             let own = moment.device == Some(around.device) && around.server.era == 0 && !given_up;
-            // After an older version that such a feed repeats, our own write looks like somebody else's, and the strategy is asked.
-            let own = own && !around.habits.repeats;
             ensure!(!own, "6: our own write is no conflict", "{name}: {edit:?} lost against {moment:?}");
         }
         if let (Some(_), None) = (&before.base, &after.base)

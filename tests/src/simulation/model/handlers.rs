@@ -31,10 +31,8 @@ impl Book {
             letter.is_some_and(|letter| matches!(letter.last, Last::Accepted(_)))
         });
         let acknowledged = flight.and_then(|flight| text(&flight.intention));
-        let in_history = base.as_ref().is_some_and(|base| same_on_server(around, name, base));
-        let earlier_in_the_page = around.habits.repeats && in_history;
         ensure!(
-            kept == base.as_deref() || acknowledged == *base || earlier_in_the_page,
+            kept == base.as_deref() || acknowledged == *base,
             "9: conflicts come with the base",
             "{name}: {base:?} is not {kept:?}"
         );

@@ -116,7 +116,9 @@ fn hold(
             return Ok(Some(parent.clone()));
         }
     }
-    if intention.write == Write::Delete && ledger.is_linked(&name.entity) {
+    // Whoever refers to a record that is to come back waits for that, and so is not waited for: such a circle would be
+    // opened at either end, and at the wrong one the child is sent while its parent is not there.
+    if intention.write == Write::Delete && record.admits_children() && ledger.is_linked(&name.entity) {
         let child = ledger.tx.earlier_child(name, intention.seq)?;
         if let Some(child) = child
             && !leads_back(ledger.tx, &child, name)?

@@ -79,6 +79,37 @@ async fn a_parent_is_deleted_after_the_earlier_operations_of_its_children() {
 }
 
 #[tokio::test]
+async fn a_child_waits_for_a_parent_that_is_deleted_and_made_again_before_the_deletion_is_known_of() {
+    let device = Device::new().await;
+    let failing = |entity: &'static str| {
+        move |call: &Call| match call {
+            Call::Write { entity: of, .. } if *of == entity => Fault::Transient(500),
+            _ => Fault::None,
+        }
+    };
+    device.engine.push(&task(1, Some("other"), "x")).await.unwrap();
+    device.server.script(failing("Task"));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, Some("other"), "y")).await.unwrap();
+    device.engine.push(&note("other", "parent", 0)).await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.wait_out();
+    device.server.script(failing("Note"));
+    device.engine.flush().await.unwrap();
+    // The edit has its place before the deletion, and refers to what comes after it.
+    device.engine.push(&task(1, Some("a"), "z")).await.unwrap();
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.server.heal();
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    let order = order(&device.server);
+    let last = |step: &str| order.iter().rposition(|other| other == step);
+    assert!(last("create Note a").is_some(), "{order:?}");
+    assert!(last("create Note a") < last("update Task 1"), "{order:?}");
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test]
 async fn a_refused_child_does_not_hold_its_parent_back() {
     let device = Device::new().await;
     device.engine.push(&note("a", "parent", 0)).await.unwrap();

@@ -308,7 +308,7 @@ pub enum SyncError {
         /// The record.
         record: RecordRef,
     },
-    /// The server asked to wait; nothing was sent.
+    /// The server asked to wait; nothing was sent after that.
     #[error("the server asked to be left alone until {until}")]
     Throttled {
         /// Until when.

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::pause::PauseReason;
 use crate::error::SyncError;
 use crate::record::RecordRef;
+use crate::remote::RemoteError;
 use crate::report::SyncReport;
 use crate::storage::StorageError;
 
@@ -33,7 +34,9 @@ pub(crate) async fn flush(
         }
         result = result.and(finished);
     }
-    result.map(|()| run.stopped)
+    result?;
+    run.say_why_it_stopped(report).await?;
+    Ok(run.stopped)
 }
 
 /// How many times more operations than may be in flight are frozen at most.
@@ -146,9 +149,36 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// A server that takes an operation and asks for a pause with the same answer leaves no error behind: a flush that left
+    /// something unsent for that says so, as a pull does.
+    async fn say_why_it_stopped(&self, report: &mut SyncReport) -> Result<(), StorageError> {
+        let Some(pause) = self.core.pause().filter(|_| self.stopped == Some(PauseReason::Throttled)) else {
+            return Ok(());
+        };
+        if report.errors.iter().any(|error| asks_to_wait(error)) {
+            return Ok(());
+        }
+        let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
+        let mut damaged = self.damaged.clone();
+        let unsent = self
+            .core
+            .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))
+            .await?;
+        if !unsent.records.is_empty() {
+            self.core.fail(report, SyncError::Throttled { until: pause.until });
+        }
+        Ok(())
+    }
+
     async fn put_off_panicked(&self, record: RecordRef, report: &mut SyncReport) -> Result<(), StorageError> {
         put_off(self.core, &record, self.core.retry_at(5)).await?;
         self.core.fail(report, SyncError::Panicked { record });
         Ok(())
     }
+}
+
+/// Whether an error tells already that the server asked to be left alone.
+fn asks_to_wait(error: &SyncError) -> bool {
+    let SyncError::Push { source, .. } = error else { return false };
+    matches!(source, RemoteError::Throttled { .. }) || source.retry_after().is_some()
 }

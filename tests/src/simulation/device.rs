@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use sync::{
     AutoSync, Clock, Engine, EntityOf, Error, ManualConnectivity, MemoryStorage, Operation, Query, Receipt,
-    RemoteError, Replicated, RetryPolicy, State, SyncError, WatchChange, WatchEvent, Watched,
+    RemoteError, Replicated, RetryPolicy, SyncError, WatchChange, WatchEvent, Watched,
 };
 use tokio::task::JoinHandle;
 
@@ -332,6 +332,8 @@ async fn save<T: Sample + EntityOf<App>>(
 }
 
 /// Sends what waits, and looks whether anything was held back by another record's failure.
+///
+/// Whether the flush was stopped, its report says. The status does not: the next sync may have begun by now.
 async fn flush(life: &Arc<Life>, engine: &Engine<App>) -> Result<(), Error> {
     let ready = life.world.state().books[life.device][life.account].ready();
     let report = engine.flush().await?;
@@ -342,8 +344,7 @@ async fn flush(life: &Arc<Life>, engine: &Engine<App>) -> Result<(), Error> {
         ),
         _ => true,
     });
-    let left_alone = matches!(engine.status().state, State::Offline | State::Paused | State::Unauthorized);
-    if !stopped && !left_alone && !life.closing.load(Ordering::Relaxed) {
+    if !stopped && !life.closing.load(Ordering::Relaxed) {
         let state = &mut *life.world.state();
         let verdict = state.books[life.device][life.account].all_were_sent(&ready);
         state.judge(Some(life.device), verdict);

@@ -72,6 +72,25 @@ async fn a_success_that_asks_to_wait_is_obeyed() {
 }
 
 #[tokio::test]
+async fn a_flush_that_a_success_stopped_says_why_it_left_something_unsent() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.remaining), (1, 1));
+    assert!(
+        matches!(report.errors.as_slice(), [error] if matches!(&**error, SyncError::Throttled { .. })),
+        "{report:?}"
+    );
+    device.clock.advance(TimeDelta::seconds(61));
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.flush().await.unwrap();
+    assert!(report.is_clean(), "nothing is left: {report:?}");
+}
+
+#[tokio::test]
 async fn a_conflict_whose_record_is_asked_for_waits_as_that_answer_says() {
     let device = Device::new().await;
     device.server.put(&note("a", "theirs", 1));

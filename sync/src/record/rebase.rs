@@ -38,16 +38,14 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
     }
     if let Some(flight) = record.flight.take() {
         if remote.is_result_of(&flight.intention.write, rules) {
+            let revision = flight.intention.revision;
             let version = remote.version().cloned();
-            let (record, settled) = accept(record, flight, version, remote.value().cloned(), rules);
+            let (record, _) = accept(record, flight, version, remote.value().cloned(), rules);
             let local = match &record.queued {
                 Some(queued) => queued.write.payload().cloned(),
                 None => remote.value().cloned(),
             };
-            return match settled {
-                super::Settled::Through { revision } => (record, Rebased::Landed { revision, local }),
-                _ => (record, Rebased::Kept { local }),
-            };
+            return (record, Rebased::Landed { revision, local });
         }
         // Without a version, what looks like the base may be newer than what the flight has written.
         let old = remote.version().is_some() && remote.is_base(record.base.as_ref(), rules);

@@ -2,11 +2,21 @@
 //!
 //! The model keeps every edit in a list and knows what sending them one by one would give. A server of a few lines answers the
 //! core; requests and answers get lost, versions are pulled at any time, somebody else writes in between.
+//!
+//! `queueing`, `sending`, `answers`, `pulls` and `decisions` say of each function what it makes of which row, and `names` what the
+//! texts are: the properties hold in the end, these at each step.
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
+mod answers;
+mod decisions;
 mod device;
+mod names;
+mod pulls;
+mod queueing;
+mod rows;
 mod script;
+mod sending;
 mod server;
 
 use proptest::prelude::*;

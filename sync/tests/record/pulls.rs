@@ -1,0 +1,137 @@
+//! What a pulled version does to a row.
+
+use sync::record::{
+    Dispute, Flight, Intention, ParkReason, Rebased, Record, RecordRef, ServerCopy, Write, rebase,
+};
+
+use crate::rows::{
+    FORGETS, KEEPS, aside, based, create, flight, flying, intention, name, overwrite, parked, present,
+    queued, refused, update,
+};
+use crate::server::payload;
+
+#[test]
+fn without_a_local_edit_the_servers_state_is_what_the_record_is() {
+    let known = Record { base: based(Some("1"), Some(1)), ..Record::default() };
+    let cases = [
+        (present(Some("7"), 5), KEEPS, based(Some("7"), Some(5))),
+        (present(Some("7"), 5), FORGETS, based(Some("7"), None)),
+        (present(None, 5), FORGETS, based(None, Some(5))),
+        (ServerCopy::Deleted, KEEPS, None),
+    ];
+    for (copy, rules, base) in cases {
+        let replaced = Record { base, ..Record::default() };
+        assert_eq!(rebase(known.clone(), copy, &rules), (replaced, Rebased::Replaced));
+    }
+}
+
+#[test]
+fn an_edit_that_waits_for_the_user_is_kept_and_the_newest_state_noted_beside_it() {
+    let exhausted =
+        ParkReason::Exhausted { attempts: 4, last: "500".into(), seen: Some(ServerCopy::Deleted) };
+    let deferred = ParkReason::Deferred { remote: present(None, 3) };
+    for reason in [refused(), exhausted, deferred] {
+        let record = Record { base: based(None, Some(3)), ..aside(parked(1, update(1), reason)) };
+        let (after, rebased) = rebase(record.clone(), present(Some("7"), 5), &KEEPS);
+        assert_eq!(rebased, Rebased::Kept { local: Some(payload(1)) });
+        assert_eq!(after.base, record.base, "what the user sees is made on the former base");
+        let (after, before) = (after.parked.unwrap(), record.parked.unwrap());
+        assert_eq!(after.intention, before.intention);
+        assert_eq!(after.reason.seen(), Some(&present(Some("7"), 5)));
+    }
+}
+
+#[test]
+fn our_own_write_coming_back_says_that_it_arrived() {
+    let sent = Record { blocked_on: Some(name("parent")), ..flying(flight(1, update(1))) };
+    let known = Record { base: based(Some("7"), Some(1)), ..Record::default() };
+    let landed = |local: Option<u32>| Rebased::Landed { revision: 1, local: local.map(payload) };
+    assert_eq!(rebase(sent.clone(), present(Some("7"), 1), &KEEPS), (known.clone(), landed(Some(1))));
+
+    let edited = Record { queued: Some(intention(2, update(2))), ..sent.clone() };
+    let waiting = Record { queued: Some(intention(2, update(2))), ..known.clone() };
+    assert_eq!(rebase(edited, present(Some("7"), 1), &KEEPS), (waiting, landed(Some(2))));
+
+    let gone = Record { base: based(Some("1"), None), ..flying(flight(1, Write::Delete)) };
+    assert_eq!(rebase(gone, ServerCopy::Deleted, &KEEPS), (Record::default(), landed(None)));
+
+    // Somebody wrote the very same, or it was sent before the row was lost.
+    let same = Record { blocked_on: Some(name("parent")), ..queued(intention(1, update(1))) };
+    assert_eq!(rebase(same, present(Some("7"), 1), &KEEPS), (known, landed(Some(1))));
+    let gone = Record { base: based(Some("1"), None), ..queued(intention(1, Write::Delete)) };
+    assert_eq!(rebase(gone, ServerCopy::Deleted, &KEEPS), (Record::default(), landed(None)));
+}
+
+#[test]
+fn while_an_outcome_is_unknown_news_are_noted_and_read_again_later() {
+    let mut echoing = flight(2, update(2));
+    echoing.intention.echoes = vec![Some(payload(4))];
+    let known = |flight| Record { base: based(Some("1"), Some(3)), ..flying(flight) };
+    let cases = [
+        (known(echoing.clone()), present(Some("7"), 5), true),
+        (known(echoing.clone()), ServerCopy::Deleted, true),
+        (known(echoing.clone()), present(Some("7"), 4), false),
+        (known(echoing.clone()), present(Some("1"), 3), false),
+        // Without a version, what looks like the base may be newer than what the flight has written.
+        (Record { base: based(None, Some(3)), ..flying(echoing.clone()) }, present(None, 3), true),
+        (flying(flight(2, update(2))), ServerCopy::Deleted, true),
+    ];
+    for (record, copy, crossed) in cases {
+        let edited = Record { queued: Some(intention(3, Write::Delete)), ..record.clone() };
+        for (record, local) in [(record, Some(payload(2))), (edited, None)] {
+            let (after, rebased) = rebase(record.clone(), copy.clone(), &KEEPS);
+            let before = record.flight.clone().unwrap();
+            let intention = Intention { crossed, ..before.intention };
+            let noted = Record { flight: Some(Flight { intention, ..before }), ..record };
+            assert_eq!((after, rebased), (noted, Rebased::Kept { local }));
+        }
+    }
+    let mut crossed = known(echoing);
+    if let Some(flight) = &mut crossed.flight {
+        flight.intention.crossed = true;
+    }
+    let (after, _) = rebase(crossed.clone(), present(Some("1"), 3), &KEEPS);
+    assert_eq!(after, crossed, "it stays noted");
+}
+
+#[test]
+fn an_edit_is_put_on_top_of_what_is_known_or_was_left_by_this_device() {
+    let edit =
+        |write| Intention { crossed: true, echoes: vec![Some(payload(4)), None], ..intention(2, write) };
+    let known = |write| Record { base: based(Some("1"), Some(3)), ..queued(edit(write)) };
+    let put_on = |base, write| Record { base, ..queued(Intention { crossed: false, ..edit(write) }) };
+    let cases = [
+        (known(update(2)), present(Some("1"), 3), put_on(based(Some("1"), Some(3)), update(2))),
+        (known(update(2)), present(Some("7"), 4), put_on(based(Some("7"), Some(4)), update(2))),
+        (known(overwrite(2)), present(Some("7"), 4), put_on(based(Some("7"), Some(4)), overwrite(2))),
+        (known(create(2)), present(Some("7"), 4), put_on(based(Some("7"), Some(4)), create(2))),
+        // It is gone by this device's own doing.
+        (known(update(2)), ServerCopy::Deleted, put_on(None, create(2))),
+        (known(overwrite(2)), ServerCopy::Deleted, put_on(None, create(2))),
+        // It was never there.
+        (queued(edit(update(2))), ServerCopy::Deleted, put_on(None, update(2))),
+        (queued(edit(create(2))), ServerCopy::Deleted, put_on(None, create(2))),
+    ];
+    for (record, copy, expected) in cases {
+        let (after, rebased) = rebase(record.clone(), copy, &KEEPS);
+        assert_eq!((after, rebased), (expected, Rebased::Kept { local: Some(payload(2)) }), "{record:?}");
+    }
+}
+
+#[test]
+fn somebody_elses_version_is_a_conflict_and_the_row_stays_as_it_is() {
+    let blocker: Option<RecordRef> = Some(name("parent"));
+    let edit = Intention { crossed: true, ..intention(2, update(2)) };
+    let record = Record { base: based(Some("1"), Some(3)), blocked_on: blocker, ..queued(edit) };
+    for remote in [present(Some("7"), 3), present(Some("7"), 5), ServerCopy::Deleted] {
+        let dispute =
+            Dispute { base: Some(payload(3)), local: Some(payload(2)), remote: remote.clone(), revision: 2 };
+        let (after, rebased) = rebase(record.clone(), remote, &KEEPS);
+        assert_eq!((after, rebased), (record.clone(), Rebased::Conflict(Box::new(dispute))));
+    }
+    let unversioned = Record { base: based(None, Some(3)), ..queued(intention(2, update(2))) };
+    let (_, rebased) = rebase(unversioned.clone(), present(None, 5), &KEEPS);
+    assert!(matches!(rebased, Rebased::Conflict(_)));
+    let (_, rebased) = rebase(unversioned, present(None, 3), &KEEPS);
+    assert_eq!(rebased, Rebased::Kept { local: Some(payload(2)) });
+}

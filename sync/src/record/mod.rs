@@ -17,6 +17,7 @@ mod payload;
 mod rebase;
 mod resolve;
 mod settle;
+mod upgrade;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -92,13 +93,6 @@ impl Write {
         }
     }
 
-    fn payload_mut(&mut self) -> Option<&mut Payload> {
-        match self {
-            Self::Create(payload) | Self::Update(payload) | Self::Overwrite(payload) => Some(payload),
-            Self::Delete => None,
-        }
-    }
-
     /// One word for logs and events.
     #[must_use]
     pub fn verb(&self) -> &'static str {
@@ -147,10 +141,6 @@ pub struct Intention {
 const MOST_ECHOES: usize = 8;
 
 impl Intention {
-    fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
-        self.write.payload_mut().into_iter().chain(self.echoes.iter_mut().flatten())
-    }
-
     /// What this operation, and those before it, may have left on the server if it was sent.
     fn may_have_left(self) -> Vec<Option<Payload>> {
         if planted!(EchoIsForgotten) {
@@ -227,13 +217,6 @@ impl ParkReason {
             Self::Deferred { remote } => Some(remote),
         }
     }
-
-    fn seen_mut(&mut self) -> Option<&mut ServerCopy> {
-        match self {
-            Self::Refused { seen, .. } | Self::Exhausted { seen, .. } => seen.as_mut(),
-            Self::Deferred { remote } => Some(remote),
-        }
-    }
 }
 
 /// A refusal, as the server put it.
@@ -293,13 +276,6 @@ impl ServerCopy {
     /// The value; `None` when it does not exist.
     #[must_use]
     pub fn value(&self) -> Option<&Payload> {
-        match self {
-            Self::Present { value, .. } => Some(value),
-            Self::Deleted => None,
-        }
-    }
-
-    fn value_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::Present { value, .. } => Some(value),
             Self::Deleted => None,
@@ -413,17 +389,6 @@ impl Record {
             Some(newest) => newest.write.payload(),
             None => self.base.as_ref()?.value.as_ref(),
         }
-    }
-
-    /// Every payload but that of a flight, which is frozen: for bringing them up to date.
-    pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
-        let base = self.base.iter_mut().filter_map(|base| base.value.as_mut());
-        let (parked, seen) = match &mut self.parked {
-            Some(parked) => (Some(&mut parked.intention), parked.reason.seen_mut()),
-            None => (None, None),
-        };
-        let intentions = self.queued.iter_mut().chain(parked);
-        base.chain(intentions.flat_map(Intention::payloads_mut)).chain(seen.and_then(ServerCopy::value_mut))
     }
 
     /// The oldest local edit that waits to be sent; parked ones do not.

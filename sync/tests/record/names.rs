@@ -70,6 +70,38 @@ fn a_payload_keeps_its_text_and_shows_only_its_size() {
 }
 
 #[test]
+fn a_payload_of_a_later_struct_is_stored_with_its_version() {
+    let payload = Payload::from_json(r#"{"a":1}"#).unwrap();
+    assert_eq!((payload.version(), payload.to_stored().unwrap().as_ref()), (1, r#"{"a":1}"#));
+    let later = payload.clone().of_version(3);
+    let stored = r#"{"sync:version":3,"record":{"a":1}}"#;
+    assert_eq!((later.version(), later.to_stored().unwrap().as_ref()), (3, stored));
+    assert_eq!(serde_json::to_string(&later).unwrap(), stored);
+    for read in [Payload::from_stored(stored).unwrap(), serde_json::from_str(stored).unwrap()] {
+        assert_eq!((read.version(), read.as_str()), (3, r#"{"a":1}"#));
+    }
+    // A record may look like that by itself.
+    let alike = Payload::from_json(stored).unwrap();
+    assert_eq!((alike.version(), alike.as_str()), (1, stored));
+    let again = Payload::from_stored(&alike.to_stored().unwrap()).unwrap();
+    assert_eq!((again.version(), again.as_str()), (1, stored));
+    assert!(Payload::from_stored("{").is_err());
+    assert!(Payload::from_stored(r#"{"sync:version":3}"#).is_err());
+}
+
+#[test]
+fn payloads_are_found_by_their_texts() {
+    let payload = |number: u32| Payload::encode(&number).unwrap();
+    let set = std::collections::HashSet::from([payload(1), payload(2), payload(1)]);
+    assert_eq!(set.len(), 2);
+    let hash = |payload: &Payload| {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(payload)
+    };
+    assert_ne!(hash(&payload(1)), hash(&payload(2)));
+}
+
+#[test]
 fn payloads_are_equal_as_texts_and_alike_as_json() {
     let payload = |text| Payload::from_json(text).unwrap();
     let (none, rules) = (Rules::default(), Rules { updated_at_member: Some("at"), ..Rules::default() });

@@ -97,6 +97,17 @@ fn the_newest_edit_is_what_the_user_sees_and_the_oldest_is_what_is_sent() {
 }
 
 #[test]
+fn a_record_looks_like_its_newest_edit_or_else_like_what_the_server_has() {
+    let known = |record| Record { base: based(Some("1"), Some(5)), ..record };
+    let view = |record: Record| record.view().map(crate::server::value);
+    assert_eq!(view(known(Record::default())), Some(5));
+    assert_eq!(view(known(queued(intention(2, update(2))))), Some(2));
+    assert_eq!(view(known(queued(intention(2, Write::Delete)))), None);
+    assert_eq!(view(Record { base: based(Some("1"), None), ..Record::default() }), None);
+    assert_eq!(view(Record::default()), None);
+}
+
+#[test]
 fn a_row_without_anything_known_or_pending_is_empty() {
     assert!(Record::default().is_empty() && !Record::default().is_pending());
     let known = Record { base: based(None, Some(1)), ..Record::default() };

@@ -1,0 +1,118 @@
+//! Which payloads of a record are brought up to date when the entity's struct has changed.
+
+use super::{Intention, ParkReason, Payload, Record, ServerCopy, Write};
+
+impl Record {
+    /// Every payload but that of a flight, which is frozen: for bringing them up to date.
+    pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        let base = self.base.iter_mut().filter_map(|base| base.value.as_mut());
+        let (parked, seen) = match &mut self.parked {
+            Some(parked) => (Some(&mut parked.intention), parked.reason.seen_mut()),
+            None => (None, None),
+        };
+        let intentions = self.queued.iter_mut().chain(parked);
+        base.chain(intentions.flat_map(Intention::payloads_mut)).chain(seen.and_then(ServerCopy::value_mut))
+    }
+}
+
+impl Intention {
+    fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        self.write.payload_mut().into_iter().chain(self.echoes.iter_mut().flatten())
+    }
+}
+
+impl Write {
+    fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Create(payload) | Self::Update(payload) | Self::Overwrite(payload) => Some(payload),
+            Self::Delete => None,
+        }
+    }
+}
+
+impl ParkReason {
+    fn seen_mut(&mut self) -> Option<&mut ServerCopy> {
+        match self {
+            Self::Refused { seen, .. } | Self::Exhausted { seen, .. } => seen.as_mut(),
+            Self::Deferred { remote } => Some(remote),
+        }
+    }
+}
+
+impl ServerCopy {
+    fn value_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Present { value, .. } => Some(value),
+            Self::Deleted => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::record::{Base, Flight, OperationId, Parked};
+
+    fn payload(number: u32) -> Payload {
+        Payload::encode(&number).expect("a number is JSON")
+    }
+
+    fn intention(write: Write, echoes: Vec<Option<Payload>>) -> Intention {
+        Intention {
+            id: OperationId::from_uuid(Uuid::nil()),
+            seq: 1,
+            revision: 1,
+            made_at: DateTime::UNIX_EPOCH,
+            write,
+            references: Vec::new(),
+            not_before: None,
+            rounds: 0,
+            echoes,
+            crossed: false,
+        }
+    }
+
+    fn aside(reason: ParkReason) -> Record {
+        let intention = intention(Write::Overwrite(payload(4)), vec![Some(payload(5))]);
+        let parked = Parked { intention, if_match: None, reason, since: DateTime::UNIX_EPOCH };
+        Record { parked: Some(parked), ..Record::default() }
+    }
+
+    fn found(mut record: Record) -> Vec<u32> {
+        record.payloads_mut().map(|payload| payload.decode().expect("it is a number")).collect()
+    }
+
+    #[test]
+    fn everything_but_what_was_sent_is_brought_up_to_date() {
+        let record = Record {
+            base: Some(Base { version: None, value: Some(payload(1)) }),
+            flight: Some(Flight {
+                intention: intention(Write::Create(payload(9)), vec![Some(payload(9))]),
+                if_match: None,
+                attempts: 0,
+                due: DateTime::UNIX_EPOCH,
+            }),
+            queued: Some(intention(Write::Update(payload(2)), vec![None, Some(payload(3))])),
+            ..Record::default()
+        };
+        assert_eq!(found(record), [1, 2, 3]);
+        let deletion = intention(Write::Delete, Vec::new());
+        assert!(found(Record { queued: Some(deletion), ..Record::default() }).is_empty());
+        let creation = intention(Write::Create(payload(2)), Vec::new());
+        assert_eq!(found(Record { queued: Some(creation), ..Record::default() }), [2]);
+    }
+
+    #[test]
+    fn so_is_what_was_seen_beside_a_parked_operation() {
+        let seen = ServerCopy::Present { version: None, value: payload(6) };
+        let last = || "status 500".to_owned();
+        let exhausted = |seen| ParkReason::Exhausted { attempts: 4, last: last(), seen };
+        assert_eq!(found(aside(exhausted(None))), [4, 5]);
+        assert_eq!(found(aside(exhausted(Some(seen.clone())))), [4, 5, 6]);
+        assert_eq!(found(aside(ParkReason::Deferred { remote: seen })), [4, 5, 6]);
+        assert_eq!(found(aside(ParkReason::Deferred { remote: ServerCopy::Deleted })), [4, 5]);
+    }
+}

@@ -30,7 +30,7 @@ pub fn reinstate(mut record: Record, now: DateTime<Utc>) -> Record {
 pub enum GivenUp {
     /// The server has this, as far as it was seen.
     Known(ServerCopy),
-    /// It has to be asked: of what it has, only the version was kept, or another state was seen and not kept.
+    /// It has to be asked: of what it has, only the version was kept, or another state may have been seen and not kept.
     Unknown,
 }
 
@@ -39,7 +39,12 @@ pub enum GivenUp {
 pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
     let flight = record.flight.as_ref().map(|flight| &flight.intention);
     let parked = record.parked.as_ref().map(|parked| &parked.intention);
-    let crossed = [flight, parked, record.queued.as_ref()].into_iter().flatten().any(|one| one.crossed);
+    // What an operation without an answer has left there may have been pulled while a later one was under way, and was no
+    // news then: no page will tell of it again.
+    let crossed = [flight, parked, record.queued.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|one| one.crossed || !one.echoes.is_empty());
     let seen = record.parked.and_then(|parked| parked.reason.seen().cloned());
     let base = match &seen {
         Some(seen) => seen.to_base(rules),

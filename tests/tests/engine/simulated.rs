@@ -227,3 +227,25 @@ async fn an_older_state_in_a_feed_of_changes_is_no_conflict_with_what_was_built_
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<Task>()["1"].text, "mine again");
 }
+
+#[tokio::test]
+async fn what_an_operation_without_an_answer_has_left_is_shown_once_the_later_one_is_given_up() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "first", 0)).await.unwrap();
+    device.server.once(Fault::AnswerLost);
+    device.engine.flush().await.unwrap();
+    device.engine.push(&note("a", "second", 1)).await.unwrap();
+    device.server.once(Fault::Refused(422, "a proxy says no".to_owned()));
+    device.server.once(Fault::Transient(500));
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    // The first one is there, and no page will tell of it again.
+    device.engine.pull().await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    discard(&device).await;
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.server.records::<Note>()["a"].title, "first");
+    assert_eq!(device.app.state().notes["a"].title, "first");
+}

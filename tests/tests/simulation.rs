@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 6] = [15_891, 100_823, 227_483, 230_267, 234_904, 246_948];
+const BROKEN_ONCE: [u64; 10] =
+    [15_891, 100_823, 227_483, 230_267, 234_904, 246_948, 362_484, 411_177, 454_950, 745_978];
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
@@ -33,7 +34,7 @@ fn no_rule_is_broken_in_the_histories_of_twenty_thousand_seeds() {
     assert_sound(1, 20_000);
 }
 
-/// Beyond the first twenty thousand: each broke a rule once, and has its story in the engine's tests.
+/// Most of them lie beyond the twenty thousand. Those that the engine was to blame for have their stories in its tests.
 #[test]
 fn seeds_that_broke_a_rule_once_do_not_break_it_again() {
     for seed in BROKEN_ONCE {

@@ -69,6 +69,12 @@ impl Book {
                 let flight = before.flight.iter().map(|flight| &flight.intention);
                 let parked = before.parked.iter().map(|parked| &parked.intention);
                 self.given_up.extend(flight.chain(parked).chain(&before.queued).map(|given_up| given_up.id));
+                // So are those before it that never got a yes: what they left on the server is nobody's any more.
+                let unanswered = self
+                    .letters
+                    .iter()
+                    .filter(|(_, letter)| letter.name == *name && !matches!(letter.last, Last::Accepted(_)));
+                self.given_up.extend(unanswered.map(|(id, _)| *id));
                 Ok(())
             }
             Intent::Answer(merged) => {

@@ -4,7 +4,7 @@ use sync::record::{Base, Record};
 
 use super::super::entities::{Kind, Name, Note};
 use super::super::plan::Habits;
-use super::super::server::Server;
+use super::super::server::{Moment, Server};
 use super::Content;
 
 /// What is around a check.
@@ -21,21 +21,28 @@ pub(crate) struct Around<'a> {
 pub(crate) fn gone_since(around: &Around<'_>, name: &Name, known: &Record) -> bool {
     let Some(base) = &known.base else { return true };
     let history = around.server.history(around.account, name);
-    let since = place_of(around, name, base).unwrap_or(0);
+    // Without a version, what is known may be an earlier one of several times at which the server had this.
+    let since = places_of(around, name, base).next().unwrap_or(0);
     around.server.era > 0 || history[since..].iter().any(|moment| moment.value.is_none())
 }
 
-/// Where in the record's history the server had this.
+/// Where in the record's history the server had this last.
 pub(crate) fn place_of(around: &Around<'_>, name: &Name, base: &Base) -> Option<usize> {
+    places_of(around, name, base).last()
+}
+
+fn places_of(around: &Around<'_>, name: &Name, base: &Base) -> impl Iterator<Item = usize> {
     let history = around.server.history(around.account, name);
     let fits = |value: &Content| match (&base.value, value) {
         (None, Some(_)) => true,
         (Some(kept), value) => alike(around, name, Some(kept.as_str()), value.as_deref()),
         (None, None) => false,
     };
-    history.iter().rposition(|moment| {
-        base.version.as_ref().is_none_or(|version| moment.version == *version) && fits(&moment.value)
-    })
+    let there = move |(place, moment): (usize, &Moment)| {
+        let version = base.version.as_ref().is_none_or(|version| moment.version == *version);
+        (version && fits(&moment.value)).then_some(place)
+    };
+    history.iter().enumerate().filter_map(there)
 }
 
 pub(crate) fn same_on_server(around: &Around<'_>, name: &Name, value: &str) -> bool {

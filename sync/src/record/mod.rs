@@ -10,6 +10,7 @@
 //! (Design, section 4.)
 
 mod enqueue;
+pub(crate) mod moment;
 mod name;
 mod next;
 mod park;
@@ -115,6 +116,7 @@ pub struct Intention {
     /// The number of the newest edit in it; grows with each edit of the record.
     pub revision: u64,
     /// When the newest edit was made, by this device's clock; for people to read.
+    #[serde(with = "moment::text")]
     pub made_at: DateTime<Utc>,
     /// What the server is asked to do.
     pub write: Write,
@@ -165,6 +167,7 @@ pub struct Flight {
     /// Attempts that failed and counted.
     pub attempts: u32,
     /// When it is to be sent again.
+    #[serde(with = "moment::text")]
     pub due: DateTime<Utc>,
 }
 

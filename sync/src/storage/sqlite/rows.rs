@@ -1,6 +1,6 @@
 //! From rows to a [`Record`] and back.
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,8 @@ mod column {
     pub(super) const PARKED: usize = 7;
     pub(super) const BLOCKED_ENTITY: usize = 8;
     pub(super) const BLOCKED_KEY: usize = 9;
+    // After these, where a statement tells no names: the number of the blocker's queue, and its key.
+    pub(super) const BLOCKED_QUEUE: usize = 10;
 }
 
 /// The record's name and the record.
@@ -77,6 +79,19 @@ fn read_columns(row: &Row<'_>) -> Result<Record, String> {
     })
 }
 
+/// The number of the queue of the record that this one is blocked on, and its key.
+pub(super) fn read_blocker(
+    row: &Row<'_>,
+    name: &RecordRef,
+) -> Result<Option<(i64, RecordKey)>, StorageError> {
+    let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
+    let queue: Option<i64> =
+        row.get(column::BLOCKED_QUEUE).map_err(|error| unfit(format!("blocked_queue: {error}")))?;
+    let key = text(row, column::BLOCKED_QUEUE + 1).map_err(unfit)?;
+    let key = key.map(RecordKey::new).transpose().map_err(|error| unfit(format!("blocked_key: {error}")))?;
+    Ok(queue.zip(key))
+}
+
 /// A record that has nothing but what the server has, from a row of `sync_bases`.
 pub(super) fn read_base(row: &Row<'_>, name: &RecordRef) -> Result<Record, StorageError> {
     match base(row, 0) {
@@ -131,6 +146,13 @@ impl Columns {
     }
 }
 
+/// Whether a record has nothing in the columns that most records leave empty.
+pub(super) fn is_plain(name: &RecordRef, record: &Record) -> bool {
+    record.parked.is_none()
+        && record.blocked_on.is_none()
+        && foreign_references(name, record).next().is_none()
+}
+
 /// What a record waits to have a place behind, without itself.
 pub(super) fn foreign_references<'a>(
     name: &'a RecordRef,
@@ -157,7 +179,7 @@ pub(super) fn size(limit: usize) -> i64 {
 pub(super) fn moment(time: DateTime<Utc>) -> String {
     match time.year() {
         ..0 => "0000-01-01T00:00:00.000000000Z".to_owned(),
-        0..=9999 => time.to_rfc3339_opts(SecondsFormat::Nanos, true),
+        0..=9999 => crate::record::moment::long(time),
         _ => "9999-12-31T23:59:59.999999999Z".to_owned(),
     }
 }

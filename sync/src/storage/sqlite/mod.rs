@@ -9,6 +9,7 @@ mod failure;
 mod file_lock;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod kept;
 mod live;
 mod location;
 mod numbers;

@@ -35,16 +35,21 @@ impl<'a> First<'a> {
         Self { turns: Vec::new(), limit, except }
     }
 
-    /// How many have to be looked at, so that enough are left.
+    /// How many have to be looked at at most, so that enough are left.
     fn to_look_at(&self) -> i64 {
         size(self.limit.saturating_add(self.except.len()))
     }
 
+    fn admits(&self, name: &RecordRef) -> bool {
+        self.except.is_empty() || !self.except.contains(name)
+    }
+
     /// Takes over what belongs to the first.
     fn merge(&mut self, mut more: Vec<Turn>) {
-        more.retain(|turn| self.except.is_empty() || !self.except.contains(&turn.name));
-        if !more.is_empty() {
-            self.turns.extend(more);
+        if self.turns.is_empty() {
+            self.turns = more;
+        } else if !more.is_empty() {
+            self.turns.append(&mut more);
             self.turns.sort_unstable();
             self.turns.truncate(self.limit);
         }
@@ -68,7 +73,7 @@ impl SqliteTransaction<'_> {
             for lane in lanes {
                 let places = Place::lane_after(queue, *lane, after);
                 let parameters = params![places.start, places.end, first.to_look_at()];
-                first.merge(self.turns(&entity, statements::LANE_PLACES, parameters)?);
+                first.merge(self.turns(&entity, statements::LANE_PLACES, parameters, &first)?);
             }
         }
         self.take(first)
@@ -83,34 +88,40 @@ impl SqliteTransaction<'_> {
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         for (queue, entity) in self.busy_queues()? {
             let parameters = params![queue, after, until, first.to_look_at()];
-            first.merge(self.turns(&entity, statements::DUE_PLACES, parameters)?);
+            first.merge(self.turns(&entity, statements::DUE_PLACES, parameters, &first)?);
         }
         self.take(first)
     }
 
+    /// The first of one queue, which gives them in order.
     fn turns(
         &self,
         entity: &EntityName,
-        sql: &str,
+        sql: &'static str,
         parameters: impl Params,
+        first: &First<'_>,
     ) -> Result<Vec<Turn>, StorageError> {
-        self.all(sql, parameters, |row| {
-            let place = Place::from_id(self.number(row, 0)?);
+        let mut turns = Vec::new();
+        self.each(sql, parameters, |row| {
             let name = RecordRef::new(entity.clone(), rows::read_key(row, 1)?);
-            let due = row.get(2).map_err(|error| self.failures.note(error))?;
-            Ok(Turn { due, seq: place.seq(), place, name })
-        })
+            if first.admits(&name) {
+                let place = Place::from_id(self.number(row, 0)?);
+                let due = row.get(2).map_err(|error| self.failures.note(error))?;
+                turns.push(Turn { due, seq: place.seq(), place, name });
+            }
+            Ok(turns.len() < first.limit)
+        })?;
+        Ok(turns)
     }
 
     fn take(&mut self, first: First<'_>) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let mut taken = Vec::with_capacity(first.turns.len());
         for Turn { place, name, .. } in first.turns {
-            // What is found here is asked for by its name later; if that leads elsewhere, it would be found for ever.
-            if self.find_place(place.queue(), &name.key)? != Some(place) {
+            // Its name has to lead to it later too: if that leads elsewhere, it would be found for ever.
+            let (found, record) = self.look_up(place.queue(), &name)?;
+            if found != Some(place) {
                 return Err(rows::disagreement(&name));
             }
-            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, &name))?;
-            let record = record.ok_or_else(|| rows::disagreement(&name))?;
             self.remember(&name, Some(place), &record);
             taken.push((name, record));
         }

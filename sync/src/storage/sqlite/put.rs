@@ -6,7 +6,7 @@ use super::place::Place;
 use super::rows::{self, Columns, number};
 use super::statements;
 use super::transaction::SqliteTransaction;
-use crate::record::{Base, Payload, Record, RecordKey, RecordRef, Version};
+use crate::record::{Base, EntityName, Payload, Record, RecordKey, RecordRef, Version};
 use crate::storage::StorageError;
 
 /// Where a record was found.
@@ -14,27 +14,37 @@ use crate::storage::StorageError;
 pub(super) struct Found {
     place: Option<Place>,
     has_base: bool,
+    /// Neither parked nor blocked, and refers to none.
+    is_plain: bool,
 }
 
 impl SqliteTransaction<'_> {
     /// Stores a record, or removes its rows.
     pub(super) fn write(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
         let queue = self.queue(&name.entity)?;
-        let found = match self.found.remove(name) {
-            Some(found) => found,
-            // Of the base nothing is known, so it is looked for.
-            None => Found { place: self.find_place(queue, &name.key)?, has_base: true },
+        let found = if let Some(found) = self.found.remove(name) {
+            found
+        } else {
+            // Of the rest nothing is known, so the worst is taken for true.
+            let place = self.find_place(queue, &name.key)?;
+            Found { is_plain: place.is_none(), place, has_base: true }
         };
-        if found.has_base || record.base.is_some() {
-            self.put_base(queue, name, record.base.as_ref())?;
+        match (&record.base, found.has_base) {
+            (None, false) => {}
+            (Some(base), false) => self.write_base(statements::ADD_BASE, queue, name, base)?,
+            (Some(base), true) => self.write_base(statements::PUT_BASE, queue, name, base)?,
+            (None, true) => {
+                self.execute(statements::FORGET_BASE, params![queue, name.key.as_str()])?;
+            }
         }
-        self.put_pending(queue, name, found.place, record)
+        self.put_pending(queue, name, &found, record)
     }
 
     /// Spares the next `put` of this record the search.
     pub(super) fn remember(&mut self, name: &RecordRef, place: Option<Place>, record: &Record) {
         if !self.is_alone() {
-            self.found.insert(name.clone(), Found { place, has_base: record.base.is_some() });
+            let (has_base, is_plain) = (record.base.is_some(), rows::is_plain(name, record));
+            self.found.insert(name.clone(), Found { place, has_base, is_plain });
         }
     }
 
@@ -47,28 +57,47 @@ impl SqliteTransaction<'_> {
         self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))
     }
 
-    fn put_base(&self, queue: i64, name: &RecordRef, base: Option<&Base>) -> Result<(), StorageError> {
-        let key = name.key.as_str();
-        match base {
-            Some(base) => {
-                let version = base.version.as_ref().map(Version::as_str);
-                let value = base.value.as_ref().map(Payload::to_stored).transpose();
-                let value = value
-                    .map_err(|error| StorageError::Row { record: name.clone(), reason: error.to_string() })?;
-                self.execute(statements::PUT_BASE, params![queue, key, version, value])?
-            }
-            None => self.execute(statements::FORGET_BASE, params![queue, key])?,
+    /// What is known of a record, and where it stands in the outbox.
+    pub(super) fn look_up(&self, queue: i64, name: &RecordRef) -> Result<(Option<Place>, Record), StorageError> {
+        let base = self
+            .first(statements::BASE, params![queue, name.key.as_str()], |row| rows::read_base(row, name))?;
+        let Some(place) = self.find_place(queue, &name.key)? else {
+            return Ok((None, base.unwrap_or_default()));
         };
-        Ok(())
+        let pending = self.first(statements::AT_PLACE, [place.id()], |row| {
+            Ok((rows::read(row, name)?, rows::read_blocker(row, name)?))
+        })?;
+        let (mut record, blocker) = pending.ok_or_else(|| rows::disagreement(name))?;
+        record.base = base.and_then(|base| base.base);
+        if let Some((blocker, key)) = blocker {
+            let entity = self.cell(statements::QUEUE_NAME, [blocker])?;
+            record.blocked_on = entity.map(|entity| RecordRef::new(EntityName::from_stored(entity), key));
+        }
+        Ok((Some(place), record))
+    }
+
+    fn write_base(
+        &self,
+        sql: &'static str,
+        queue: i64,
+        name: &RecordRef,
+        base: &Base,
+    ) -> Result<(), StorageError> {
+        let version = base.version.as_ref().map(Version::as_str);
+        let value = base.value.as_ref().map(Payload::to_stored).transpose();
+        let value =
+            value.map_err(|error| StorageError::Row { record: name.clone(), reason: error.to_string() })?;
+        self.execute(sql, params![queue, name.key.as_str(), version, value]).map(drop)
     }
 
     fn put_pending(
         &mut self,
         queue: i64,
         name: &RecordRef,
-        before: Option<Place>,
+        found: &Found,
         record: &Record,
     ) -> Result<(), StorageError> {
+        let before = found.place;
         let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
         let place = Place::of(queue, record.lane()).map_err(|error| unfit(error.to_string()))?;
         match (before, place) {
@@ -81,29 +110,39 @@ impl SqliteTransaction<'_> {
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
                     .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
-                let blocked_on = record.blocked_on.as_ref();
-                let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
-                let (before, key) = (before.map(Place::id), name.key.as_str());
-                let (sql, which): (_, &dyn ToSql) = match &before {
-                    Some(before) => (statements::CHANGE_PENDING, before),
-                    None => (statements::ADD_PENDING, &key),
+                let (id, key) = (before.map(Place::id), name.key.as_str());
+                let written = if found.is_plain && rows::is_plain(name, record) {
+                    let (sql, which): (_, &dyn ToSql) = match &id {
+                        Some(id) if *id == place.id() => (statements::CHANGE_PLAIN, id),
+                        Some(id) => (statements::MOVE_PLAIN, id),
+                        None => (statements::ADD_PLAIN, &key),
+                    };
+                    let Columns { revision, due, flight, queued, .. } = &columns;
+                    self.execute(sql, params![which, place.id(), revision, due, flight, queued])?
+                } else {
+                    let blocked_on = record.blocked_on.as_ref();
+                    let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
+                    let (sql, which): (_, &dyn ToSql) = match &id {
+                        Some(id) => (statements::CHANGE_PENDING, id),
+                        None => (statements::ADD_PENDING, &key),
+                    };
+                    self.execute(
+                        sql,
+                        params![
+                            which,
+                            place.id(),
+                            columns.revision,
+                            columns.due,
+                            columns.flight,
+                            columns.queued,
+                            columns.parked,
+                            columns.parked_id,
+                            blocked_queue,
+                            blocked_on.map(|on| on.key.as_str()),
+                            columns.has_references,
+                        ],
+                    )?
                 };
-                let written = self.execute(
-                    sql,
-                    params![
-                        which,
-                        place.id(),
-                        columns.revision,
-                        columns.due,
-                        columns.flight,
-                        columns.queued,
-                        columns.parked,
-                        columns.parked_id,
-                        blocked_queue,
-                        blocked_on.map(|on| on.key.as_str()),
-                        columns.has_references,
-                    ],
-                )?;
                 if written == 0 {
                     return Err(rows::disagreement(name));
                 }

@@ -27,9 +27,8 @@ impl SqliteTransaction<'_> {
             return Ok(found);
         }
         let parameters = params![self.principal(), entity.as_str()];
-        let mut statement = self.statement(statements::MAKE_QUEUE)?;
-        let made = statement.query_row(parameters, |row| row.get(0));
-        let made = made.map_err(|error| self.failures.note(error))?;
+        let made = self.first(statements::MAKE_QUEUE, parameters, |row| self.number(row, 0))?;
+        let made = made.ok_or_else(|| self.failures.note(rusqlite::Error::QueryReturnedNoRows))?;
         self.numbers.remember(self.principal, entity, made);
         Ok(made)
     }

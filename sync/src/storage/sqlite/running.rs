@@ -1,17 +1,20 @@
 //! Running prepared statements, and telling why one failed.
 
-use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
+use rusqlite::{Params, Row};
 
 use super::transaction::SqliteTransaction;
 use crate::storage::StorageError;
 
-impl<'a> SqliteTransaction<'a> {
-    pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StorageError> {
-        self.connection.prepare_cached(sql).map_err(|error| self.failures.note(error))
-    }
-
-    pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize, StorageError> {
-        self.statement(sql)?.execute(parameters).map_err(|error| self.failures.note(error))
+impl SqliteTransaction<'_> {
+    pub(super) fn execute(&self, sql: &'static str, parameters: impl Params) -> Result<usize, StorageError> {
+        let (mut parameters, mut changed) = (Some(parameters), 0);
+        let executed = self.statements.with(sql, &mut |statement| {
+            if let Some(parameters) = parameters.take() {
+                changed = statement.execute(parameters)?;
+            }
+            Ok(())
+        });
+        executed.map(|()| changed).map_err(|error| self.failures.note(error))
     }
 
     pub(super) fn principal(&self) -> &str {
@@ -26,34 +29,83 @@ impl<'a> SqliteTransaction<'a> {
         row.get(column).map_err(|error| self.failures.note(error))
     }
 
+    /// Hands rows on until `read` says that it has enough, by `false`.
+    pub(super) fn each(
+        &self,
+        sql: &'static str,
+        parameters: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<bool, StorageError>,
+    ) -> Result<(), StorageError> {
+        let (mut parameters, mut outcome) = (Some(parameters), Ok(()));
+        let stepped = self.statements.with(sql, &mut |statement| {
+            let Some(parameters) = parameters.take() else { return Ok(()) };
+            let mut rows = statement.query(parameters)?;
+            while let Some(row) = rows.next()? {
+                match read(row) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        outcome = Err(error);
+                        break;
+                    }
+                }
+            }
+            Ok(())
+        });
+        stepped.map_err(|error| self.failures.note(error))?;
+        outcome
+    }
+
     pub(super) fn first<T>(
         &self,
-        sql: &str,
+        sql: &'static str,
         parameters: impl Params,
-        read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
-        rows.next().map_err(|error| self.failures.note(error))?.map(read).transpose()
+        let mut found = None;
+        self.each(sql, parameters, |row| {
+            found = Some(read(row)?);
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     pub(super) fn all<T>(
+        &self,
+        sql: &'static str,
+        parameters: impl Params,
+        read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut found = Vec::new();
+        self.each(sql, parameters, |row| {
+            found.push(read(row)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// The same for SQL that is made as it is needed; the connection's own cache keeps that.
+    pub(super) fn all_made<T>(
         &self,
         sql: &str,
         parameters: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters).map_err(|error| self.failures.note(error))?;
+        let failed = |error| self.failures.note(error);
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query(parameters).map_err(failed)?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|error| self.failures.note(error))? {
+        while let Some(row) = rows.next().map_err(failed)? {
             found.push(read(row)?);
         }
         Ok(found)
     }
 
-    pub(super) fn cell(&self, sql: &str, parameters: impl Params) -> Result<Option<String>, StorageError> {
-        let cell = self.statement(sql)?.query_row(parameters, |row| row.get(0)).optional();
-        cell.map_err(|error| self.failures.note(error))
+    pub(super) fn cell(
+        &self,
+        sql: &'static str,
+        parameters: impl Params,
+    ) -> Result<Option<String>, StorageError> {
+        self.first(sql, parameters, |row| self.text(row, 0))
     }
 }

@@ -47,7 +47,7 @@ impl SqliteTransaction<'_> {
             if limit > 0 {
                 let Sql { text, parameters } = sql(queue, search, part, limit);
                 let parameters = params_from_iter(parameters);
-                found.extend(self.all(&text, parameters, |row| rows::read_key(row, 0))?);
+                found.extend(self.all_made(&text, parameters, |row| rows::read_key(row, 0))?);
             }
         }
         Ok(found)

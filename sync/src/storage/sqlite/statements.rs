@@ -24,6 +24,10 @@ pub(super) const QUEUES: &str = "SELECT id, entity FROM sync_queues WHERE princi
 
 pub(super) const BASE: &str = "SELECT version, value FROM sync_bases WHERE queue = ?1 AND key = ?2";
 
+/// Of a record that has none.
+pub(super) const ADD_BASE: &str =
+    "INSERT OR FAIL INTO sync_bases (queue, key, version, value) VALUES (?1, ?2, ?3, ?4)";
+
 /// Leaves a row alone that is right already, since an edit changes nothing about the base.
 pub(super) const PUT_BASE: &str = "
     INSERT INTO sync_bases (queue, key, version, value) VALUES (?1, ?2, ?3, ?4)
@@ -32,7 +36,13 @@ pub(super) const PUT_BASE: &str = "
 
 pub(super) const FORGET_BASE: &str = "DELETE FROM sync_bases WHERE queue = ?1 AND key = ?2";
 
-pub(super) const AT_PLACE: &str = select_pending!("WHERE pending.id = ?1");
+/// The pending edit of a record, in the columns of the others. What can be left to a second statement, which is mostly not
+/// needed or answered from one index, is: each table and index that a statement may touch costs it something.
+pub(super) const AT_PLACE: &str = "
+    SELECT NULL, NULL, 0, NULL, NULL, flight, queued, parked, NULL, NULL, blocked_queue, blocked_key
+    FROM sync_outbox WHERE id = ?1";
+
+pub(super) const QUEUE_NAME: &str = "SELECT entity FROM sync_queues WHERE id = ?1";
 
 pub(super) const FIND_PLACE: &str = "SELECT id FROM sync_outbox WHERE queue = ?1 AND key = ?2";
 
@@ -47,6 +57,20 @@ pub(super) const CHANGE_PENDING: &str = "
     UPDATE OR FAIL sync_outbox SET id = ?2, revision = ?3, due = ?4, flight = ?5, queued = ?6, parked = ?7,
         parked_id = ?8, blocked_queue = ?9, blocked_key = ?10, has_references = ?11
     WHERE id = ?1";
+
+/// The same for records that are neither parked nor blocked and refer to none, before and after: most of them.
+pub(super) const ADD_PLAIN: &str = "
+    INSERT OR FAIL INTO sync_outbox (id, queue, key, revision, due, flight, queued)
+    VALUES (?2, ?2 >> 43, ?1, ?3, ?4, ?5, ?6)";
+
+pub(super) const MOVE_PLAIN: &str = "
+    UPDATE OR FAIL sync_outbox SET id = ?2, revision = ?3, due = ?4, flight = ?5, queued = ?6
+    WHERE id = ?1";
+
+/// And where the record keeps its place as well, which leaves the indexes alone.
+pub(super) const CHANGE_PLAIN: &str = "
+    UPDATE OR FAIL sync_outbox SET revision = ?3, due = ?4, flight = ?5, queued = ?6
+    WHERE id = ?1 AND id = ?2";
 
 pub(super) const REMOVE_PENDING: &str = "DELETE FROM sync_outbox WHERE id = ?1";
 
@@ -149,12 +173,17 @@ pub(super) const HOT: &[&str] = &[
     MAKE_QUEUE,
     QUEUES,
     BASE,
+    ADD_BASE,
     PUT_BASE,
     FORGET_BASE,
     AT_PLACE,
+    QUEUE_NAME,
     FIND_PLACE,
     ADD_PENDING,
     CHANGE_PENDING,
+    ADD_PLAIN,
+    MOVE_PLAIN,
+    CHANGE_PLAIN,
     REMOVE_PENDING,
     REFER,
     DUE_PLACES,

@@ -1,6 +1,7 @@
 //! The thread that owns the connection: it takes what waits, runs it in one SQLite transaction, commits once and answers
 //! all (group commit).
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::SqliteTransaction;
 use super::failure::{Cause, Failures};
 use super::file_lock::FileLock;
+use super::kept::{KeptStatements, Statements};
 use super::live::Live;
 use super::numbers::Numbers;
 use super::pace::Pace;
@@ -86,7 +88,32 @@ impl Worker {
         Ok((sender, Joined(Some(thread))))
     }
 
-    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(self, jobs: mpsc::Receiver<Job>) {
+        Shift { worker: &self, statements: KeptStatements::new(&self.connection) }.serve(jobs);
+        if !self.read_only
+            && let Err(error) = self.live.save(&self.connection)
+        {
+            tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
+        }
+    }
+}
+
+/// The thread at work.
+struct Shift<'w> {
+    worker: &'w Worker,
+    statements: KeptStatements<'w>,
+}
+
+impl Deref for Shift<'_> {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        self.worker
+    }
+}
+
+impl Shift<'_> {
+    fn serve(&self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = None;
         while let Some(first) = next.take().or_else(|| self.pace.receive(&mut jobs)) {
             let began = Instant::now();
@@ -104,11 +131,6 @@ impl Worker {
             let answers = self.run_batch(batch);
             self.pace.took(began.elapsed());
             tell(answers);
-        }
-        if !self.read_only
-            && let Err(error) = self.live.save(&self.connection)
-        {
-            tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
         }
     }
 
@@ -193,8 +215,9 @@ impl Worker {
 
     /// Runs work, and makes an error of a panic.
     fn guarded(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
+        let Worker { connection, failures, numbers, live, .. } = self.worker;
         let mut transaction =
-            SqliteTransaction::new(&self.connection, principal, &self.failures, &self.numbers, &self.live);
+            SqliteTransaction::new(connection, &self.statements, principal, failures, numbers, live);
         // Whatever the work was about to write is rolled back, so nothing half done is seen.
         catch_unwind(AssertUnwindSafe(|| match task {
             Task::Shared(work) => work(&mut transaction),
@@ -203,8 +226,8 @@ impl Worker {
         .unwrap_or(Err(StorageError::Panicked))
     }
 
-    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    fn execute(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.statements.with(sql, &mut |statement| statement.execute([]).map(drop))
     }
 
     /// Leaves no transaction open. When even that fails, the next `BEGIN` says why.

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, params};
 
 use super::failure::Failures;
+use super::kept::Statements;
 use super::live::Live;
 use super::numbers::Numbers;
 use super::place::{LANE_STEP, LANES, Place, PlaceLane};
@@ -21,6 +22,7 @@ use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError,
 #[derive(Debug)]
 pub struct SqliteTransaction<'a> {
     pub(super) connection: &'a Connection,
+    pub(super) statements: &'a dyn Statements,
     pub(super) principal: &'a Principal,
     pub(super) failures: &'a Failures,
     pub(super) numbers: &'a Numbers,
@@ -35,12 +37,22 @@ pub struct SqliteTransaction<'a> {
 impl<'a> SqliteTransaction<'a> {
     pub(super) fn new(
         connection: &'a Connection,
+        statements: &'a dyn Statements,
         principal: &'a Principal,
         failures: &'a Failures,
         numbers: &'a Numbers,
         live: &'a Live,
     ) -> Self {
-        Self { connection, principal, failures, numbers, live, found: HashMap::new(), touched: None }
+        Self {
+            connection,
+            statements,
+            principal,
+            failures,
+            numbers,
+            live,
+            found: HashMap::new(),
+            touched: None,
+        }
     }
 
     /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so the counts are
@@ -80,16 +92,15 @@ impl<'a> SqliteTransaction<'a> {
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
         let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
-        let place = self.find_place(queue, &name.key)?;
-        let record = if let Some(place) = place {
-            let record = self.first(statements::AT_PLACE, [place.id()], |row| rows::read(row, name))?;
-            Some(record.ok_or_else(|| rows::disagreement(name))?)
+        let (place, record) = if self.is_busy(queue) {
+            self.look_up(queue, name)?
         } else {
             let parameters = params![queue, name.key.as_str()];
-            self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?
+            let record = self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?;
+            (None, record.unwrap_or_default())
         };
-        self.remember(name, place, record.as_ref().unwrap_or(&Record::default()));
-        Ok(record)
+        self.remember(name, place, &record);
+        Ok(Some(record).filter(|record| !record.is_empty()))
     }
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {

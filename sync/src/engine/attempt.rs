@@ -75,7 +75,7 @@ impl Gate {
 
 /// Sends one claimed operation and writes down what became of it.
 pub(crate) async fn attempt(
-    core: &Core,
+    core: &Arc<Core>,
     gate: &Gate,
     claimed: Claimed,
 ) -> (SyncReport, Result<Course, StorageError>) {
@@ -93,7 +93,7 @@ pub(crate) async fn attempt(
 }
 
 async fn send(
-    core: &Core,
+    core: &Arc<Core>,
     gate: &Gate,
     claimed: &Claimed,
     report: &mut SyncReport,
@@ -350,7 +350,7 @@ async fn failed(
 
 /// Writes the row, after everybody who has a say was asked and everybody who has to know was told.
 async fn write_down(
-    core: &Core,
+    core: &Arc<Core>,
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     observed: Observed,
@@ -399,7 +399,7 @@ enum Written {
 }
 
 async fn commit(
-    core: &Core,
+    core: &Arc<Core>,
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     observed: Arc<Observed>,
@@ -408,7 +408,7 @@ async fn commit(
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     let rules = port.rules();
     let stamper = core.stamper();
-    core.transact(move |ledger| {
+    core.transact_together(move |ledger| {
         let record = ledger.record(&name)?;
         if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
             return Ok(Written::Done(Consequence::default()));

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::entities::Entities;
+use super::group::Groups;
 use super::ledger::{Changes, Ledger, Tally, readable};
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
@@ -27,6 +28,7 @@ use crate::telemetry::{Announcer, SyncEvent};
 /// Everything that pushes, pulls and the background share.
 pub(crate) struct Core {
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) groups: Groups,
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) entities: Arc<Entities>,
     pub(crate) principal: Principal,

@@ -106,12 +106,14 @@ impl<'a> Run<'a> {
             return Ok(Claims::default());
         }
         let known = Arc::clone(&self.known);
-        let under_way = self.under_way.values().chain(&self.damaged).cloned().collect();
+        let under_way: HashSet<_> = self.under_way.values().chain(&self.damaged).cloned().collect();
         let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
         let given_up = Arc::clone(&self.core.given_up);
         let mut claims = self
             .core
-            .transact(move |ledger| claim(ledger, &known, under_way, want, &given_up, now, horizon))
+            .transact_together(move |ledger| {
+                claim(ledger, &known, under_way.clone(), want, &given_up, now, horizon)
+            })
             .await?;
         self.launched = true;
         for error in claims.damaged.drain(..) {

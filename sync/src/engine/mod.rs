@@ -11,6 +11,7 @@ pub(crate) mod core;
 pub(crate) mod driver;
 pub(crate) mod entities;
 pub(crate) mod flush;
+pub(crate) mod group;
 pub(crate) mod inbox;
 pub(crate) mod kept;
 pub(crate) mod ledger;

@@ -51,14 +51,15 @@ pub(crate) fn take(
     ledger: &mut Ledger<'_>,
     stamper: &Stamper,
     receipts: &Arc<Receipts>,
-    edits: Vec<(RecordRef, Edit)>,
+    edits: &[(RecordRef, Edit)],
 ) -> Result<Taken, StorageError> {
     let mut taken = Taken::default();
     for (name, edit) in edits {
-        let before = ledger.record(&name)?;
+        let before = ledger.record(name)?;
         let stamp = stamper.stamp();
-        let (after, enqueued) = enqueue(before.clone(), edit, stamp);
-        ledger.put(&name, &before, &after)?;
+        let (after, enqueued) = enqueue(before.clone(), edit.clone(), stamp);
+        ledger.put(name, &before, &after)?;
+        let name = name.clone();
         taken.receipts.push(match enqueued {
             Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
             Enqueued::Withdrawn => {
@@ -88,13 +89,12 @@ const PATIENT: u32 = 5;
 
 impl Core {
     /// Makes edits durable, all or none.
-    pub(crate) async fn push(&self, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
+    pub(crate) async fn push(self: &Arc<Self>, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
         if self.is_closing() {
             return Err(Error::ShutDown);
         }
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
-        let taken =
-            self.transact::<_, Error, _>(move |ledger| Ok(take(ledger, &stamper, &receipts, edits)?)).await?;
+        let taken = self.transact_together(move |ledger| take(ledger, &stamper, &receipts, &edits)).await?;
         for withdrawn in taken.withdrawn {
             withdrawn.tell(&self.receipts);
         }

@@ -14,6 +14,7 @@ use crate::connectivity::{AlwaysOnline, Connectivity};
 use crate::engine::claim;
 use crate::engine::core::Core;
 use crate::engine::entities::Entities;
+use crate::engine::group::Groups;
 use crate::engine::ledger::{Ledger, Tally, readable};
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
@@ -150,6 +151,7 @@ impl<S: Schema> EngineBuilder<S> {
         };
         let core = Core {
             storage: self.storage,
+            groups: Groups::default(),
             remote: self.remote,
             entities,
             principal: self.principal,

@@ -126,7 +126,7 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
     }
 
     fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        let mut taken = take(&mut self.ledger, &self.tools.stamper, &self.tools.receipts, vec![edit])?;
+        let mut taken = take(&mut self.ledger, &self.tools.stamper, &self.tools.receipts, &[edit])?;
         self.withdrawn.append(&mut taken.withdrawn);
         taken.receipts.pop().ok_or(Error::ShutDown)
     }

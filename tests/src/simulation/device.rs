@@ -314,16 +314,16 @@ async fn save<T: Sample + EntityOf<App>>(
     how: How,
 ) -> Result<(), Error> {
     let (record, name, json) = draft::<T>(life, key, bad);
-    let edits = Intent::Edit(vec![(name.clone(), Some(json.clone()))]);
+    let edits = vec![(name.clone(), Some(json.clone()))];
     life.note(format_args!("saves {json} ({})", name.kind.name()));
     let receipt = match how {
-        How::Push => INTENT.scope(edits, engine.push(&record)).await?,
-        How::Create => INTENT.scope(edits, engine.push_as(&record, Operation::Create)).await?,
-        How::Update => INTENT.scope(edits, engine.push_as(&record, Operation::Update)).await?,
+        How::Push => life.edit(edits, engine.push(&record)).await?,
+        How::Create => life.edit(edits, engine.push_as(&record, Operation::Create)).await?,
+        How::Update => life.edit(edits, engine.push_as(&record, Operation::Update)).await?,
         How::PushAll => {
             let (second, other, text) = draft::<T>(life, key + 1, false);
-            let edits = Intent::Edit(vec![(name.clone(), Some(json)), (other, Some(text))]);
-            let mut receipts = INTENT.scope(edits, engine.push_all(&[record, second])).await?;
+            let edits = vec![(name.clone(), Some(json)), (other, Some(text))];
+            let mut receipts = life.edit(edits, engine.push_all(&[record, second])).await?;
             receipts.swap_remove(0)
         }
     };
@@ -378,8 +378,8 @@ async fn delete<T: Sample + EntityOf<App>>(
 ) -> Result<(), Error> {
     let name = Name { kind: T::KIND, key: key.to_string() };
     life.note(format_args!("deletes {name}"));
-    let edit = Intent::Edit(vec![(name.clone(), None)]);
-    let receipt = INTENT.scope(edit, engine.delete::<T>(&T::id_of(&key.to_string()))).await?;
+    let edits = vec![(name.clone(), None)];
+    let receipt = life.edit(edits, engine.delete::<T>(&T::id_of(&key.to_string()))).await?;
     watch(life, name, receipt).await;
     Ok(())
 }

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::storage::StorageLock;
-use sync::{Clock, StorageError};
+use sync::{Clock, Error, StorageError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::dice::Dice;
 use super::disk::Written;
+use super::entities::Name;
 use super::faults::Fault;
-use super::model::Intent;
+use super::model::{Content, Intent};
 use super::world::{State, World};
 
 tokio::task_local! {
@@ -33,6 +34,8 @@ pub(crate) struct Life {
     pub(crate) in_handler: AtomicBool,
     /// It is coming to an orderly end, and begins nothing new.
     pub(crate) closing: AtomicBool,
+    /// The edits that were asked for and are not known to be written. One transaction may hold edits of several tasks.
+    asked: Mutex<Vec<(Name, Content)>>,
     dead: watch::Sender<bool>,
     dice: Mutex<Dice>,
     /// How many more places it lives to see.
@@ -49,6 +52,7 @@ impl Life {
             number,
             in_handler: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            asked: Mutex::default(),
             dead: watch::Sender::new(false),
             dice: Mutex::new(dice),
             places: Mutex::new(None),
@@ -127,6 +131,39 @@ impl Life {
     pub(crate) fn committed(&self, written: &Written) {
         let intent = INTENT.try_with(Clone::clone).unwrap_or(Intent::Engine);
         self.world.state().committed(self, &intent, written);
+    }
+
+    /// Makes edits of the user's.
+    pub(crate) async fn edit<R>(
+        &self,
+        edits: Vec<(Name, Content)>,
+        work: impl Future<Output = Result<R, Error>>,
+    ) -> Result<R, Error> {
+        self.asked().extend(edits.iter().cloned());
+        let result = work.await;
+        for (name, value) in edits {
+            // What still stands there changed no row: it deleted what was on its way out.
+            let left = self.take_asked(&name, |other| *other == value).is_some();
+            if left && result.is_ok() {
+                self.world.state().books[self.device][self.account].edited(&name, value);
+            }
+        }
+        result
+    }
+
+    /// The edit that a row was written for: that with this content, or else any of the record.
+    pub(crate) fn written_for(&self, name: &Name, value: &Content) -> Option<Content> {
+        self.take_asked(name, |other| other == value).or_else(|| self.take_asked(name, |_| true))
+    }
+
+    fn take_asked(&self, name: &Name, fits: impl Fn(&Content) -> bool) -> Option<Content> {
+        let mut asked = self.asked();
+        let place = asked.iter().position(|(other, value)| other == name && fits(value))?;
+        Some(asked.remove(place).1)
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Vec<(Name, Content)>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn take_possession(self: &Arc<Self>) -> Result<StorageLock, StorageError> {

@@ -17,7 +17,7 @@ use super::entities::{Doc, Kind, Name};
 use super::faults::{Fault, Tally};
 use super::life::Life;
 use super::live::Live;
-use super::model::{Around, Book, Defect, Intent, Last, Verdict};
+use super::model::{Around, Book, Defect, Intent, Last, Verdict, edited_to};
 use super::plan::{Answer, Habits, Plan};
 use super::server::{Handled, Server, name_of};
 use super::trace::{Keep, Trace};
@@ -261,18 +261,21 @@ impl State {
             let last = written.records[place + 1..].iter().all(|(other, ..)| other != name);
             let name = name_of(name.entity.as_str(), &name.key);
             self.note(Some(device), format_args!("  row {name}: {}", Short(after)));
+            let wanted = match intent {
+                Intent::Engine => edited_to(before, after).and_then(|value| life.written_for(&name, &value)),
+                _ => None,
+            };
+            let edit = wanted.clone().map(Intent::Edit);
             self.check(device, account, |book, around| {
-                book.wrote(around, intent, &name, before, after, last)
+                book.wrote(around, edit.as_ref().unwrap_or(intent), &name, before, after, last)
             });
+            if let Some(value) = wanted {
+                self.books[device][account].edited(&name, value);
+            }
         }
         for (name, entries) in &written.index {
             let name = name_of(name.entity.as_str(), &name.key);
             self.books[device][account].indexed(&name, entries);
-        }
-        if let Intent::Edit(edits) = intent {
-            for (name, value) in edits {
-                self.books[device][account].edited(name, value.clone());
-            }
         }
         for (name, ..) in &written.records {
             let name = name_of(name.entity.as_str(), &name.key);

@@ -58,7 +58,11 @@ impl SqliteTransaction<'_> {
     }
 
     /// What is known of a record, and where it stands in the outbox.
-    pub(super) fn look_up(&self, queue: i64, name: &RecordRef) -> Result<(Option<Place>, Record), StorageError> {
+    pub(super) fn look_up(
+        &self,
+        queue: i64,
+        name: &RecordRef,
+    ) -> Result<(Option<Place>, Record), StorageError> {
         let base = self
             .first(statements::BASE, params![queue, name.key.as_str()], |row| rows::read_base(row, name))?;
         let Some(place) = self.find_place(queue, &name.key)? else {

@@ -6,6 +6,19 @@ use super::super::entities::{Kind, Name};
 use super::facts::{alike, gone_since, place_of};
 use super::{Around, Book, Content, Intent, Last, Verdict, ensure, text};
 
+/// What an edit of the user's made of the row, where it was one: only those bring a newer revision, or take back what waits
+/// and leave the rest alone.
+pub(crate) fn edited_to(before: &Record, after: &Record) -> Option<Content> {
+    let revision = |record: &Record| record.newest().map(|newest| newest.revision);
+    let vanished = before.queued.is_some()
+        && after.queued.is_none()
+        && (&before.flight, &before.base) == (&after.flight, &after.base);
+    match after.newest() {
+        Some(newest) if revision(after) > revision(before) => Some(text(newest)),
+        _ => vanished.then_some(None),
+    }
+}
+
 impl Book {
     pub(crate) fn edited(&mut self, name: &Name, value: Option<String>) {
         self.edits.entry(name.clone()).or_default().push(value.clone());
@@ -48,10 +61,7 @@ impl Book {
         let alone = after.parked.is_none() || revisions.is_empty();
         ensure!(alone, "5: at most one flight and one queued", "{name}: parked beside others: {after:?}");
         match intent {
-            Intent::Edit(edits) => {
-                let wanted = edits.iter().find(|(edited, _)| edited == name).map(|(_, value)| value.clone());
-                self.took(name, before, after, wanted)
-            }
+            Intent::Edit(wanted) => self.took(name, before, after, wanted),
             Intent::Retry => {
                 let (parked, flight) = (before.parked.as_ref(), after.flight.as_ref());
                 if let (Some(parked), Some(flight)) = (parked, flight) {
@@ -96,16 +106,13 @@ impl Book {
     }
 
     /// An edit of the user's was taken in.
-    fn took(&mut self, name: &Name, before: &Record, after: &Record, wanted: Option<Content>) -> Verdict {
-        let Some(wanted) = wanted else {
-            return Err(("12: one engine owns the storage", format!("{name} changed with another's edit")));
-        };
+    fn took(&mut self, name: &Name, before: &Record, after: &Record, wanted: &Content) -> Verdict {
         ensure!(after.flight == before.flight, "2: no lost edit", "{name}: an edit changed the flight");
         let newest = after.newest();
         if let Some(newest) = newest
             && before.newest().is_none_or(|before| before.revision < newest.revision)
         {
-            ensure!(text(newest) == wanted, "1: durable", "{name}: the edit was kept as {newest:?}");
+            ensure!(text(newest) == *wanted, "1: durable", "{name}: the edit was kept as {newest:?}");
             self.numbers.insert(newest.id, newest.revision);
             return Ok(());
         }

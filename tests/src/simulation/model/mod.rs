@@ -19,6 +19,7 @@ use sync::storage::IndexEntry;
 use super::entities::{Kind, Name};
 use super::plan::Answer;
 
+pub(crate) use self::commits::edited_to;
 pub(crate) use self::facts::{Around, alike};
 
 /// What the histories let a failing operation try at most.
@@ -32,8 +33,8 @@ pub(crate) type Content = Option<String>;
 pub(crate) enum Intent {
     /// Nothing: the engine works by itself.
     Engine,
-    /// These records are to look like that.
-    Edit(Vec<(Name, Content)>),
+    /// The record is to look like that.
+    Edit(Content),
     /// A parked operation is sent again.
     Retry,
     /// Edits are given up.

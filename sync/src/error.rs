@@ -35,6 +35,15 @@ pub enum Error {
         #[source]
         source: Arc<serde_json::Error>,
     },
+    /// A value of a scope cannot be written as JSON, and so cannot be asked for.
+    #[error("a value of the scope of {entity} cannot be written as JSON")]
+    Scope {
+        /// The entity.
+        entity: EntityName,
+        /// What serde said.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
     /// What is stored cannot be read as the entity's type any more.
     #[error("what is stored of {record} cannot be read as the type that the program has now: {reason}")]
     Decode {

@@ -113,6 +113,7 @@ impl Core {
             tally.total()
         };
         self.watches.tell(&changes.touched);
+        self.watches.tell_all(&changes.freed);
         self.status.send_if_modified(|status| {
             let changed = status.queue_len != total.waiting || status.parked != total.parked;
             status.queue_len = total.waiting;

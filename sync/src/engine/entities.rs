@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
 use crate::record::{EntityName, Payload, Record, RecordRef};
-use crate::storage::{Condition, IndexEntry, StorageError};
+use crate::remote::ScopeTerm;
+use crate::storage::{IndexEntry, StorageError};
 
 /// All of them, in the order of the schema.
 pub(crate) struct Entities {
@@ -19,7 +20,7 @@ pub(crate) struct Entities {
 }
 
 /// Which records of a replica are kept: those for which all of this holds.
-pub(crate) type Scope = Arc<[Condition]>;
+pub(crate) type Scope = Arc<[ScopeTerm]>;
 
 impl std::fmt::Debug for Entities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,6 +82,15 @@ impl Entities {
 
     pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
         self.linked.contains(entity.as_str())
+    }
+
+    /// The entities whose records may wait for those of this one: what refers to them, and what they refer to.
+    pub(crate) fn waiting_for(&self, entity: &EntityName) -> impl Iterator<Item = EntityName> {
+        let own = self.port(entity.as_str()).map_or(&[][..], |port| port.info().references);
+        self.ports.iter().map(|port| port.info()).filter_map(move |info| {
+            let waits = info.references.contains(&entity.as_str()) || own.contains(&info.name);
+            waits.then(|| info.entity_name())
+        })
     }
 
     /// Brings what an earlier version of the program stored up to date. A flight stays as it was sent.

@@ -4,7 +4,7 @@ use super::entities::index;
 use super::ledger::{Ledger, readable};
 use super::watches;
 use crate::record::{EntityName, Payload, Record, RecordRef};
-use crate::storage::{Condition, IndexValue, Place, Search, StorageError};
+use crate::storage::{Condition, Place, Search, StorageError};
 
 /// How many pending records are looked at at once when all are counted.
 const BATCH: usize = 500;
@@ -58,38 +58,19 @@ pub(crate) fn page(
     entity: &EntityName,
     search: Search,
 ) -> Result<Page, StorageError> {
-    let keys = ledger.tx.find(entity, &search)?;
-    let more = keys.len() == search.limit;
-    let mut page = Vec::with_capacity(keys.len());
-    let mut last = None;
-    for key in keys {
+    let places = ledger.tx.find(entity, &search)?;
+    let last = places.last().filter(|_| places.len() == search.limit).cloned();
+    let mut page = Vec::with_capacity(places.len());
+    for Place { key, .. } in places {
         let name = RecordRef::new(entity.clone(), key);
         match one(ledger, &name) {
             Ok(None) => {}
-            Ok(Some(kept)) => page.push((name.clone(), Ok(kept))),
-            Err(damaged @ StorageError::Row { .. }) => page.push((name.clone(), Err(damaged))),
+            Ok(Some(kept)) => page.push((name, Ok(kept))),
+            Err(damaged @ StorageError::Row { .. }) => page.push((name, Err(damaged))),
             Err(error) => return Err(error),
         }
-        last = Some(name);
     }
-    let next = match last.filter(|_| more) {
-        Some(name) => {
-            let place = place(ledger, &search, &name)?;
-            Some(Search { after: Some(place), ..search })
-        }
-        None => None,
-    };
-    Ok((page, next))
-}
-
-/// Where a record stands in the order of a search.
-fn place(ledger: &mut Ledger<'_>, search: &Search, name: &RecordRef) -> Result<Place, StorageError> {
-    let key = name.key.clone();
-    let Some(order) = search.order else { return Ok(Place { value: IndexValue::Null, key }) };
-    let view = readable(view(ledger, name))?.flatten();
-    let entries = ledger.entities().replica(&name.entity).map(|port| index(&**port, name, view.as_ref()));
-    let of_order = entries.into_iter().flatten().find(|entry| entry.field == order.field);
-    Ok(Place { value: of_order.map_or(IndexValue::Null, |entry| entry.value), key })
+    Ok((page, last.map(|last| Search { after: Some(last), ..search })))
 }
 
 /// How many records there are to see: those of the server, but for those that are edited, of which each is looked at.

@@ -1,13 +1,13 @@
 //! A transaction that keeps count: every write of a record by the engine goes through here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::entities::{Entities, index};
 use super::port::EntityPort;
-use super::{scope, watches};
+use super::scope;
 use crate::record::{EntityName, Lane, Record, RecordRef};
 use crate::storage::{Counts, IndexEntry, StorageError, Transaction};
 
@@ -40,6 +40,8 @@ pub(crate) struct Changes {
     counts: BTreeMap<EntityName, (i64, i64)>,
     /// The records of replicas that were written.
     pub(crate) touched: Vec<Touched>,
+    /// The entities of which records that wait for others may stand elsewhere now.
+    pub(crate) freed: BTreeSet<EntityName>,
 }
 
 /// A record of a replica that was written.
@@ -60,6 +62,20 @@ impl<'a> Ledger<'a> {
         match self.tx.record(name)? {
             Some(record) => self.entities.upgraded(name, record),
             None => Ok(Record::default()),
+        }
+    }
+
+    /// A record that is about to be replaced by an edit: what of it cannot be upgraded any more is no ancestor of that.
+    pub(crate) fn record_to_replace(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
+        match self.record(name) {
+            Err(StorageError::Row { .. }) => {
+                let mut outdated = self.tx.record(name)?.unwrap_or_default();
+                if let Some(base) = &mut outdated.base {
+                    base.value = None;
+                }
+                Ok(outdated)
+            }
+            read => read,
         }
     }
 
@@ -114,8 +130,14 @@ impl<'a> Ledger<'a> {
         let waiting = |record: &Record| record.oldest_waiting().map(|waiting| waiting.id);
         let advanced =
             waiting(before) != waiting(after) || (!before.admits_children() && after.admits_children());
+        let mut freed = false;
         if advanced && !planted!(BlockedForEver) && before.is_pending() && self.is_linked(&name.entity) {
-            self.tx.release(name)?;
+            freed = self.tx.release(name)? > 0;
+        }
+        // Those that wait for it say whether it waits for the user.
+        let parked = |record: &Record| matches!(record.lane(), Lane::Parked { .. });
+        if freed || (parked(before) != parked(after) && self.is_linked(&name.entity)) {
+            self.changes.freed.extend(self.entities.waiting_for(&name.entity));
         }
         Ok(())
     }
@@ -130,7 +152,7 @@ impl<'a> Ledger<'a> {
     ) -> Result<(), StorageError> {
         if let Some(scope) = self.entities.scope(&name.entity)
             && record.view().is_some()
-            && !watches::fits(&scope, &entries)
+            && !scope::holds(&scope, &entries)
         {
             self.tx.put(name, &Record::default())?;
             return self.show(port, name, None, true);

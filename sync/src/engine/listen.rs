@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::core::Core;
 use super::inbox::Inbox;
+use super::ledger::readable;
 use super::settings::RetryPolicy;
 use crate::clock::Chance;
 use crate::entity::EntityInfo;
@@ -73,7 +74,8 @@ pub(crate) async fn unknown(core: &Core, hints: Hints) -> Result<BTreeSet<&'stat
                 Hinted::Records(records) => {
                     let mut news = false;
                     for (key, changed) in records {
-                        let base = ledger.record(&RecordRef::new(name.clone(), key))?.base;
+                        let record = readable(ledger.record(&RecordRef::new(name.clone(), key)))?;
+                        let base = record.and_then(|record| record.base);
                         news |= match changed {
                             Changed::Anything => true,
                             Changed::Record { version, .. } => {

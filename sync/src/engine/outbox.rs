@@ -55,7 +55,7 @@ pub(crate) fn take(
 ) -> Result<Taken, StorageError> {
     let mut taken = Taken::default();
     for (name, edit) in edits {
-        let before = ledger.record(name)?;
+        let before = ledger.record_to_replace(name)?;
         let stamp = stamper.stamp();
         let (after, enqueued) = enqueue(before.clone(), edit.clone(), stamp);
         ledger.put(name, &before, &after)?;

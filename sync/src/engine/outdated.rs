@@ -10,7 +10,7 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::page::{self, Covers, apply};
 use super::port::EntityPort;
-use super::watches;
+use super::scope;
 use crate::record::{EntityName, RecordKey, RecordRef};
 use crate::remote::{Fetched, PageItem, RemoteError};
 use crate::report::SyncReport;
@@ -90,7 +90,7 @@ pub(crate) async fn ask_for(
     };
     let read = port.read_page(vec![item]);
     let scope = core.entities.scope(&port.info().entity_name());
-    let there = read.page.is_there(0) && scope.is_none_or(|scope| watches::fits(&scope, &read.page.index(0)));
+    let there = read.page.is_there(0) && scope.is_none_or(|scope| scope::holds(&scope, &read.page.index(0)));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
     Ok(there)
 }

@@ -92,8 +92,10 @@ async fn run(
                 tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");
                 core.end_pause().await?;
                 let entity = entity.clone();
-                core.transact::<_, StorageError, _>(move |ledger| ledger.tx.set_cursor(&entity, None))
-                    .await?;
+                core.transact::<_, StorageError, _>(move |ledger| sweep::pull_anew(ledger, &entity)).await?;
+                if sweep.is_none() {
+                    sweep = Sweep::if_due(core, port, None).await?;
+                }
                 (anew, cursor, trail) = (true, None, Trail::from(None));
                 fetched = Some(fetch(core, port, None, scope.clone()).await);
                 continue;
@@ -109,7 +111,8 @@ async fn run(
                 return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
             }
         };
-        let at_limit = next.has_more && trail.pages >= core.settings.page_limit;
+        // A listing that is cut short begins anew, so that it would never end.
+        let at_limit = next.has_more && sweep.is_none() && trail.pages >= core.settings.page_limit;
         let goes_on = next.has_more && !at_limit && reply.retry_after.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
         let (applied, coming) = futures::join!(

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::core::Core;
-use super::entities::{Entities, Scope, index};
+use super::entities::{Entities, Scope};
 use super::ledger::{Ledger, readable};
+use super::sweep;
 use super::watches::fits;
-use crate::record::{EntityName, Record, RecordRef};
-use crate::storage::{Condition, IndexValue, Place, Search, StorageError};
+use crate::record::{EntityName, Payload, Record, RecordRef};
+use crate::remote::ScopeTerm;
+use crate::storage::{Condition, IndexEntry, IndexValue, Place, Search, StorageError};
 
 /// The name of the note in the storage.
 const NOTE: &str = "scopes";
@@ -28,46 +30,65 @@ type Scopes = BTreeMap<EntityName, Stored>;
 /// A scope, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Stored {
-    conditions: Vec<StoredCondition>,
+    terms: Vec<StoredTerm>,
     /// Whether what is outside was let go.
     tidy: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct StoredCondition {
+struct StoredTerm {
     field: String,
-    low: Bound<IndexValue>,
-    high: Bound<IndexValue>,
+    low: Bound<(IndexValue, Payload)>,
+    high: Bound<(IndexValue, Payload)>,
 }
 
-impl StoredCondition {
-    fn of(condition: &Condition) -> Self {
-        let Condition { field, low, high } = condition.clone();
-        Self { field: field.to_owned(), low, high }
+impl StoredTerm {
+    fn of(term: &ScopeTerm) -> Self {
+        let ScopeTerm { condition, low, high } = term.clone();
+        let both = |value: Bound<IndexValue>, json: Bound<Payload>| match (value, json) {
+            (Bound::Included(value), Bound::Included(json)) => Bound::Included((value, json)),
+            (Bound::Excluded(value), Bound::Excluded(json)) => Bound::Excluded((value, json)),
+            _ => Bound::Unbounded,
+        };
+        Self {
+            field: condition.field.to_owned(),
+            low: both(condition.low, low),
+            high: both(condition.high, high),
+        }
+    }
+
+    fn into_term(self, fields: &'static [&'static str]) -> Option<ScopeTerm> {
+        let field = fields.iter().find(|field| **field == self.field)?;
+        let value = |bound: &Bound<(IndexValue, Payload)>| bound.as_ref().map(|(value, _)| value.clone());
+        Some(ScopeTerm {
+            condition: Condition { field, low: value(&self.low), high: value(&self.high) },
+            low: self.low.map(|(_, json)| json),
+            high: self.high.map(|(_, json)| json),
+        })
     }
 }
 
 /// Keeps only the records for which the conditions hold, from now on. Without any, every record.
-pub(crate) async fn set(
-    core: &Core,
-    entity: EntityName,
-    conditions: Vec<Condition>,
-) -> Result<(), StorageError> {
+pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) -> Result<(), StorageError> {
     let (of, entities) = (entity.clone(), Arc::clone(&core.entities));
-    core.transact::<_, StorageError, _>(move |ledger| {
+    let before = entities.scope(&entity);
+    let written = core.transact::<_, StorageError, _>(move |ledger| {
         let mut scopes = read(ledger)?;
-        let stored: Vec<_> = conditions.iter().map(StoredCondition::of).collect();
-        if scopes.get(&of).map(|scope| &*scope.conditions).unwrap_or_default() != stored {
-            ledger.tx.set_cursor(&of, None)?;
+        let stored: Vec<_> = terms.iter().map(StoredTerm::of).collect();
+        if scopes.get(&of).map(|scope| &*scope.terms).unwrap_or_default() != stored {
+            sweep::pull_anew(ledger, &of)?;
         }
-        scopes.insert(of.clone(), Stored { conditions: stored, tidy: false });
+        scopes.insert(of.clone(), Stored { terms: stored, tidy: false });
         write(ledger, &scopes)?;
-        // Transactions follow each other: whatever is written after this one sees it. Should it not be committed, what is
-        // outside stays on the disk, and what was pulled meanwhile is pulled again.
-        entities.set_scope(of, conditions.into());
+        // Transactions follow each other: whatever is written after this one sees it.
+        entities.set_scope(of, terms.into());
         Ok(())
-    })
-    .await?;
+    });
+    if let Err(error) = written.await {
+        // Pages that were asked for meanwhile are of another scope again, and not taken.
+        core.entities.set_scope(entity, before.unwrap_or_default());
+        return Err(error);
+    }
     tidy(core, entity).await
 }
 
@@ -76,17 +97,14 @@ pub(crate) fn recover(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
     let mut untidy = Vec::new();
     for (entity, stored) in read(ledger)? {
         let Some(port) = entities.replica(&entity) else { continue };
-        let known = |condition: StoredCondition| {
-            let field = port.fields().iter().find(|field| **field == condition.field)?;
-            Some(Condition { field, low: condition.low, high: condition.high })
-        };
-        let conditions: Option<Vec<_>> = stored.conditions.into_iter().map(known).collect();
-        if let Some(conditions) = conditions {
-            entities.set_scope(entity.clone(), conditions.into());
+        let terms: Option<Vec<_>> =
+            stored.terms.into_iter().map(|term| term.into_term(port.fields())).collect();
+        if let Some(terms) = terms {
+            entities.set_scope(entity.clone(), terms.into());
         } else {
             // A field that is indexed no longer cannot be asked for: everything is kept until the program sets another scope.
             tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
-            ledger.tx.set_cursor(&entity, None)?;
+            sweep::pull_anew(ledger, &entity)?;
         }
         if !stored.tidy {
             untidy.push(entity);
@@ -113,8 +131,8 @@ fn let_go(
     entity: &EntityName,
     after: Option<Place>,
 ) -> Result<Option<Place>, StorageError> {
-    let keys = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
-    for key in &keys {
+    let places = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
+    for Place { key, .. } in &places {
         let name = RecordRef::new(entity.clone(), key.clone());
         if let Some(before) = readable(ledger.tx.record(&name))?.flatten()
             && !keeps(ledger.entities(), &name, &before)
@@ -122,7 +140,7 @@ fn let_go(
             ledger.put(&name, &before, &Record::default())?;
         }
     }
-    if keys.len() < CHUNK {
+    if places.len() < CHUNK {
         let mut scopes = read(ledger)?;
         if let Some(scope) = scopes.get_mut(entity) {
             scope.tidy = true;
@@ -130,16 +148,20 @@ fn let_go(
         write(ledger, &scopes)?;
         return Ok(None);
     }
-    Ok(keys.into_iter().next_back().map(|key| Place { value: IndexValue::Null, key }))
+    Ok(places.into_iter().next_back())
 }
 
 /// Whether a record is kept: because it is in the scope, or because an edit of it waits.
 pub(crate) fn keeps(entities: &Entities, name: &RecordRef, record: &Record) -> bool {
     let Some(scope) = entities.scope(&name.entity).filter(|_| !record.is_pending()) else { return true };
-    record.view().is_none_or(|_| {
-        let port = entities.replica(&name.entity);
-        port.is_none_or(|port| fits(&scope, &index(&**port, name, record.view())))
-    })
+    let (Some(view), Some(port)) = (record.view(), entities.replica(&name.entity)) else { return true };
+    // What cannot be read cannot be judged, and stays.
+    port.index(view).map_or(true, |entries| holds(&scope, &entries))
+}
+
+/// Whether a record with these values is in the scope.
+pub(crate) fn holds(scope: &Scope, entries: &[IndexEntry]) -> bool {
+    scope.iter().all(|term| fits(std::slice::from_ref(&term.condition), entries))
 }
 
 /// Whether a scope is still the one that is set.

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use super::entities::{Entities, Shape, index};
 use super::ledger::Ledger;
+use super::sweep;
 use crate::error::Error;
 use crate::record::{EntityName, RecordRef};
-use crate::storage::{IndexValue, Place, Search, StorageError};
+use crate::storage::{Place, Search, StorageError};
 
 /// The name of the note in the storage.
 const NOTE: &str = "shapes";
@@ -34,14 +35,16 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
             return Err(Error::NewerData { entity, stored: before.version, known: now.version });
         }
         if now.replica && !before.replica {
-            // What was pulled before was not kept.
-            ledger.tx.set_cursor(&entity, None)?;
+            // What was pulled before was not kept, and what was deleted since is in no list.
+            sweep::pull_anew(ledger, &entity)?;
         }
-        if before.index != now.index || (!now.index.is_empty() && before.version != now.version) {
+        let is_stale = before.index != now.index || (!now.index.is_empty() && before.version != now.version);
+        if is_stale {
             stale.push(entity.clone());
         }
-        // The fields are noted once they are in the index.
-        let noted = Shape { index: before.index.clone(), ..now };
+        // The fields are noted once they are in the index: what is cut short begins anew.
+        let index = if is_stale { Vec::new() } else { before.index.clone() };
+        let noted = Shape { index, ..now };
         if noted != before {
             shapes.insert(entity, noted);
             changed = true;
@@ -53,9 +56,8 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
     Ok(stale)
 }
 
-/// Takes an entity out of the index. Nothing of it is noted as indexed until everything is: what is cut short begins anew.
+/// Takes an entity out of the index.
 pub(crate) fn begin(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
-    note_index(ledger, entity, Vec::new())?;
     ledger.tx.clear_index(entity)
 }
 
@@ -67,18 +69,18 @@ pub(crate) fn enter(
     after: Option<Place>,
 ) -> Result<Option<Place>, StorageError> {
     let Some(port) = entities.replica(entity) else { return Ok(None) };
-    let keys = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
-    for key in &keys {
+    let places = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
+    for Place { key, .. } in &places {
         let name = RecordRef::new(entity.clone(), key.clone());
         if let Some(record) = super::ledger::readable(ledger.tx.record(&name))?.flatten() {
             ledger.tx.set_index(&name, &index(&**port, &name, record.view()))?;
         }
     }
-    if keys.len() < CHUNK {
+    if places.len() < CHUNK {
         note_index(ledger, entity, port.shape().index)?;
         return Ok(None);
     }
-    Ok(keys.into_iter().next_back().map(|key| Place { value: IndexValue::Null, key }))
+    Ok(places.into_iter().next_back())
 }
 
 fn note_index(ledger: &mut Ledger<'_>, entity: &EntityName, index: Vec<String>) -> Result<(), StorageError> {

@@ -3,14 +3,14 @@
 //! A list that is empty, cut short or shifted while it was read is no proof that a record is gone: each missing record is
 //! asked for, and only the server's word that it does not have it counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastbloom::BloomFilter;
 
 use super::core::Core;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, readable};
 use super::outdated::{self, ask_for};
 use super::page::Covers;
 use super::port::{EntityPort, ReadPage};
@@ -42,6 +42,8 @@ const DOUBTFUL: u32 = 10;
 pub(crate) struct Sweep {
     seen: BloomFilter,
     started: DateTime<Utc>,
+    /// The number of the wish that it grants, if anybody asked for it.
+    wish: Option<u64>,
 }
 
 /// Why a listing came to nothing.
@@ -68,9 +70,9 @@ impl Sweep {
         cursor: Option<&Cursor>,
     ) -> Result<Option<Self>, StorageError> {
         let (started, entity) = (core.now(), port.info().entity_name());
-        let (last, asked) = core
+        let (last, wish) = core
             .transact::<_, StorageError, _>(move |ledger| {
-                Ok((times(ledger)?.get(&entity).copied(), asked(ledger)?.contains(&entity)))
+                Ok((times(ledger)?.get(&entity).copied(), wishes(ledger)?.get(&entity).copied()))
             })
             .await?;
         let due = match core.remote.deletions() {
@@ -83,11 +85,11 @@ impl Sweep {
             }
             Deletions::Told => false,
         };
-        if !due && !asked {
+        if !due && wish.is_none() {
             return Ok(None);
         }
         let seed = core.stamper().stamp().id.as_uuid().as_u128();
-        Ok(Some(Self { seen: BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES), started }))
+        Ok(Some(Self { seen: BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES), started, wish }))
     }
 
     /// These are in the list.
@@ -113,11 +115,13 @@ impl Sweep {
             return complete;
         }
         // A list that is not believed is made again in its time, too, and not with every pull.
-        let started = self.started;
+        let (started, wish) = (self.started, self.wish);
         core.transact::<_, StorageError, _>(move |ledger| {
             let mut times = times(ledger)?;
             times.insert(entity.clone(), started);
-            ask(ledger, |asked| asked.remove(&entity))?;
+            if let Some(wish) = wish {
+                grant(ledger, &entity, wish)?;
+            }
             let text = serde_json::to_string(&times).map_err(|error| StorageError::Io(error.into()))?;
             ledger.tx.set_note(NOTE, Some(&text))
         })
@@ -170,7 +174,9 @@ async fn in_scope(core: &Core, entity: &EntityName, key: &RecordKey) -> Result<b
     }
     let name = RecordRef::new(entity.clone(), key.clone());
     core.transact(move |ledger| {
-        let based = Record { base: ledger.record(&name)?.base, ..Record::default() };
+        // Of one that cannot be read, only the server can tell.
+        let Some(record) = readable(ledger.record(&name))? else { return Ok(true) };
+        let based = Record { base: record.base, ..Record::default() };
         Ok(scope::keeps(ledger.entities(), &name, &based))
     })
     .await
@@ -178,25 +184,46 @@ async fn in_scope(core: &Core, entity: &EntityName, key: &RecordKey) -> Result<b
 
 /// Has everything of an entity listed with the next pull, and what is missing asked for.
 pub(crate) async fn resync(core: &Core, entity: EntityName) -> Result<(), StorageError> {
-    core.transact(move |ledger| ask(ledger, |asked| asked.insert(entity))).await
+    core.transact(move |ledger| ask(ledger, &entity)).await
 }
 
-fn ask(
-    ledger: &mut Ledger<'_>,
-    change: impl FnOnce(&mut BTreeSet<EntityName>) -> bool,
-) -> Result<(), StorageError> {
-    let mut asked = asked(ledger)?;
-    if !change(&mut asked) {
+/// Forgets the cursor of an entity. What was deleted before the next pull is in no list then: of a replica, it is asked for.
+pub(crate) fn pull_anew(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
+    ledger.tx.set_cursor(entity, None)?;
+    if ledger.entities().replica(entity).is_some() { ask(ledger, entity) } else { Ok(()) }
+}
+
+/// The entities that are to be listed, each with the number of the wish: a later one is not granted by an earlier listing.
+type Wishes = BTreeMap<EntityName, u64>;
+
+fn ask(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
+    let mut wishes = wishes(ledger)?;
+    *wishes.entry(entity.clone()).or_default() += 1;
+    write_wishes(ledger, &wishes)
+}
+
+/// A listing is over that granted this wish.
+fn grant(ledger: &mut Ledger<'_>, entity: &EntityName, wish: u64) -> Result<(), StorageError> {
+    let mut wishes = wishes(ledger)?;
+    if wishes.get(entity) != Some(&wish) {
         return Ok(());
     }
-    let text = serde_json::to_string(&asked).map_err(|error| StorageError::Io(error.into()))?;
-    ledger.tx.set_note(ASKED, Some(&text).filter(|_| !asked.is_empty()).map(String::as_str))
+    wishes.remove(entity);
+    write_wishes(ledger, &wishes)
 }
 
-fn asked(ledger: &mut Ledger<'_>) -> Result<BTreeSet<EntityName>, StorageError> {
+fn wishes(ledger: &mut Ledger<'_>) -> Result<Wishes, StorageError> {
     let text = ledger.tx.note(ASKED)?;
     // A note that cannot be read was left by another version of the library.
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+fn write_wishes(ledger: &mut Ledger<'_>, wishes: &Wishes) -> Result<(), StorageError> {
+    if wishes.is_empty() {
+        return ledger.tx.set_note(ASKED, None);
+    }
+    let text = serde_json::to_string(wishes).map_err(|error| StorageError::Io(error.into()))?;
+    ledger.tx.set_note(ASKED, Some(&text))
 }
 
 fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {

@@ -86,6 +86,20 @@ impl Watches {
         }
     }
 
+    /// Records of these entities may stand elsewhere now, because those that they wait for do: who watches looks at all.
+    pub(crate) fn tell_all(&self, entities: &BTreeSet<EntityName>) {
+        if entities.is_empty() || self.open.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut rooms = self.rooms();
+        for entity in entities {
+            for watch in rooms.get_mut(entity).into_iter().flat_map(|room| room.watches.values_mut()) {
+                watch.changed = Changed::TooMany;
+                watch.wake.notify_one();
+            }
+        }
+    }
+
     fn rooms(&self) -> MutexGuard<'_, BTreeMap<EntityName, Room>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,6 +9,7 @@ mod error;
 pub mod rest;
 
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,7 +182,18 @@ pub struct PullRequest {
     /// Only the records for which all of this holds, their fields named as the JSON members are; `None` for every record. A
     /// remote that cannot ask for that may answer more: what is outside is not kept. Records that are deleted are told of
     /// whatever they were.
-    pub scope: Option<Arc<[Condition]>>,
+    pub scope: Option<Arc<[ScopeTerm]>>,
+}
+
+/// A part of a scope: what a field has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeTerm {
+    /// As the index orders it.
+    pub condition: Condition,
+    /// The least value, as the entity writes it.
+    pub low: Bound<Payload>,
+    /// The greatest value, as the entity writes it.
+    pub high: Bound<Payload>,
 }
 
 /// One page of changes, each item still raw.

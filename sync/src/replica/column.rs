@@ -3,8 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Bound;
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::Indexable;
+use crate::record::Payload;
+use crate::remote::ScopeTerm;
 use crate::storage::{Condition, Order};
 
 /// An indexed field of the entity `T`: the derive makes one of each field marked `#[sync(index)]`, named like the field in
@@ -35,11 +40,14 @@ impl<T, F> Column<T, F> {
     }
 }
 
-impl<T, F: Indexable> Column<T, F> {
+impl<T, F: Indexable + Serialize> Column<T, F> {
     /// The records with this value; `None` finds those without one.
     #[must_use]
     pub fn eq(self, value: impl Into<F>) -> Filter<T> {
-        Filter::new(Condition::equal(self.name, value.into().index_value()))
+        let value = value.into();
+        let (json, value) = (Payload::encode(&value).map_err(Arc::new), value.index_value());
+        let (low, high) = (Bound::Included(json.clone()), Bound::Included(json));
+        Filter { condition: Condition::equal(self.name, value), low, high, of: PhantomData }
     }
 
     /// The records with a smaller value. `None` is in no range.
@@ -73,8 +81,11 @@ impl<T, F: Indexable> Column<T, F> {
     }
 
     fn within(self, low: Bound<F>, high: Bound<F>) -> Filter<T> {
+        let json = |bound: &Bound<F>| bound.as_ref().map(|value| Payload::encode(value).map_err(Arc::new));
+        let (low_json, high_json) = (json(&low), json(&high));
         let value = |bound: Bound<F>| bound.map(|value| value.index_value());
-        Filter::new(Condition { field: self.name, low: value(low), high: value(high) })
+        let condition = Condition { field: self.name, low: value(low), high: value(high) };
+        Filter { condition, low: low_json, high: high_json, of: PhantomData }
     }
 }
 
@@ -95,18 +106,31 @@ impl<T, F> fmt::Debug for Column<T, F> {
 /// What a field of a record has to be. From a [`Column`].
 pub struct Filter<T> {
     pub(crate) condition: Condition,
+    /// The values as the entity writes them: what a server is asked for.
+    low: Bound<Json>,
+    high: Bound<Json>,
     of: PhantomData<fn(T)>,
 }
 
+/// A value as the entity writes it, if it can be written.
+type Json = Result<Payload, Arc<serde_json::Error>>;
+
 impl<T> Filter<T> {
-    fn new(condition: Condition) -> Self {
-        Self { condition, of: PhantomData }
+    /// The filter as a part of a scope.
+    pub(crate) fn into_term(self) -> Result<ScopeTerm, Arc<serde_json::Error>> {
+        let written = |bound: Bound<Json>| match bound {
+            Bound::Included(json) => json.map(Bound::Included),
+            Bound::Excluded(json) => json.map(Bound::Excluded),
+            Bound::Unbounded => Ok(Bound::Unbounded),
+        };
+        Ok(ScopeTerm { condition: self.condition, low: written(self.low)?, high: written(self.high)? })
     }
 }
 
 impl<T> Clone for Filter<T> {
     fn clone(&self) -> Self {
-        Self::new(self.condition.clone())
+        let (condition, low, high) = (self.condition.clone(), self.low.clone(), self.high.clone());
+        Self { condition, low, high, of: PhantomData }
     }
 }
 

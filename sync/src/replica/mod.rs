@@ -6,7 +6,7 @@
 //!
 //! ```
 //! # use serde::{Deserialize, Serialize};
-//! //! use sync::{Engine, MemoryStorage, Query, Schema, Syncable};
+//! use sync::{Engine, MemoryStorage, Query, Schema, Syncable};
 //!
 //! #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 //! #[sync(endpoint = "/cards", conflict = ServerWins, replica)]

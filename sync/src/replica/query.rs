@@ -41,7 +41,7 @@ struct After {
 }
 
 impl<T> Query<T> {
-    /// Every record, in the order of their ids.
+    /// Every record, in the order of their ids as text.
     #[must_use]
     pub fn new() -> Self {
         Self { conditions: Vec::new(), order: None, limit: None, after: None, of: PhantomData }

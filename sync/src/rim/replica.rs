@@ -37,7 +37,7 @@ impl<S: Schema> Engine<S> {
         })
     }
 
-    /// Every record, in the order of their ids. For many, [`iter`](Self::iter) holds a page at a time.
+    /// Every record, in the order of their ids as text. For many, [`iter`](Self::iter) holds a page at a time.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -45,7 +45,7 @@ impl<S: Schema> Engine<S> {
         self.query(Query::new()).await
     }
 
-    /// Every record, in the order of their ids, read page by page. An edit that is made meanwhile is seen where it is ahead.
+    /// Every record, in the order of their ids as text, read page by page. An edit that is made meanwhile is seen where it is ahead.
     #[must_use = "nothing is read before the stream is"]
     #[expect(
         clippy::iter_not_returning_iterator,
@@ -55,7 +55,7 @@ impl<S: Schema> Engine<S> {
         self.stream(Query::new())
     }
 
-    /// How many records there are. Looks at those with pending edits only.
+    /// How many records there are. Counts the rows, and decodes none but those with pending edits.
     ///
     /// # Errors
     /// When the storage fails.
@@ -114,6 +114,9 @@ impl<S: Schema> Engine<S> {
     /// ([`ScopeDialect`](crate::remote::rest::ScopeDialect)), and what is outside is let go, from this device and not from
     /// the server. What has an edit that waits stays until that is through. Without filters, every record is kept again.
     ///
+    /// A record that was let go is not known here any more: to change it all the same, say that it exists, with
+    /// [`push_as`](Self::push_as) and [`Operation::Update`](crate::Operation).
+    ///
     /// The scope is kept on disk, and the next engine goes on with it. A new one is filled by the next pull.
     ///
     /// ```
@@ -132,14 +135,15 @@ impl<S: Schema> Engine<S> {
     /// ```
     ///
     /// # Errors
-    /// When the storage fails.
+    /// When a value cannot be written as JSON, or the storage fails.
     pub async fn set_scope<T: EntityOf<S> + Replicated>(
         &self,
         filters: impl IntoIterator<Item = Filter<T>>,
     ) -> Result<(), Error> {
-        let conditions = filters.into_iter().map(|filter| filter.condition).collect();
-        self.change(|core| async move { Ok(scope::set(&core, T::INFO.entity_name(), conditions).await?) })
-            .await
+        let entity = T::INFO.entity_name();
+        let terms: Result<Vec<_>, _> = filters.into_iter().map(Filter::into_term).collect();
+        let terms = terms.map_err(|source| Error::Scope { entity: entity.clone(), source })?;
+        self.change(|core| async move { Ok(scope::set(&core, entity, terms).await?) }).await
     }
 }
 

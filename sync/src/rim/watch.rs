@@ -100,6 +100,7 @@ impl<S: Schema> Engine<S> {
             closing: core.closing.subscribe(),
             query,
             known: BTreeMap::new(),
+            broken: BTreeMap::new(),
             looked: false,
             failures: 0,
             retry: core.settings.retry,
@@ -122,6 +123,8 @@ struct Watching<T: Syncable> {
     query: Query<T>,
     /// The records of the result, each with a digest of how it was told of.
     known: BTreeMap<RecordKey, u64>,
+    /// The records that cannot be read, each with a digest of why.
+    broken: BTreeMap<RecordKey, u64>,
     /// Whether it has looked at all: then it waits for a change before it looks again.
     looked: bool,
     /// How often in a row looking failed.
@@ -184,44 +187,51 @@ impl<T: Replicated> Watching<T> {
             let kept = match kept {
                 Ok(kept) => kept,
                 Err(damaged) => {
-                    let digest = digest(&damaged.to_string());
-                    if self.known.insert(name.key.clone(), digest) != Some(digest) {
-                        shown.push(name.key);
-                        self.told.push_back(Err(damaged.into()));
-                    }
+                    self.cannot_read(&name, damaged.into(), &mut changes, &mut shown);
                     continue;
                 }
             };
             let Some(kept) = kept else {
+                let broken = self.broken.remove(&name.key).is_some();
                 if self.known.remove(&name.key).is_some() {
                     changes.extend(self.removed(&name.key));
+                    hidden.push(name.key);
+                } else if broken {
                     hidden.push(name.key);
                 }
                 continue;
             };
+            let record = match decode::<T>(&kept.view) {
+                Ok(record) => record,
+                Err(error) => {
+                    self.cannot_read(&name, unreadable(&name, &error), &mut changes, &mut shown);
+                    continue;
+                }
+            };
+            self.broken.remove(&name.key);
             let state = state(&kept.record, kept.blocker.as_ref());
             let digest = digest(&(kept.view.as_str(), &state));
             let before = self.known.insert(name.key.clone(), digest);
             if before.is_none() {
-                shown.push(name.key.clone());
+                shown.push(name.key);
             }
             if before == Some(digest) {
                 continue;
             }
-            match decode::<T>(&kept.view) {
-                Ok(record) => {
-                    let watched = Watched { record, state };
-                    match (self.begun, before) {
-                        (false, _) => result.push(watched),
-                        (true, None) => changes.push(WatchChange::Inserted(watched)),
-                        (true, Some(_)) => changes.push(WatchChange::Updated(watched)),
-                    }
-                }
-                Err(error) => self.told.push_back(Err(unreadable(&name, &error))),
+            let watched = Watched { record, state };
+            match (self.begun, before) {
+                (false, _) => result.push(watched),
+                (true, None) => changes.push(WatchChange::Inserted(watched)),
+                (true, Some(_)) => changes.push(WatchChange::Updated(watched)),
             }
         }
         if whole {
             let gone: Vec<_> = self.known.keys().filter(|key| !now.contains(*key)).cloned().collect();
+            let broken: Vec<_> = self.broken.keys().filter(|key| !now.contains(*key)).cloned().collect();
+            for key in broken {
+                self.broken.remove(&key);
+                hidden.push(key);
+            }
             for key in gone {
                 self.known.remove(&key);
                 changes.extend(self.removed(&key));
@@ -269,6 +279,24 @@ impl<T: Replicated> Watching<T> {
             seen.push((name, kept.map(Some)));
         }
         Ok(seen)
+    }
+
+    /// A record cannot be read: it is not in the result any more, and its error is told once.
+    fn cannot_read(
+        &mut self,
+        name: &RecordRef,
+        error: Error,
+        changes: &mut Vec<WatchChange<T>>,
+        shown: &mut Vec<RecordKey>,
+    ) {
+        if self.known.remove(&name.key).is_some() {
+            changes.extend(self.removed(&name.key));
+        }
+        let digest = digest(&error.to_string());
+        if self.broken.insert(name.key.clone(), digest) != Some(digest) {
+            shown.push(name.key.clone());
+            self.told.push_back(Err(error));
+        }
     }
 
     fn removed(&mut self, key: &RecordKey) -> Option<WatchChange<T>> {

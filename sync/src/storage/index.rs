@@ -21,6 +21,7 @@ pub enum IndexValue {
     /// A whole number.
     Integer(i64),
     /// Another number; never NaN, which has no place in an order.
+    #[serde(with = "bits")]
     Real(f64),
     /// A text.
     Text(Arc<str>),
@@ -44,6 +45,20 @@ impl IndexValue {
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+/// JSON has no infinities, so a number is kept by its bits.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        number.to_bits().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
     }
 }
 
@@ -187,7 +202,7 @@ pub struct Order {
 /// A place in the order of a search: that of a record, whether or not it is still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The value of the field that the search is ordered by; of no meaning without one.
+    /// The value of the field that the search is ordered by; nothing without one.
     pub value: IndexValue,
     /// The record's id.
     pub key: RecordKey,
@@ -216,6 +231,15 @@ mod tests {
         assert!(IndexValue::Integer(i64::MAX) < IndexValue::text(""));
         assert_eq!(IndexValue::real(f64::NAN), IndexValue::Null);
         assert_eq!(IndexValue::real(-0.0), IndexValue::real(0.0));
+    }
+
+    #[test]
+    fn every_number_can_be_stored() {
+        for number in [f64::INFINITY, f64::NEG_INFINITY, 0.1, -0.0, 1e300] {
+            let text = serde_json::to_string(&IndexValue::real(number)).expect("it can be written");
+            let read: IndexValue = serde_json::from_str(&text).expect("it can be read");
+            assert_eq!(read, IndexValue::real(number));
+        }
     }
 
     #[test]

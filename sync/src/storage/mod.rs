@@ -168,12 +168,12 @@ pub trait Transaction {
     /// When the storage cannot be written.
     fn clear_index(&mut self, entity: &EntityName) -> Result<(), StorageError>;
 
-    /// The ids of the records of an entity that are searched for. A search with conditions or an order finds what is in the
+    /// The records of an entity that are searched for, each with its place in the order of the search. A search with conditions or an order finds what is in the
     /// index, without looking at anything else; one without finds every record that there is.
     ///
     /// # Errors
     /// When the storage cannot be read.
-    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError>;
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<Place>, StorageError>;
 
     /// Frees the records that are blocked on this one: they are looked at again. Answers how many there were.
     ///

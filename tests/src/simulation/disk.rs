@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
-use sync::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageLock, Transaction, Work};
+use sync::storage::{Counts, Cursor, IndexEntry, Place, Search, SetAside, StorageLock, Transaction, Work};
 use sync::{MemoryStorage, Storage, StorageError};
 
 use super::faults::Fault;
@@ -155,7 +155,7 @@ impl Transaction for Spy<'_> {
         self.transaction.clear_index(entity)
     }
 
-    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<Place>, StorageError> {
         self.transaction.find(entity, search)
     }
 

@@ -160,3 +160,91 @@ async fn the_scope_of_one_entity_is_not_that_of_another() {
     device.engine.pull().await.unwrap();
     assert_eq!(device.engine.all::<Comment>().await.unwrap(), [comment(1, "b")]);
 }
+
+/// The server no longer knows the cursor, and has deleted something in the meantime of which it tells nobody.
+#[tokio::test]
+async fn what_is_pulled_anew_lacks_what_was_deleted() {
+    let device = device().await;
+    device.engine.pull().await.unwrap();
+    device.server.forget::<Card>(&"c".into());
+    device.server.once(Fault::CursorGone);
+    device.engine.pull_only::<Card>().await.unwrap();
+    assert_eq!(device.ids().await, "abd");
+    device.server.forget::<Card>(&"a".into());
+    device.engine.set_scope([Card::RANK.le(100)]).await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.ids().await, "bd", "a new scope is pulled anew, too");
+}
+
+#[tokio::test]
+async fn a_resync_is_not_cut_short_by_the_limit_of_a_pull() {
+    let server = sync::testing::ScriptedRemote::new();
+    for number in 0..50 {
+        server.put(&card(&format!("{number:02}"), "todo", number));
+    }
+    let storage = sync::MemoryStorage::new();
+    let builder = Engine::builder(Board, server.clone(), storage).page_size(7).page_limit(3);
+    let engine = builder.build().await.unwrap();
+    engine.resync::<Card>().await.unwrap();
+    assert_eq!(engine.count::<Card>().await.unwrap(), 50);
+    server.put(&card("new", "todo", 1));
+    assert_eq!(engine.pull_only::<Card>().await.unwrap().pulled, 1, "after that, pulls go on from there");
+}
+
+mod tickets {
+    use super::{Engine, Folder, RestRemote, Server, SqliteStorage};
+    use serde::{Deserialize, Serialize};
+    use sync::replica::Indexable;
+    use sync::storage::IndexValue;
+    use sync::{Schema, Syncable};
+    use sync_examples::server::Config;
+
+    /// It has an order of its own, and is a word in JSON.
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum State {
+        Open,
+        Closed,
+    }
+
+    impl Indexable for State {
+        fn index_value(&self) -> IndexValue {
+            (*self as u8).index_value()
+        }
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/tickets", conflict = ServerWins, replica)]
+    struct Ticket {
+        id: String,
+        #[sync(index)]
+        state: State,
+        #[sync(index)]
+        urgent: bool,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Ticket))]
+    struct Desk;
+
+    #[tokio::test]
+    async fn a_server_is_asked_in_the_words_of_the_entity() {
+        let server = Server::start(Config::new(["/tickets"])).unwrap();
+        for (id, state, urgent) in
+            [("a", State::Open, true), ("b", State::Closed, true), ("c", State::Open, false)]
+        {
+            let ticket = Ticket { id: id.into(), state, urgent };
+            server.write_as_other_client("/tickets", id, Some(&serde_json::to_value(&ticket).unwrap()));
+        }
+        let folder = Folder::new();
+        let (remote, storage) = (
+            RestRemote::new(server.base_url()).unwrap(),
+            SqliteStorage::open(folder.file("app.db")).unwrap(),
+        );
+        let engine = Engine::builder(Desk, remote, storage).build().await.unwrap();
+        engine.set_scope([Ticket::STATE.eq(State::Open), Ticket::URGENT.eq(true)]).await.unwrap();
+        assert_eq!(engine.pull().await.unwrap().pulled, 1);
+        assert_eq!(engine.all::<Ticket>().await.unwrap()[0].id, "a");
+        assert_eq!(server.requests()[0].query, "limit=500&state=open&urgent=true");
+    }
+}

@@ -1,5 +1,6 @@
 //! Records are found by their fields.
 
+use futures::StreamExt;
 use sync::Query;
 
 use crate::device::{Card, Device, card, ids};
@@ -97,4 +98,30 @@ async fn a_discarded_edit_is_found_where_the_server_has_it() {
     device.engine.discard(parked[0].operation).await.unwrap();
     assert_eq!(found(&device, Card::RANK.eq(40)).await, "");
     assert_eq!(device.ids().await, "abcefg");
+}
+
+/// The record that a page ends with cannot be read: the next one still begins after it.
+#[tokio::test]
+async fn a_damaged_row_at_the_end_of_a_page_holds_up_nothing() {
+    for (damaged, descending) in [("0499", false), ("0500", true)] {
+        let device = Device::new().await;
+        let cards: Vec<_> = (0..1000).map(|number| card(&format!("{number:04}"), "todo", number)).collect();
+        cards.iter().for_each(|card| device.server.put(card));
+        device.engine.pull().await.unwrap();
+        let Device { engine, server, folder } = device;
+        engine.shutdown().await;
+        drop(engine);
+        let file = rusqlite::Connection::open(folder.file("app.db")).unwrap();
+        file.execute("update sync_bases set value = '{' where key = ?1", [damaged]).unwrap();
+        drop(file);
+        let device = Device::on(server, folder).await;
+        let by_rank = if descending {
+            Query::new().order_by(Card::RANK.descending())
+        } else {
+            Query::new().order_by(Card::RANK)
+        };
+        let read: Vec<_> = device.engine.stream(by_rank).collect().await;
+        assert_eq!(read.len(), 1000);
+        assert_eq!(read.iter().filter(|card| card.is_err()).count(), 1);
+    }
 }

@@ -204,3 +204,34 @@ async fn an_entity_that_becomes_a_replica_is_pulled_anew() {
     assert_eq!(engine.all::<first::Person>().await.unwrap().len(), 2);
     assert_eq!(engine.count::<first::Person>().await.unwrap(), 2);
 }
+
+/// It may be mended yet: only the server's next version, or the user's, takes its place.
+#[tokio::test]
+async fn a_record_that_cannot_be_upgraded_is_kept_until_it_is_replaced() {
+    let (server, folder) = used_by_the_first_version().await;
+    server.put(&named("c", "Cher"));
+    server.put(&named("s", "Sappho"));
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    engine.set_scope([second::Person::FAMILY.ge("")]).await.unwrap();
+    for id in ["c", "s"] {
+        let error = engine.get::<second::Person>(&id.into()).await.unwrap_err().to_string();
+        assert!(error.contains("a name without a space"), "{error}");
+    }
+    // One gets a new version from the server, while another record's edit waits; one from the user.
+    for id in ["a", "e", "g"] {
+        server.put(&person(id, "A", "B"));
+    }
+    server.put(&person("s", "Sappho", "of Lesbos"));
+    server.put(&person("c", "Cherilyn", "Sarkisian"));
+    engine.pull().await.unwrap();
+    assert_eq!(
+        engine.get::<second::Person>(&"s".into()).await.unwrap(),
+        Some(person("s", "Sappho", "of Lesbos"))
+    );
+    engine.push(&person("c", "Cher", "Bono")).await.unwrap();
+    assert_eq!(engine.get::<second::Person>(&"c".into()).await.unwrap(), Some(person("c", "Cher", "Bono")));
+}

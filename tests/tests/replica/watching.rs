@@ -41,9 +41,10 @@ fn state(state: &SyncState) -> &'static str {
     }
 }
 
-/// Nothing is there to be told.
-fn is_quiet(watch: &mut Watch) -> bool {
-    futures::FutureExt::now_or_never(watch.next()).is_none()
+/// Nothing is there to be told: what comes next is what happens now.
+async fn is_quiet(device: &Device, watch: &mut Watch) {
+    device.engine.push(&card("zz", "todo", 99)).await.unwrap();
+    assert_eq!(changes(watch).await, ["+zz pending"]);
 }
 
 #[tokio::test]
@@ -62,7 +63,7 @@ async fn local_edits_and_pulls_are_told_alike() {
     device.server.remove::<Card>(&"b".into());
     device.engine.pull().await.unwrap();
     assert_eq!(changes(&mut watch).await, ["-a", "-b", "+c synced"]);
-    assert!(is_quiet(&mut watch));
+    is_quiet(&device, &mut watch).await;
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn many_changes_of_one_record_become_one() {
     device.engine.push(&card("b", "todo", 1)).await.unwrap();
     device.engine.delete::<Card>(&"b".into()).await.unwrap();
     device.engine.push(&card("a", "todo", 49)).await.unwrap();
-    assert!(is_quiet(&mut watch), "nothing is different");
+    is_quiet(&device, &mut watch).await;
 }
 
 #[tokio::test]
@@ -223,4 +224,28 @@ impl std::task::Wake for Count {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// A comment waits for its card; nothing of the comment itself is written when that changes.
+#[tokio::test]
+async fn a_record_that_waits_for_another_tells_what_for() {
+    let device = Device::new().await;
+    let mut comments = device.engine.watch::<Comment>(Query::new());
+    assert!(matches!(comments.next().await, Some(Ok(WatchEvent::Snapshot(_)))));
+    let told = |event: Option<Result<WatchEvent<Comment>, Error>>| match event {
+        Some(Ok(WatchEvent::Changes(changes))) => match changes.into_iter().next() {
+            Some(WatchChange::Inserted(watched) | WatchChange::Updated(watched)) => watched.state,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    device.engine.push(&card("a", "todo", 1)).await.unwrap();
+    device.engine.push(&comment(1, "a")).await.unwrap();
+    assert_eq!(told(comments.next().await), SyncState::Pending);
+    device.server.once(Fault::Refused(422, "no".into()));
+    device.engine.flush().await.unwrap();
+    assert!(matches!(told(comments.next().await), SyncState::Blocked { parked: true, .. }));
+    let parked = device.engine.parked::<Card>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+    assert_eq!(told(comments.next().await), SyncState::Pending);
 }

@@ -36,8 +36,8 @@ fn enter_samples(opened: &Opened) {
 }
 
 fn found(opened: &Opened, search: Search) -> String {
-    let keys = opened.run(move |tx| tx.find(&NOTE, &search));
-    keys.iter().map(ToString::to_string).collect()
+    let places = opened.run(move |tx| tx.find(&NOTE, &search));
+    places.iter().map(|place| place.key.to_string()).collect()
 }
 
 fn at(field: &'static str, low: Bound<IndexValue>, high: Bound<IndexValue>) -> Search {
@@ -103,14 +103,16 @@ pub fn a_search_goes_on_after_a_place(subject: &Subject) {
         let order = Some(Order { field: "rank", descending });
         for limit in 1..=8 {
             let mut listed = String::new();
-            let mut after = None;
+            let mut after: Option<Place> = None;
             loop {
-                let page = found(&opened, Search { order, after, limit, ..Search::default() });
-                let Some(last) = page.chars().last() else { break };
-                listed.push_str(&page);
-                let key = note(&last.to_string()).key;
-                let value = values.iter().find(|(id, _)| *id == key.as_str()).and_then(|(_, value)| *value);
-                after = Some(Place { value: value.map_or(IndexValue::Null, number), key });
+                let search = Search { order, after, limit, ..Search::default() };
+                let page = opened.run(move |tx| tx.find(&NOTE, &search));
+                let Some(last) = page.last().cloned() else { break };
+                listed.extend(page.iter().map(|place| place.key.as_str()));
+                let value =
+                    values.iter().find(|(id, _)| *id == last.key.as_str()).and_then(|(_, value)| *value);
+                assert_eq!(last.value, value.map_or(IndexValue::Null, number), "the place of {}", last.key);
+                after = Some(last);
             }
             assert_eq!(listed, whole, "in pages of {limit}, descending: {descending}");
         }
@@ -215,7 +217,7 @@ pub fn indexes_are_kept_apart(subject: &Subject) {
     opened.run(|tx| tx.clear_index(&NOTE));
     assert_eq!(found(&opened, search()), "");
     let of_task = opened.run(move |tx| tx.find(&TASK, &search()));
-    assert_eq!(of_task, [task("t").key]);
+    assert_eq!(of_task, [Place { value: IndexValue::Null, key: task("t").key }]);
     let of_other = opened.run_as(&other, move |tx| tx.find(&NOTE, &search()));
-    assert_eq!(of_other, [note("o").key]);
+    assert_eq!(of_other, [Place { value: IndexValue::Null, key: note("o").key }]);
 }

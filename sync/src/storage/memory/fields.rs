@@ -33,8 +33,8 @@ impl Fields {
         before.into_iter().map(|(field, value)| IndexEntry { field, value }).collect()
     }
 
-    /// The ids that a search with conditions or an order finds.
-    pub(super) fn find(&self, search: &Search) -> Vec<RecordKey> {
+    /// What a search with conditions or an order finds.
+    pub(super) fn find(&self, search: &Search) -> Vec<Place> {
         let fits = |key: &RecordKey| {
             let values = self.by_key.get(key);
             let holds = |condition: &Condition| {
@@ -45,22 +45,28 @@ impl Fields {
             search.conditions.iter().all(holds)
         };
         let Some(order) = search.order else {
-            let by_id =
-                self.by_key.keys().filter(|key| search.after.as_ref().is_none_or(|after| **key > after.key));
-            return by_id.filter(|key| fits(key)).take(search.limit).cloned().collect();
+            let after = search.after.as_ref().map(|after| &after.key);
+            let by_id = self.by_key.keys().filter(|key| after.is_none_or(|after| *key > after));
+            let places = by_id.filter(|key| fits(key)).take(search.limit);
+            return places.map(|key| Place { value: IndexValue::Null, key: key.clone() }).collect();
         };
-        let places = self.in_order(order, search.after.as_ref());
-        places.filter(|key| fits(key)).take(search.limit).cloned().collect()
+        let places = self.in_order(order, search.after.as_ref()).filter(|(_, key)| fits(key));
+        let place = |(value, key): &(IndexValue, RecordKey)| Place { value: value.clone(), key: key.clone() };
+        places.take(search.limit).map(place).collect()
     }
 
-    fn in_order(&self, order: Order, after: Option<&Place>) -> Box<dyn Iterator<Item = &RecordKey> + '_> {
+    fn in_order(
+        &self,
+        order: Order,
+        after: Option<&Place>,
+    ) -> Box<dyn Iterator<Item = &(IndexValue, RecordKey)> + '_> {
         let Some(values) = self.by_value.get(order.field) else { return Box::new(std::iter::empty()) };
         let after = after.map(|place| (place.value.clone(), place.key.clone()));
         let past = after.map_or(Bound::Unbounded, Bound::Excluded);
         if order.descending {
-            Box::new(values.range((Bound::Unbounded, past)).rev().map(|(_, key)| key))
+            Box::new(values.range((Bound::Unbounded, past)).rev())
         } else {
-            Box::new(values.range((past, Bound::Unbounded)).map(|(_, key)| key))
+            Box::new(values.range((past, Bound::Unbounded)))
         }
     }
 }

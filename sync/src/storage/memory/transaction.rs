@@ -9,7 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::account::{Account, Aside};
 use super::fields::Fields;
 use crate::record::{EntityName, OperationId, Record, RecordKey, RecordRef};
-use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError, Transaction};
+use crate::storage::{
+    Counts, Cursor, IndexEntry, IndexValue, Place, Search, SetAside, StorageError, Transaction,
+};
 
 pub(super) struct MemoryTransaction<'a> {
     account: &'a mut Account,
@@ -166,15 +168,15 @@ impl Transaction for MemoryTransaction<'_> {
         Ok(())
     }
 
-    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<Place>, StorageError> {
         if search.order.is_some() || !search.conditions.is_empty() {
             let fields = self.account.fields.get(entity);
             return Ok(fields.map(|fields| fields.find(search)).unwrap_or_default());
         }
         let after = search.after.as_ref().map(|place| &place.key);
         let later = |name: &&RecordRef| name.entity == *entity && after.is_none_or(|after| name.key > *after);
-        let keys = self.account.records.keys().filter(later).map(|name| name.key.clone());
-        Ok(keys.take(search.limit).collect())
+        let names = self.account.records.keys().filter(later).take(search.limit);
+        Ok(names.map(|name| Place { value: IndexValue::Null, key: name.key.clone() }).collect())
     }
 
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::ops::Bound;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{ToSql, params, params_from_iter};
+use rusqlite::{Row, ToSql, params, params_from_iter};
 
 use super::rows::{self, size};
 use super::statements;
@@ -30,16 +30,14 @@ impl SqliteTransaction<'_> {
         Ok(())
     }
 
-    pub(super) fn search(
-        &self,
-        entity: &EntityName,
-        search: &Search,
-    ) -> Result<Vec<RecordKey>, StorageError> {
+    pub(super) fn search(&self, entity: &EntityName, search: &Search) -> Result<Vec<Place>, StorageError> {
         let Some(queue) = self.find_queue(entity)? else { return Ok(Vec::new()) };
         if search.order.is_none() && search.conditions.is_empty() {
             let after = search.after.as_ref().map(|place| place.key.as_str());
             let parameters = params![queue, after, size(search.limit)];
-            return self.all(statements::KEYS, parameters, |row| rows::read_key(row, 0));
+            return self.all(statements::KEYS, parameters, |row| {
+                Ok(Place { value: IndexValue::Null, key: rows::read_key(row, 0)? })
+            });
         }
         let mut found = Vec::new();
         for part in Part::of(search) {
@@ -47,11 +45,27 @@ impl SqliteTransaction<'_> {
             if limit > 0 {
                 let Sql { text, parameters } = sql(queue, search, part, limit);
                 let parameters = params_from_iter(parameters);
-                found.extend(self.all_made(&text, parameters, |row| rows::read_key(row, 0))?);
+                found.extend(self.all_made(&text, parameters, |row| {
+                    Ok(Place { value: read_value(row, 1)?, key: rows::read_key(row, 0)? })
+                })?);
             }
         }
         Ok(found)
     }
+}
+
+fn read_value(row: &Row<'_>, index: usize) -> Result<IndexValue, StorageError> {
+    let corrupt = |reason: String| StorageError::Corrupt(format!("a value of the index: {reason}").into());
+    let value = row.get_ref(index).map_err(|error| corrupt(error.to_string()))?;
+    Ok(match value {
+        ValueRef::Null => IndexValue::Null,
+        ValueRef::Integer(number) => IndexValue::Integer(number),
+        ValueRef::Real(number) => IndexValue::real(number),
+        ValueRef::Text(text) => {
+            IndexValue::text(str::from_utf8(text).map_err(|error| corrupt(error.to_string()))?)
+        }
+        ValueRef::Blob(_) => return Err(corrupt("it is no number and no text".to_owned())),
+    })
 }
 
 impl ToSql for IndexValue {
@@ -193,7 +207,11 @@ pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> 
     let mut sql = Sql { text: String::new(), parameters: Vec::new() };
     let queue = sql.bind(queue);
     let joined = search.order.filter(|order| order.field != field);
-    sql.push(format_args!("SELECT driver.key FROM sync_index AS driver INDEXED BY sync_index_value"));
+    let table = if joined.is_some() { "ordered" } else { "driver" };
+    let place = if search.order.is_some() { format!("{table}.value") } else { "NULL".to_owned() };
+    sql.push(format_args!(
+        "SELECT driver.key, {place} FROM sync_index AS driver INDEXED BY sync_index_value"
+    ));
     if let Some(order) = joined {
         let ordered = sql.bind(order.field.to_owned());
         sql.push(format_args!(
@@ -214,7 +232,6 @@ pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> 
         sql.condition(&other, condition);
         sql.push(format_args!(")"));
     }
-    let table = if joined.is_some() { "ordered" } else { "driver" };
     sql.part(table, search.order, part);
     let limit = sql.bind(size(limit));
     match search.order {

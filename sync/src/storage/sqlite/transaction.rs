@@ -190,7 +190,11 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(statements::CLEAR_INDEX, [queue]).map(drop)
     }
 
-    fn find(&mut self, entity: &EntityName, search: &Search) -> Result<Vec<RecordKey>, StorageError> {
+    fn find(
+        &mut self,
+        entity: &EntityName,
+        search: &Search,
+    ) -> Result<Vec<crate::storage::Place>, StorageError> {
         self.search(entity, search)
     }
 

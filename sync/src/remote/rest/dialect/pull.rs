@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{MemberPath, Parameters, Template};
-use crate::storage::{Condition, IndexValue};
+use crate::record::Payload;
+use crate::remote::ScopeTerm;
 
 /// How a page of changes is asked for, and what its answer looks like.
 ///
@@ -63,8 +64,8 @@ impl Default for PullDialect {
 /// How a pull asks for the records of a scope ([`Engine::set_scope`](crate::Engine::set_scope)): one parameter for each thing
 /// that can be asked of a field.
 ///
-/// They know the places `{field}` (the field's JSON member), `{value}` (its value as text; a time as RFC 3339 in UTC) and
-/// `{json}` (its value as JSON). What the server cannot be asked is `None`: it then sends more, which is let go here. A range of
+/// They know the places `{field}` (the field's JSON member), `{value}` (its value as the entity writes it, a
+/// string without quotes) and `{json}` (the same as JSON). What the server cannot be asked is `None`: it then sends more, which is let go here. A range of
 /// both ends is two parameters.
 ///
 /// Deletions have to be told of whatever the record was: where a filter hides them, let it be
@@ -121,55 +122,40 @@ impl ScopeDialect {
         named.into_iter().filter_map(|(name, parameter)| Some((name, parameter.as_ref()?)))
     }
 
-    /// The parameters that ask for a condition.
-    pub(in crate::remote::rest) fn ask(&self, condition: &Condition) -> Vec<(String, String)> {
-        let fill = |parameter: &Option<(Template, Template)>, value: &IndexValue| {
+    /// The parameters that ask for a part of a scope.
+    pub(in crate::remote::rest) fn ask(&self, term: &ScopeTerm) -> Vec<(String, String)> {
+        let fill = |parameter: &Option<(Template, Template)>, value: &Payload| {
             let (name, text) = parameter.as_ref()?;
             let place = |place: &str| -> Option<Cow<'_, str>> {
                 Some(match place {
-                    "field" => condition.field.into(),
-                    "value" => text_of(value).into(),
-                    _ => json_of(value).into(),
+                    "field" => term.condition.field.into(),
+                    "value" => text_of(value),
+                    _ => value.as_str().to_owned().into(),
                 })
             };
             Some((name.fill(place), text.fill(place)))
         };
-        match condition.single() {
-            Some(value) if value.is_null() => fill(&self.nothing, value).into_iter().collect(),
-            Some(value) => fill(&self.equal, value).into_iter().collect(),
-            None => {
-                let low = match &condition.low {
-                    Bound::Included(value) => fill(&self.at_least, value),
-                    Bound::Excluded(value) => fill(&self.more_than, value),
-                    Bound::Unbounded => None,
-                };
-                let high = match &condition.high {
-                    Bound::Included(value) => fill(&self.at_most, value),
-                    Bound::Excluded(value) => fill(&self.less_than, value),
-                    Bound::Unbounded => None,
-                };
-                low.into_iter().chain(high).collect()
-            }
+        if let (Some(single), Bound::Included(value)) = (term.condition.single(), &term.low) {
+            let parameter = if single.is_null() { &self.nothing } else { &self.equal };
+            return fill(parameter, value).into_iter().collect();
         }
+        let low = match &term.low {
+            Bound::Included(value) => fill(&self.at_least, value),
+            Bound::Excluded(value) => fill(&self.more_than, value),
+            Bound::Unbounded => None,
+        };
+        let high = match &term.high {
+            Bound::Included(value) => fill(&self.at_most, value),
+            Bound::Excluded(value) => fill(&self.less_than, value),
+            Bound::Unbounded => None,
+        };
+        low.into_iter().chain(high).collect()
     }
 }
 
-fn text_of(value: &IndexValue) -> String {
-    match value {
-        IndexValue::Null => "null".to_owned(),
-        IndexValue::Bool(yes) => yes.to_string(),
-        IndexValue::Integer(number) => number.to_string(),
-        IndexValue::Real(number) => number.to_string(),
-        IndexValue::Text(text) => text.to_string(),
-    }
-}
-
-fn json_of(value: &IndexValue) -> String {
-    match value {
-        // Text with quotes around it and escapes inside: writing a string as JSON cannot fail.
-        IndexValue::Text(text) => serde_json::to_string(text).unwrap_or_default(),
-        other => text_of(other),
-    }
+/// A value as it stands in a URL: a string without its quotes, and everything else as JSON.
+fn text_of(value: &Payload) -> Cow<'static, str> {
+    value.decode::<String>().unwrap_or_else(|_| value.as_str().to_owned()).into()
 }
 
 impl PullDialect {

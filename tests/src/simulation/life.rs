@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,8 +34,10 @@ pub(crate) struct Life {
     pub(crate) in_handler: AtomicBool,
     /// It is coming to an orderly end, and begins nothing new.
     pub(crate) closing: AtomicBool,
+    /// How many edits were asked for.
+    edits: AtomicU64,
     /// The edits that were asked for and are not known to be written. One transaction may hold edits of several tasks.
-    asked: Mutex<Vec<(Name, Content)>>,
+    asked: Mutex<Vec<(u64, Name, Content)>>,
     dead: watch::Sender<bool>,
     dice: Mutex<Dice>,
     /// How many more places it lives to see.
@@ -52,6 +54,7 @@ impl Life {
             number,
             in_handler: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            edits: AtomicU64::new(0),
             asked: Mutex::default(),
             dead: watch::Sender::new(false),
             dice: Mutex::new(dice),
@@ -139,11 +142,16 @@ impl Life {
         edits: Vec<(Name, Content)>,
         work: impl Future<Output = Result<R, Error>>,
     ) -> Result<R, Error> {
-        self.asked().extend(edits.iter().cloned());
+        let mut numbers = Vec::new();
+        for (name, value) in &edits {
+            let number = self.edits.fetch_add(1, Ordering::Relaxed);
+            self.asked().push((number, name.clone(), value.clone()));
+            numbers.push(number);
+        }
         let result = work.await;
-        for (name, value) in edits {
+        for (number, (name, value)) in numbers.into_iter().zip(edits) {
             // What still stands there changed no row: it deleted what was on its way out.
-            let left = self.take_asked(&name, |other| *other == value).is_some();
+            let left = self.take_asked(|asked, _, _| asked == number).is_some();
             if left && result.is_ok() {
                 self.world.state().books[self.device][self.account].edited(&name, value);
             }
@@ -153,16 +161,17 @@ impl Life {
 
     /// The edit that a row was written for: that with this content, or else any of the record.
     pub(crate) fn written_for(&self, name: &Name, value: &Content) -> Option<Content> {
-        self.take_asked(name, |other| other == value).or_else(|| self.take_asked(name, |_| true))
+        self.take_asked(|_, other, content| other == name && content == value)
+            .or_else(|| self.take_asked(|_, other, _| other == name))
     }
 
-    fn take_asked(&self, name: &Name, fits: impl Fn(&Content) -> bool) -> Option<Content> {
+    fn take_asked(&self, fits: impl Fn(u64, &Name, &Content) -> bool) -> Option<Content> {
         let mut asked = self.asked();
-        let place = asked.iter().position(|(other, value)| other == name && fits(value))?;
-        Some(asked.remove(place).1)
+        let place = asked.iter().position(|(number, name, value)| fits(*number, name, value))?;
+        Some(asked.remove(place).2)
     }
 
-    fn asked(&self) -> std::sync::MutexGuard<'_, Vec<(Name, Content)>> {
+    fn asked(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Name, Content)>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -106,7 +106,9 @@ async fn a_damaged_row_at_the_end_of_a_page_holds_up_nothing() {
     for (damaged, descending) in [("0499", false), ("0500", true)] {
         let device = Device::new().await;
         let cards: Vec<_> = (0..1000).map(|number| card(&format!("{number:04}"), "todo", number)).collect();
-        cards.iter().for_each(|card| device.server.put(card));
+        for card in &cards {
+            device.server.put(card);
+        }
         device.engine.pull().await.unwrap();
         let Device { engine, server, folder } = device;
         engine.shutdown().await;

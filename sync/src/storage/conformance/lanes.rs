@@ -287,6 +287,18 @@ pub fn a_child_that_waits_no_longer_is_not_found(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.earlier_child(&note("other"), 100)), Some(task("moved")));
 }
 
+/// What was blocked and was released still refers to what it referred to.
+pub fn a_released_child_is_still_found(subject: &Subject) {
+    let opened = subject.open();
+    let (parent, other) = (note("parent"), note("other"));
+    let child = Record { blocked_on: Some(other.clone()), ..referring(1, &[&parent]) };
+    put(&opened, vec![(task("child"), child)]);
+    let find = || opened.run(|tx| tx.earlier_child(&note("parent"), 100));
+    assert_eq!(find(), Some(task("child")));
+    assert_eq!(opened.run(move |tx| tx.release(&other)), 1);
+    assert_eq!(find(), Some(task("child")), "after it was released");
+}
+
 /// Counts are right after each change of lane.
 pub fn counts_follow_every_change(subject: &Subject) {
     let opened = subject.open();

@@ -103,6 +103,7 @@ macro_rules! __storage_conformance {
             a_parked_record_is_found_by_its_operation
             an_earlier_child_is_found
             a_child_that_waits_no_longer_is_not_found
+            a_released_child_is_still_found
             counts_follow_every_change
             // index
             records_are_found_by_a_fields_value

@@ -22,6 +22,10 @@ pub(crate) fn edited_to(before: &Record, after: &Record) -> Option<Content> {
 impl Book {
     pub(crate) fn edited(&mut self, name: &Name, value: Option<String>) {
         self.edits.entry(name.clone()).or_default().push(value.clone());
+        // How a record of a replica looks is what its row says, and nobody's table.
+        if name.kind.is_replica() {
+            return;
+        }
         match value {
             Some(value) => self.view.insert(name.clone(), value),
             None => self.view.remove(name),

@@ -16,6 +16,7 @@ mod next;
 mod park;
 mod payload;
 mod rebase;
+mod refusal;
 mod resolve;
 mod settle;
 mod upgrade;
@@ -29,6 +30,7 @@ pub use self::next::{Lane, Next, launch, next};
 pub use self::park::{GivenUp, discard, reinstate};
 pub use self::payload::Payload;
 pub use self::rebase::{Rebased, rebase};
+pub use self::refusal::{Problem, Refusal};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};
 pub use self::settle::{Failure, Outcome, Settled, settle};
 
@@ -220,44 +222,6 @@ impl ParkReason {
             Self::Deferred { remote } => Some(remote),
         }
     }
-}
-
-/// A refusal, as the server put it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The HTTP status, or what a remote that is no HTTP uses in its place.
-    pub status: u16,
-    /// Problem details (RFC 9457), when the answer had any.
-    pub problem: Option<Box<Problem>>,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "status {}", self.status)?;
-        let words = self.problem.iter().flat_map(|problem| [&problem.title, &problem.detail]).flatten();
-        for text in words {
-            write!(f, ": {text}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Problem details of an HTTP answer (RFC 9457, section 3).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Problem {
-    /// A URI that names the kind of problem.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// A short summary of the kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// What happened this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// A URI that names this occurrence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance: Option<String>,
 }
 
 /// A record as the server was seen to have it.

@@ -1,26 +1,24 @@
 //! A device: its disk, the life of its process, and what its user does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::{Either, select};
-use futures::stream::BoxStream;
 use sync::{
     AutoSync, Clock, Engine, EntityOf, Error, ManualConnectivity, MemoryStorage, Operation, Query, Receipt,
-    RemoteError, Replicated, RetryPolicy, SyncError, WatchChange, WatchEvent, Watched,
+    RemoteError, RetryPolicy, SyncError,
 };
 use tokio::task::JoinHandle;
 
-use super::app::{App, name_of, resolution};
+use super::app::{App, resolution};
 use super::dice::Dice;
 use super::disk::SimStorage;
 use super::entities::{Doc, Draft, Folder, Kind, Name, Note, Sample, Setting, Task, for_kind};
 use super::life::{INTENT, Life, SimClock};
 use super::model::{Intent, MAX_ATTEMPTS};
 use super::plan::{Action, Answer, Background, How};
+use super::reader;
 use super::wire::Wire;
 use super::world::{World, principal};
 
@@ -119,8 +117,9 @@ impl Device {
             Background::Flushes => engine.start(AutoSync { pull_every: None, ..auto }),
             Background::Everything => engine.start(auto),
         }
-        self.watches.push(tokio::spawn(follow::<Doc>(Arc::clone(&life), engine.watch(Query::new()))));
-        self.watches.push(tokio::spawn(follow::<Setting>(Arc::clone(&life), engine.watch(Query::new()))));
+        self.watches.push(tokio::spawn(reader::follow::<Doc>(Arc::clone(&life), engine.watch(Query::new()))));
+        self.watches
+            .push(tokio::spawn(reader::follow::<Setting>(Arc::clone(&life), engine.watch(Query::new()))));
         self.running = Some((life, engine));
     }
 
@@ -225,59 +224,10 @@ impl Device {
     }
 }
 
-/// Keeps a table of what a watch tells.
-async fn follow<T: Sample>(life: Arc<Life>, mut watch: BoxStream<'static, Result<WatchEvent<T>, Error>>) {
-    while let Some(event) = watch.next().await {
-        let state = &mut *life.world.state();
-        let book = &mut state.books[life.device][life.account];
-        let shown = |watched: &Watched<T>| {
-            let json = serde_json::to_string(&watched.record).expect("the records of the histories are JSON");
-            (name_of::<T>(watched.record.id()), Some(json))
-        };
-        let told = match event {
-            Ok(WatchEvent::Snapshot(all)) => {
-                book.watches_anew(T::KIND);
-                all.iter().map(shown).collect()
-            }
-            Ok(WatchEvent::Changes(changes)) => {
-                let told = |change: &WatchChange<T>| match change {
-                    WatchChange::Inserted(watched) | WatchChange::Updated(watched) => shown(watched),
-                    WatchChange::Removed(id) => (name_of::<T>(id), None),
-                };
-                changes.iter().map(told).collect()
-            }
-            // The disk was full: it tells when it can be read again.
-            Err(_) => Vec::new(),
-        };
-        for (name, value) in told {
-            book.watched(name, value);
-        }
-    }
-}
-
-/// Reads every record of a replica, in the way that an application does, at a moment when the model can be asked too.
-async fn look<T: Sample + EntityOf<App> + Replicated>(life: &Arc<Life>, engine: &Engine<App>) {
-    let eyes = Arc::clone(life);
-    let looked = engine.transaction::<_, Error, _>(move |tx| {
-        let mut found = BTreeMap::new();
-        for record in tx.query::<T>(Query::new())? {
-            let json = serde_json::to_string(&record).expect("the records of the histories are JSON");
-            found.insert(name_of::<T>(record.id()).key, json);
-        }
-        let state = &mut *eyes.world.state();
-        let verdict = state.books[eyes.device][eyes.account].read(T::KIND, &found);
-        state.judge(Some(eyes.device), verdict);
-        Ok(())
-    });
-    if let Err(error) = looked.await {
-        life.note(format_args!("  cannot look: {error}"));
-    }
-}
-
 async fn perform(life: &Arc<Life>, engine: &Engine<App>, action: Action) {
     if life.dice().per_mille(250) {
-        look::<Doc>(life, engine).await;
-        look::<Setting>(life, engine).await;
+        reader::look::<Doc>(life, engine).await;
+        reader::look::<Setting>(life, engine).await;
     }
     let result = match action {
         Action::Save { kind, key, bad, how } => {

@@ -20,6 +20,7 @@ mod life;
 mod live;
 mod model;
 mod plan;
+mod reader;
 mod server;
 mod shrink;
 mod trace;

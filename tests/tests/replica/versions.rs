@@ -235,3 +235,30 @@ async fn a_record_that_cannot_be_upgraded_is_kept_until_it_is_replaced() {
     engine.push(&person("c", "Cher", "Bono")).await.unwrap();
     assert_eq!(engine.get::<second::Person>(&"c".into()).await.unwrap(), Some(person("c", "Cher", "Bono")));
 }
+
+/// A program whose schema lacks what was queued: it is told of, kept, and sent by one that has it.
+#[tokio::test]
+async fn the_queue_of_an_entity_that_was_removed_is_reported_and_kept() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/places", conflict = ServerWins, replica)]
+    struct Place {
+        id: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Place))]
+    struct WithoutPeople;
+
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(WithoutPeople, &server, &folder).await.unwrap();
+    let report = engine.full_sync().await.unwrap();
+    let told =
+        report.errors.iter().find(|error| matches!(&***error, SyncError::UnknownEntity { .. })).unwrap();
+    assert!(told.to_string().contains("Person") && told.to_string().contains('2'), "{told}");
+    assert_eq!((report.pushed, engine.queue_len()), (0, 2));
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.flush().await.unwrap().pushed, 2);
+    assert_eq!(engine.all::<first::Person>().await.unwrap().len(), 3);
+}

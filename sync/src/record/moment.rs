@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
@@ -54,10 +54,11 @@ impl Text {
 }
 
 /// A time with nine decimals.
+#[cfg(feature = "sqlite")]
 pub(crate) fn long(time: DateTime<Utc>) -> String {
     match Text::new(time, 9) {
         Some(text) => text.as_str().to_owned(),
-        None => time.to_rfc3339_opts(SecondsFormat::Nanos, true),
+        None => time.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
     }
 }
 
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(Some(&text), theirs.ok().as_ref());
         let read = serde_json::from_str::<DateTime<Utc>>(&text).ok();
         assert_eq!(serde_json::from_str::<Ours>(&text).ok().map(|ours| ours.0), read);
-        assert_eq!(long(time), time.to_rfc3339_opts(SecondsFormat::Nanos, true));
+        assert_eq!(long(time), time.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::ledger::Touched;
 use crate::record::{EntityName, RecordKey};
-use crate::storage::{Condition, IndexEntry};
+use crate::storage::{Condition, IndexEntry, IndexValue};
 
 /// So many changed records are remembered one by one for a watch; when there are more, it looks at all.
 const MOST: usize = 1000;
@@ -31,13 +31,17 @@ struct Room {
     next: u64,
     /// Which watches show a record: those are told when it leaves.
     shown: HashMap<RecordKey, BTreeSet<u64>>,
+    /// Those that ask for one value of a field, by that: a record comes by those for its own values alone.
+    by_value: HashMap<&'static str, BTreeMap<IndexValue, BTreeSet<u64>>>,
+    /// The others.
+    by_nothing: BTreeSet<u64>,
+    /// Those that are reading: what they show is not known, so they are told of every record.
+    reading: BTreeSet<u64>,
 }
 
 struct Watch {
     conditions: Vec<Condition>,
     changed: Changed,
-    /// While it is reading, what it shows is not known, so it is told of every record.
-    reading: bool,
     wake: Arc<Notify>,
 }
 
@@ -67,8 +71,8 @@ impl Watches {
         let room = rooms.entry(entity.clone()).or_default();
         let id = room.next;
         room.next += 1;
-        let watch = Watch { conditions, changed: Changed::TooMany, reading: false, wake: Arc::clone(&wake) };
-        room.watches.insert(id, watch);
+        room.places(&conditions).insert(id);
+        room.watches.insert(id, Watch { conditions, changed: Changed::TooMany, wake: Arc::clone(&wake) });
         self.open.fetch_add(1, Ordering::Relaxed);
         Registration { watches: Arc::clone(self), entity, id, wake }
     }
@@ -107,15 +111,29 @@ impl Watches {
 
 impl Room {
     fn tell(&mut self, key: &RecordKey, entries: Option<&[IndexEntry]>) {
-        let shown = self.shown.get(key);
-        for (id, watch) in &mut self.watches {
-            let concerned = watch.reading
-                || entries.is_some_and(|entries| fits(&watch.conditions, entries))
-                || shown.is_some_and(|shown| shown.contains(id));
-            if concerned {
+        let mut concerned = self.reading.clone();
+        concerned.extend(self.shown.get(key).into_iter().flatten());
+        if let Some(entries) = entries {
+            let of_entry = |entry: &IndexEntry| self.by_value.get(entry.field)?.get(&entry.value);
+            let asked = entries.iter().filter_map(of_entry).flatten().chain(&self.by_nothing);
+            let fits = |id: &&u64| self.watches.get(id).is_some_and(|watch| fits(&watch.conditions, entries));
+            concerned.extend(asked.filter(fits));
+        }
+        for id in concerned {
+            if let Some(watch) = self.watches.get_mut(&id) {
                 watch.changed.add(key);
                 watch.wake.notify_one();
             }
+        }
+    }
+
+    /// Where a watch with these conditions stands.
+    fn places(&mut self, conditions: &[Condition]) -> &mut BTreeSet<u64> {
+        let single =
+            conditions.iter().find_map(|condition| Some((condition.field, condition.single()?.clone())));
+        match single {
+            Some((field, value)) => self.by_value.entry(field).or_default().entry(value).or_default(),
+            None => &mut self.by_nothing,
         }
     }
 
@@ -151,16 +169,21 @@ impl Registration {
 
     /// What has to be looked at. From now on until [`shows`](Self::shows), everything that changes has to be, later.
     pub(crate) fn read(&self) -> Changed {
-        self.with(|watch| {
-            watch.reading = true;
-            std::mem::replace(&mut watch.changed, Changed::These(BTreeSet::new()))
-        })
-        .unwrap_or(Changed::TooMany)
+        let mut rooms = self.watches.rooms();
+        let Some(room) = rooms.get_mut(&self.entity) else { return Changed::TooMany };
+        room.reading.insert(self.id);
+        let nothing = || Changed::These(BTreeSet::new());
+        let watch = room.watches.get_mut(&self.id);
+        watch.map_or(Changed::TooMany, |watch| std::mem::replace(&mut watch.changed, nothing()))
     }
 
     /// Looking failed: everything has to be looked at again.
     pub(crate) fn failed(&self) {
-        self.with(|watch| watch.changed = Changed::TooMany);
+        let mut rooms = self.watches.rooms();
+        let watch = rooms.get_mut(&self.entity).and_then(|room| room.watches.get_mut(&self.id));
+        if let Some(watch) = watch {
+            watch.changed = Changed::TooMany;
+        }
     }
 
     /// The watch has read everything: it shows these as well, and no longer those.
@@ -177,14 +200,7 @@ impl Registration {
         for key in hidden {
             room.hide(self.id, key);
         }
-        if let Some(watch) = room.watches.get_mut(&self.id) {
-            watch.reading = false;
-        }
-    }
-
-    fn with<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {
-        let mut rooms = self.watches.rooms();
-        rooms.get_mut(&self.entity).and_then(|room| room.watches.get_mut(&self.id)).map(work)
+        room.reading.remove(&self.id);
     }
 }
 
@@ -192,7 +208,13 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut rooms = self.watches.rooms();
         let Some(room) = rooms.get_mut(&self.entity) else { return };
-        room.watches.remove(&self.id);
+        if let Some(watch) = room.watches.remove(&self.id) {
+            room.places(&watch.conditions).remove(&self.id);
+            for values in room.by_value.values_mut() {
+                values.retain(|_, watches| !watches.is_empty());
+            }
+        }
+        room.reading.remove(&self.id);
         room.shown.retain(|_, watches| {
             watches.remove(&self.id);
             !watches.is_empty()

@@ -62,7 +62,7 @@ pub(crate) fn claim(
             }
             moved = true;
             // What waited for a later version of the program is sent as that writes it.
-            let record = match ledger.upgraded(&name, record) {
+            let record = match ledger.entities().upgraded(&name, record) {
                 Err(damaged @ StorageError::Row { .. }) => {
                     under_way.insert(name);
                     claims.damaged.push(damaged);

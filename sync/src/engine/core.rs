@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use super::entities::Entities;
 use super::group::Groups;
 use super::ledger::{Changes, Ledger, Tally, readable};
+use super::notes;
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
@@ -189,8 +190,7 @@ impl Core {
             *current = Some(pause);
             pause
         };
-        let text = serde_json::to_string(&pause).map_err(|error| StorageError::Io(error.into()))?;
-        self.transact(move |ledger| ledger.tx.set_note(pause::NOTE, Some(&text))).await
+        self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await
     }
 
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.

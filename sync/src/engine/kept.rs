@@ -1,12 +1,13 @@
 //! Reading what a replica keeps: what the server has, with the edits that wait on top.
 
+use super::core::Core;
 use super::entities::index;
 use super::ledger::{Ledger, readable};
 use super::watches;
 use crate::record::{EntityName, Payload, Record, RecordRef};
 use crate::storage::{Condition, Place, Search, StorageError};
 
-/// How many pending records are looked at at once when all are counted.
+/// How many records are looked at at once when all are.
 const BATCH: usize = 500;
 
 /// A record of a replica.
@@ -71,6 +72,31 @@ pub(crate) fn page(
         }
     }
     Ok((page, last.map(|last| Search { after: Some(last), ..search })))
+}
+
+/// Looks at every record of an entity that can be read, some of them in each transaction.
+pub(crate) async fn visit<F>(core: &Core, entity: &EntityName, look: F) -> Result<(), StorageError>
+where
+    F: Fn(&mut Ledger<'_>, &RecordRef, Record) -> Result<(), StorageError> + Copy + Send + 'static,
+{
+    let mut next = Some(Search { limit: BATCH, ..Search::default() });
+    while let Some(search) = next.take() {
+        let of = entity.clone();
+        next = core
+            .transact::<_, StorageError, _>(move |ledger| {
+                let places = ledger.tx.find(&of, &search)?;
+                let last = places.last().filter(|_| places.len() == search.limit).cloned();
+                for Place { key, .. } in places {
+                    let name = RecordRef::new(of.clone(), key);
+                    if let Some(record) = readable(ledger.tx.record(&name))?.flatten() {
+                        look(ledger, &name, record)?;
+                    }
+                }
+                Ok(last.map(|last| Search { after: Some(last), ..search }))
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// How many records there are to see: those of the server, but for those that are edited, of which each is looked at.

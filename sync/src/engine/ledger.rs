@@ -1,7 +1,6 @@
 //! A transaction that keeps count: every write of a record by the engine goes through here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -48,7 +47,7 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 pub(crate) struct Touched {
     pub(crate) name: RecordRef,
-    /// By what it is found now; `None` when there is nothing of it to see.
+    /// By what it is found from now on; `None` when that has not changed, and when there is nothing of it to see.
     pub(crate) entries: Option<Vec<IndexEntry>>,
 }
 
@@ -77,11 +76,6 @@ impl<'a> Ledger<'a> {
             }
             read => read,
         }
-    }
-
-    /// A record that was listed, as this version of the program writes it.
-    pub(crate) fn upgraded(&self, name: &RecordRef, record: Record) -> Result<Record, StorageError> {
-        self.entities.upgraded(name, record)
     }
 
     /// What can be sent, without those in `except`. A row that cannot be read holds back itself and nothing else: it is added to
@@ -115,17 +109,21 @@ impl<'a> Ledger<'a> {
         if before == after {
             return Ok(());
         }
-        let nothing = Record::default();
-        let after = if scope::keeps(self.entities, name, after) { after } else { &nothing };
+        let (replica, nothing) = (self.entities.replica(&name.entity), Record::default());
+        let let_go = replica.is_some() && !scope::keeps(self.entities, name, after);
+        let after = if let_go { &nothing } else { after };
         self.tx.put(name, after)?;
         let (was, is) = (weight(before.lane()), weight(after.lane()));
         let counts = self.changes.counts.entry(name.entity.clone()).or_default();
         counts.0 += is.0 - was.0;
         counts.1 += is.1 - was.1;
-        if let Some(port) = self.entities.replica(&name.entity) {
-            let (port, moved) = (Arc::clone(port), before.view() != after.view());
-            let entries = index(&*port, name, after.view());
-            self.show(&*port, name, after.view().is_some().then_some(entries), moved)?;
+        if let Some(port) = replica {
+            if before.view() == after.view() {
+                self.changes.touched.push(Touched { name: name.clone(), entries: None });
+            } else {
+                let entries = after.view().map(|view| index(&**port, name, Some(view)));
+                self.show(&**port, name, entries)?;
+            }
         }
         let waiting = |record: &Record| record.oldest_waiting().map(|waiting| waiting.id);
         let advanced =
@@ -150,19 +148,15 @@ impl<'a> Ledger<'a> {
         record: &Record,
         entries: Vec<IndexEntry>,
     ) -> Result<(), StorageError> {
-        if let Some(scope) = self.entities.scope(&name.entity)
-            && record.view().is_some()
-            && !scope::holds(&scope, &entries)
-        {
-            self.tx.put(name, &Record::default())?;
-            return self.show(port, name, None, true);
+        if !port.keeps() {
+            return self.tx.put(name, record);
         }
+        let outside = record.view().is_some()
+            && self.entities.scope(&name.entity).is_some_and(|scope| !scope::holds(&scope, &entries));
+        let nothing = Record::default();
+        let record = if outside { &nothing } else { record };
         self.tx.put(name, record)?;
-        if port.keeps() {
-            self.show(port, name, record.view().is_some().then_some(entries), true)
-        } else {
-            Ok(())
-        }
+        self.show(port, name, record.view().map(|_| entries))
     }
 
     /// Has a record of a replica found where it belongs now, and those who watch told of it.
@@ -171,9 +165,8 @@ impl<'a> Ledger<'a> {
         port: &dyn EntityPort,
         name: &RecordRef,
         entries: Option<Vec<IndexEntry>>,
-        moved: bool,
     ) -> Result<(), StorageError> {
-        if moved && port.indexes() && !planted!(IndexStandsStill) {
+        if port.indexes() && !planted!(IndexStandsStill) {
             self.tx.set_index(name, entries.as_deref().unwrap_or_default())?;
         }
         self.changes.touched.push(Touched { name: name.clone(), entries });

@@ -16,6 +16,7 @@ pub(crate) mod inbox;
 pub(crate) mod kept;
 pub(crate) mod ledger;
 mod listen;
+pub(crate) mod notes;
 pub(crate) mod outbox;
 pub(crate) mod outdated;
 pub(crate) mod page;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::ledger::Ledger;
+use super::notes;
 use super::page::{self, Covers, apply};
 use super::port::EntityPort;
 use super::scope;
@@ -96,16 +97,10 @@ pub(crate) async fn ask_for(
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {
-    let text = ledger.tx.note(NOTE)?;
-    // A note that cannot be read was left by another version of the library.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(notes::read(ledger.tx, NOTE)?.unwrap_or_default())
 }
 
 fn write(ledger: &mut Ledger<'_>, names: &Names) -> Result<(), StorageError> {
     let names: BTreeMap<_, _> = names.iter().filter(|(_, keys)| !keys.is_empty()).collect();
-    if names.is_empty() {
-        return ledger.tx.set_note(NOTE, None);
-    }
-    let text = serde_json::to_string(&names).map_err(|error| StorageError::Io(error.into()))?;
-    ledger.tx.set_note(NOTE, Some(&text))
+    if names.is_empty() { ledger.tx.set_note(NOTE, None) } else { notes::write(ledger.tx, NOTE, &names) }
 }

@@ -12,18 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::entities::{Entities, Scope};
-use super::ledger::{Ledger, readable};
+use super::kept;
+use super::ledger::Ledger;
+use super::notes;
 use super::sweep;
 use super::watches::fits;
 use crate::record::{EntityName, Payload, Record, RecordRef};
 use crate::remote::ScopeTerm;
-use crate::storage::{Condition, IndexEntry, IndexValue, Place, Search, StorageError};
+use crate::storage::{Condition, IndexEntry, IndexValue, StorageError};
 
 /// The name of the note in the storage.
 const NOTE: &str = "scopes";
-
-/// So many records are looked at in one transaction.
-const CHUNK: usize = 500;
 
 type Scopes = BTreeMap<EntityName, Stored>;
 
@@ -79,7 +78,7 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
             sweep::pull_anew(ledger, &of)?;
         }
         scopes.insert(of.clone(), Stored { terms: stored, tidy: false });
-        write(ledger, &scopes)?;
+        notes::write(ledger.tx, NOTE, &scopes)?;
         // Transactions follow each other: whatever is written after this one sees it.
         entities.set_scope(of, terms.into());
         Ok(())
@@ -93,7 +92,8 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
 }
 
 /// Reads the scopes that an earlier engine left; answers those entities of which something outside may still be there.
-pub(crate) fn recover(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Vec<EntityName>, StorageError> {
+pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, StorageError> {
+    let entities = ledger.entities();
     let mut untidy = Vec::new();
     for (entity, stored) in read(ledger)? {
         let Some(port) = entities.replica(&entity) else { continue };
@@ -115,40 +115,21 @@ pub(crate) fn recover(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
 
 /// Lets go what is outside of the scope.
 pub(crate) async fn tidy(core: &Core, entity: EntityName) -> Result<(), StorageError> {
-    let mut after = None;
-    loop {
-        let of = entity.clone();
-        after = core.transact::<_, StorageError, _>(move |ledger| let_go(ledger, &of, after)).await?;
-        if after.is_none() {
+    kept::visit(core, &entity, |ledger, name, before| {
+        if keeps(ledger.entities(), name, &before) {
             return Ok(());
         }
-    }
-}
-
-/// Looks at some records; answers the place to go on after, until all were looked at.
-fn let_go(
-    ledger: &mut Ledger<'_>,
-    entity: &EntityName,
-    after: Option<Place>,
-) -> Result<Option<Place>, StorageError> {
-    let places = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
-    for Place { key, .. } in &places {
-        let name = RecordRef::new(entity.clone(), key.clone());
-        if let Some(before) = readable(ledger.tx.record(&name))?.flatten()
-            && !keeps(ledger.entities(), &name, &before)
-        {
-            ledger.put(&name, &before, &Record::default())?;
-        }
-    }
-    if places.len() < CHUNK {
+        ledger.put(name, &before, &Record::default())
+    })
+    .await?;
+    core.transact(move |ledger| {
         let mut scopes = read(ledger)?;
-        if let Some(scope) = scopes.get_mut(entity) {
+        if let Some(scope) = scopes.get_mut(&entity) {
             scope.tidy = true;
         }
-        write(ledger, &scopes)?;
-        return Ok(None);
-    }
-    Ok(places.into_iter().next_back())
+        notes::write(ledger.tx, NOTE, &scopes)
+    })
+    .await
 }
 
 /// Whether a record is kept: because it is in the scope, or because an edit of it waits.
@@ -161,7 +142,7 @@ pub(crate) fn keeps(entities: &Entities, name: &RecordRef, record: &Record) -> b
 
 /// Whether a record with these values is in the scope.
 pub(crate) fn holds(scope: &Scope, entries: &[IndexEntry]) -> bool {
-    scope.iter().all(|term| fits(std::slice::from_ref(&term.condition), entries))
+    fits(scope.iter().map(|term| &term.condition), entries)
 }
 
 /// Whether a scope is still the one that is set.
@@ -170,14 +151,5 @@ pub(crate) fn is_current(entities: &Entities, entity: &EntityName, scope: Option
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Scopes, StorageError> {
-    let text = ledger.tx.note(NOTE)?;
-    let read = text.map(|text| serde_json::from_str(&text)).transpose();
-    Ok(read
-        .map_err(|error| StorageError::Corrupt(format!("the note `{NOTE}`: {error}").into()))?
-        .unwrap_or_default())
-}
-
-fn write(ledger: &mut Ledger<'_>, scopes: &Scopes) -> Result<(), StorageError> {
-    let text = serde_json::to_string(scopes).map_err(|error| StorageError::Io(error.into()))?;
-    ledger.tx.set_note(NOTE, Some(&text))
+    Ok(notes::read_strictly(ledger.tx, NOTE)?.unwrap_or_default())
 }

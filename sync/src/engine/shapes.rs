@@ -5,30 +5,31 @@
 
 use std::collections::BTreeMap;
 
-use super::entities::{Entities, Shape, index};
+use super::core::Core;
+use super::entities::{Shape, index};
+use super::kept;
 use super::ledger::Ledger;
+use super::notes;
 use super::sweep;
 use crate::error::Error;
-use crate::record::{EntityName, RecordRef};
-use crate::storage::{Place, Search, StorageError};
+use crate::record::EntityName;
+use crate::storage::StorageError;
 
 /// The name of the note in the storage.
 const NOTE: &str = "shapes";
 
-/// So many records are entered into the index in one transaction.
-const CHUNK: usize = 500;
-
 type Shapes = BTreeMap<EntityName, Shape>;
 
-/// Compares the entities with those that used the storage last, and answers which of them have to be indexed anew.
+/// Compares the entities with those that used the storage last, and answers which of them have to be entered into
+/// the index anew.
 ///
 /// # Errors
 /// [`Error::NewerData`] when a later version of the program has used the storage.
-pub(crate) fn compare(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Vec<EntityName>, Error> {
+pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, Error> {
     let mut shapes = read(ledger)?;
     let mut stale = Vec::new();
     let mut changed = false;
-    for port in entities.iter() {
+    for port in ledger.entities().iter() {
         let (entity, now) = (port.info().entity_name(), port.shape());
         let before = shapes.get(&entity).cloned().unwrap_or_default();
         if before.version > now.version {
@@ -40,6 +41,9 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
         }
         let is_stale = before.index != now.index || (!now.index.is_empty() && before.version != now.version);
         if is_stale {
+            ledger.tx.clear_index(&entity)?;
+        }
+        if is_stale && !now.index.is_empty() {
             stale.push(entity.clone());
         }
         // The fields are noted once they are in the index: what is cut short begins anew.
@@ -51,54 +55,29 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>, entities: &Entities) -> Result<Ve
         }
     }
     if changed {
-        write(ledger, &shapes)?;
+        notes::write(ledger.tx, NOTE, &shapes)?;
     }
     Ok(stale)
 }
 
-/// Takes an entity out of the index.
-pub(crate) fn begin(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
-    ledger.tx.clear_index(entity)
-}
-
-/// Enters some records; answers the place to go on after, until all are entered.
-pub(crate) fn enter(
-    ledger: &mut Ledger<'_>,
-    entities: &Entities,
-    entity: &EntityName,
-    after: Option<Place>,
-) -> Result<Option<Place>, StorageError> {
-    let Some(port) = entities.replica(entity) else { return Ok(None) };
-    let places = ledger.tx.find(entity, &Search { after, limit: CHUNK, ..Search::default() })?;
-    for Place { key, .. } in &places {
-        let name = RecordRef::new(entity.clone(), key.clone());
-        if let Some(record) = super::ledger::readable(ledger.tx.record(&name))?.flatten() {
-            ledger.tx.set_index(&name, &index(&**port, &name, record.view()))?;
+/// Enters every record of an entity into the index. Nothing is noted of it before the end.
+pub(crate) async fn enter(core: &Core, entity: EntityName) -> Result<(), StorageError> {
+    kept::visit(core, &entity, |ledger, name, record| {
+        let Some(port) = ledger.entities().replica(&name.entity) else { return Ok(()) };
+        ledger.tx.set_index(name, &index(&**port, name, record.view()))
+    })
+    .await?;
+    core.transact(move |ledger| {
+        let mut shapes = read(ledger)?;
+        if let Some(port) = ledger.entities().port(entity.as_str()) {
+            shapes.entry(entity).or_default().index = port.shape().index;
         }
-    }
-    if places.len() < CHUNK {
-        note_index(ledger, entity, port.shape().index)?;
-        return Ok(None);
-    }
-    Ok(places.into_iter().next_back())
-}
-
-fn note_index(ledger: &mut Ledger<'_>, entity: &EntityName, index: Vec<String>) -> Result<(), StorageError> {
-    let mut shapes = read(ledger)?;
-    shapes.entry(entity.clone()).or_default().index = index;
-    write(ledger, &shapes)
+        notes::write(ledger.tx, NOTE, &shapes)
+    })
+    .await
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Shapes, StorageError> {
-    let text = ledger.tx.note(NOTE)?;
-    let read = text.map(|text| serde_json::from_str(&text)).transpose();
     // Without it, data of a later version could be taken for data of this one.
-    Ok(read
-        .map_err(|error| StorageError::Corrupt(format!("the note `{NOTE}`: {error}").into()))?
-        .unwrap_or_default())
-}
-
-fn write(ledger: &mut Ledger<'_>, shapes: &Shapes) -> Result<(), StorageError> {
-    let text = serde_json::to_string(shapes).map_err(|error| StorageError::Io(error.into()))?;
-    ledger.tx.set_note(NOTE, Some(&text))
+    Ok(notes::read_strictly(ledger.tx, NOTE)?.unwrap_or_default())
 }

@@ -11,6 +11,7 @@ use fastbloom::BloomFilter;
 
 use super::core::Core;
 use super::ledger::{Ledger, readable};
+use super::notes;
 use super::outdated::{self, ask_for};
 use super::page::Covers;
 use super::port::{EntityPort, ReadPage};
@@ -122,8 +123,7 @@ impl Sweep {
             if let Some(wish) = wish {
                 grant(ledger, &entity, wish)?;
             }
-            let text = serde_json::to_string(&times).map_err(|error| StorageError::Io(error.into()))?;
-            ledger.tx.set_note(NOTE, Some(&text))
+            notes::write(ledger.tx, NOTE, &times)
         })
         .await?;
         complete
@@ -213,21 +213,13 @@ fn grant(ledger: &mut Ledger<'_>, entity: &EntityName, wish: u64) -> Result<(), 
 }
 
 fn wishes(ledger: &mut Ledger<'_>) -> Result<Wishes, StorageError> {
-    let text = ledger.tx.note(ASKED)?;
-    // A note that cannot be read was left by another version of the library.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(notes::read(ledger.tx, ASKED)?.unwrap_or_default())
 }
 
 fn write_wishes(ledger: &mut Ledger<'_>, wishes: &Wishes) -> Result<(), StorageError> {
-    if wishes.is_empty() {
-        return ledger.tx.set_note(ASKED, None);
-    }
-    let text = serde_json::to_string(wishes).map_err(|error| StorageError::Io(error.into()))?;
-    ledger.tx.set_note(ASKED, Some(&text))
+    if wishes.is_empty() { ledger.tx.set_note(ASKED, None) } else { notes::write(ledger.tx, ASKED, wishes) }
 }
 
 fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {
-    let text = ledger.tx.note(NOTE)?;
-    // A note that cannot be read was left by another version of the library.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(notes::read(ledger.tx, NOTE)?.unwrap_or_default())
 }

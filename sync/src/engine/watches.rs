@@ -148,9 +148,9 @@ impl Room {
 }
 
 /// Whether a record with these values is one of those that are asked for.
-pub(crate) fn fits(conditions: &[Condition], entries: &[IndexEntry]) -> bool {
+pub(crate) fn fits<'c>(conditions: impl IntoIterator<Item = &'c Condition>, entries: &[IndexEntry]) -> bool {
     let value = |field: &str| entries.iter().find(|entry| entry.field == field).map(|entry| &entry.value);
-    conditions.iter().all(|condition| value(condition.field).is_some_and(|value| condition.holds(value)))
+    conditions.into_iter().all(|condition| value(condition.field).is_some_and(|value| condition.holds(value)))
 }
 
 /// A watch, which ends when this is dropped.

@@ -16,6 +16,7 @@ use crate::engine::core::Core;
 use crate::engine::entities::Entities;
 use crate::engine::group::Groups;
 use crate::engine::ledger::{Ledger, Tally, readable};
+use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
@@ -172,6 +173,9 @@ impl<S: Schema> EngineBuilder<S> {
             closing: watch::Sender::new(false),
             lock,
         };
+        for entity in recovered.stale {
+            shapes::enter(&core, entity).await?;
+        }
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;
         }
@@ -185,6 +189,8 @@ struct Recovered {
     last_seq: u64,
     oldest: Option<chrono::DateTime<chrono::Utc>>,
     pause: Option<Pause>,
+    /// Entities that are to be entered into the index.
+    stale: Vec<EntityName>,
     /// Entities of which something outside of their scope may be there.
     untidy: Vec<EntityName>,
 }
@@ -194,46 +200,22 @@ async fn recover(
     principal: &Principal,
     entities: &Arc<Entities>,
 ) -> Result<Recovered, Error> {
-    let (schema, all) = (Arc::clone(entities), Arc::clone(entities));
-    let stale = storage::transact(storage, principal, move |tx| {
-        shapes::compare(&mut Ledger::new(tx, &schema), &schema)
-    })
-    .await?;
-    for entity in stale {
-        let (schema, of) = (Arc::clone(entities), entity.clone());
-        storage::transact::<_, Error, _>(storage, principal, move |tx| {
-            Ok(shapes::begin(&mut Ledger::new(tx, &schema), &of)?)
-        })
-        .await?;
-        let mut after = None;
-        loop {
-            let (schema, of) = (Arc::clone(entities), entity.clone());
-            after = storage::transact::<_, Error, _>(storage, principal, move |tx| {
-                Ok(shapes::enter(&mut Ledger::new(tx, &schema), &schema, &of, after)?)
-            })
-            .await?;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
-    let schema = Arc::clone(entities);
-    let untidy = storage::transact::<_, Error, _>(storage, principal, move |tx| {
-        Ok(scope::recover(&mut Ledger::new(tx, &schema), &schema)?)
-    })
-    .await?;
+    let entities = Arc::clone(entities);
     storage::transact(storage, principal, move |tx| {
-        for marker in all.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
+        let ledger = &mut Ledger::new(tx, &entities);
+        let (stale, untidy) = (shapes::compare(ledger)?, scope::recover(ledger)?);
+        let tx = &mut *ledger.tx;
+        for marker in entities.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
         }
         let oldest = readable(tx.pending(None, None, 1))?.unwrap_or_default().pop();
-        // A note that cannot be read was left by another version; the pause it speaks of ends with this start.
-        let pause = tx.note(pause::NOTE)?.and_then(|text| serde_json::from_str(&text).ok());
         Ok(Recovered {
             tally: if planted!(CountsStartAtZero) { Tally::default() } else { Tally::new(tx.counts()?) },
             last_seq: tx.last_seq()?,
             oldest: oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)),
-            pause,
+            // A pause of which the note cannot be read ends with this start.
+            pause: notes::read(tx, pause::NOTE)?,
+            stale,
             untidy,
         })
     })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::engine::edit;
-use super::entity::{Facts, decode, name_of};
-use super::parked::unreadable;
+use super::entity::name_of;
+use super::replica::{Pages, read};
 use crate::engine::core::{Core, Stamper};
 use crate::engine::entities::Entities;
 use crate::engine::kept;
@@ -61,9 +61,6 @@ pub(super) struct Changed {
     pub(super) withdrawn: Vec<Withdrawn>,
 }
 
-/// How many records are read at once.
-const PAGE: usize = 500;
-
 impl<'a, S: Schema> EngineTransaction<'a, S> {
     pub(super) fn new(tx: &'a mut dyn Transaction, tools: &'a Tools) -> Self {
         let ledger = Ledger::new(tx, &tools.entities);
@@ -81,7 +78,7 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
     pub fn get<T: EntityOf<S> + Replicated>(&mut self, id: &T::Id) -> Result<Option<T>, Error> {
         let name = name_of::<T>(id)?;
         let view = kept::view(&mut self.ledger, &name)?;
-        view.map(|view| decode::<T>(&view).map_err(|error| unreadable(&name, &error))).transpose()
+        view.map(|view| read::<T>(&name, &view)).transpose()
     }
 
     /// The records that are asked for, with what this transaction did to them. All of them are held in memory: give the query
@@ -93,19 +90,11 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
         &mut self,
         query: impl Into<Query<T>>,
     ) -> Result<Vec<T>, Error> {
-        let (query, entity) = (query.into(), T::INFO.entity_name());
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let search = query.search(PAGE.min(limit));
-        let mut next = Some(search.map_err(|source| Error::Id { entity: entity.clone(), source })?);
+        let mut pages = Pages::<T>::new(&query.into());
         let mut found = Vec::new();
-        while let Some(search) = next.take().filter(|_| found.len() < limit) {
-            let (page, later) = kept::page(&mut self.ledger, &entity, search)?;
-            for (name, kept) in page {
-                found.push(super::replica::read::<T>(&name, &kept?)?);
-            }
-            next = later;
+        while let Some((name, kept)) = pages.next_in(&mut self.ledger)? {
+            found.push(read::<T>(&name, &kept?.view)?);
         }
-        found.truncate(limit);
         Ok(found)
     }
 

@@ -1,6 +1,7 @@
 //! Reading the records that the engine keeps.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
@@ -9,10 +10,11 @@ use super::entity::{Facts, decode, name_of};
 use super::parked::unreadable;
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
+use crate::engine::ledger::Ledger;
 use crate::engine::{scope, sweep};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
-use crate::record::RecordRef;
+use crate::record::{IdError, Payload, RecordRef};
 use crate::replica::{Filter, Query, Replicated};
 use crate::report::SyncReport;
 use crate::storage::{Search, StorageError};
@@ -33,7 +35,7 @@ impl<S: Schema> Engine<S> {
             let of = name.clone();
             let view =
                 self.core().transact::<_, Error, _>(move |ledger| Ok(kept::view(ledger, &of)?)).await?;
-            view.map(|view| decode::<T>(&view).map_err(|error| unreadable(&name, &error))).transpose()
+            view.map(|view| read::<T>(&name, &view)).transpose()
         })
     }
 
@@ -81,13 +83,13 @@ impl<S: Schema> Engine<S> {
         &self,
         query: impl Into<Query<T>>,
     ) -> BoxStream<'_, Result<T, Error>> {
-        let (core, pages) = (self.core(), Pages::new(query.into()));
+        let (core, pages) = (self.core(), Pages::new(&query.into()));
         stream::unfold(Some(pages), move |pages| async move {
             let mut pages = pages?;
-            match pages.next_kept(core).await {
+            match pages.next(core).await {
                 Ok(None) => None,
                 Ok(Some((name, kept))) => {
-                    let record = kept.map_err(Error::from).and_then(|kept| read::<T>(&name, &kept));
+                    let record = kept.map_err(Error::from).and_then(|kept| read::<T>(&name, &kept.view));
                     Some((record, Some(pages)))
                 }
                 Err(error) => Some((Err(error), None)),
@@ -149,45 +151,62 @@ impl<S: Schema> Engine<S> {
 
 /// The way through the pages of a query.
 pub(super) struct Pages<T> {
-    query: Query<T>,
-    /// `None` once the last page was read.
-    search: Option<Search>,
-    begun: bool,
+    /// What the next page is asked for with; `None` once the last one was read.
+    search: Option<Result<Search, IdError>>,
     left: usize,
-    page: VecDeque<(RecordRef, Result<Kept, StorageError>)>,
+    page: VecDeque<Row>,
+    of: PhantomData<fn() -> T>,
 }
+
+/// A record of a page, or what is wrong with its row.
+type Row = (RecordRef, Result<Kept, StorageError>);
 
 impl<T: Replicated> Pages<T> {
-    pub(super) fn new(query: Query<T>) -> Self {
+    pub(super) fn new(query: &Query<T>) -> Self {
         let left = query.limit.unwrap_or(usize::MAX);
-        Self { query, search: None, begun: false, left, page: VecDeque::new() }
+        Self { search: Some(query.search(PAGE.min(left))), left, page: VecDeque::new(), of: PhantomData }
     }
 
-    /// The next record.
-    pub(super) async fn next_kept(
-        &mut self,
-        core: &Core,
-    ) -> Result<Option<(RecordRef, Result<Kept, StorageError>)>, Error> {
-        if !self.begun {
-            self.begun = true;
-            let search = self.query.search(PAGE.min(self.left));
-            self.search = Some(search.map_err(|source| Error::Id { entity: T::INFO.entity_name(), source })?);
-        }
-        while self.page.is_empty() && self.left > 0 {
-            let Some(search) = self.search.take() else { return Ok(None) };
+    /// The next record, read in a transaction of its page's own.
+    pub(super) async fn next(&mut self, core: &Core) -> Result<Option<Row>, Error> {
+        while let Some(search) = self.wanted()? {
             let entity = T::INFO.entity_name();
-            let (page, next) =
+            let page =
                 core.transact::<_, Error, _>(move |ledger| Ok(kept::page(ledger, &entity, search)?)).await?;
-            self.page = page.into();
-            self.search = next;
+            self.turn(page);
         }
-        let next = self.page.pop_front().filter(|_| self.left > 0);
-        self.left = self.left.saturating_sub(1);
-        Ok(next)
+        Ok(self.pop())
+    }
+
+    /// The next record, read in a transaction that is under way.
+    pub(super) fn next_in(&mut self, ledger: &mut Ledger<'_>) -> Result<Option<Row>, Error> {
+        while let Some(search) = self.wanted()? {
+            self.turn(kept::page(ledger, &T::INFO.entity_name(), search)?);
+        }
+        Ok(self.pop())
+    }
+
+    /// What has to be searched for before there is a next record.
+    fn wanted(&mut self) -> Result<Option<Search>, Error> {
+        if !self.page.is_empty() || self.left == 0 {
+            return Ok(None);
+        }
+        let search = self.search.take().transpose();
+        search.map_err(|source| Error::Id { entity: T::INFO.entity_name(), source })
+    }
+
+    fn turn(&mut self, (page, next): kept::Page) {
+        self.page = page.into();
+        self.search = next.map(Ok);
+    }
+
+    fn pop(&mut self) -> Option<Row> {
+        self.left = self.left.checked_sub(1)?;
+        self.page.pop_front()
     }
 }
 
-/// Reads a record as its type.
-pub(super) fn read<T: Syncable>(name: &RecordRef, kept: &Kept) -> Result<T, Error> {
-    decode::<T>(&kept.view).map_err(|error| unreadable(name, &error))
+/// Reads how a record looks here as its type.
+pub(super) fn read<T: Syncable>(name: &RecordRef, view: &Payload) -> Result<T, Error> {
+    decode::<T>(view).map_err(|error| unreadable(name, &error))
 }

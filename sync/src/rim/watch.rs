@@ -9,9 +9,9 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 
 use super::engine::Engine;
-use super::entity::{Facts, decode, id_of};
+use super::entity::{Facts, id_of};
 use super::parked::{SyncState, state, unreadable};
-use super::replica::Pages;
+use super::replica::{Pages, read};
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
 use crate::engine::settings::RetryPolicy;
@@ -175,15 +175,13 @@ impl<T: Replicated> Watching<T> {
 
     /// Reads what has changed, and prepares to tell it.
     async fn look(&mut self, core: &Core) -> Result<(), Error> {
-        let (seen, whole) = match self.registration.read() {
-            Changed::These(keys) if self.begun && !self.is_page() => (self.read(core, keys).await?, false),
-            _ => (self.read_everything(core).await?, true),
+        let seen = match self.registration.read() {
+            Changed::These(keys) if self.begun && !self.is_page() => self.read(core, keys).await?,
+            _ => self.read_everything(core).await?,
         };
-        let mut now = BTreeSet::new();
         let (mut result, mut changes) = (Vec::new(), Vec::new());
         let (mut shown, mut hidden) = (Vec::new(), Vec::new());
         for (name, kept) in seen {
-            now.insert(name.key.clone());
             let kept = match kept {
                 Ok(kept) => kept,
                 Err(damaged) => {
@@ -201,10 +199,10 @@ impl<T: Replicated> Watching<T> {
                 }
                 continue;
             };
-            let record = match decode::<T>(&kept.view) {
+            let record = match read::<T>(&name, &kept.view) {
                 Ok(record) => record,
                 Err(error) => {
-                    self.cannot_read(&name, unreadable(&name, &error), &mut changes, &mut shown);
+                    self.cannot_read(&name, error, &mut changes, &mut shown);
                     continue;
                 }
             };
@@ -223,19 +221,6 @@ impl<T: Replicated> Watching<T> {
                 (false, _) => result.push(watched),
                 (true, None) => changes.push(WatchChange::Inserted(watched)),
                 (true, Some(_)) => changes.push(WatchChange::Updated(watched)),
-            }
-        }
-        if whole {
-            let gone: Vec<_> = self.known.keys().filter(|key| !now.contains(*key)).cloned().collect();
-            let broken: Vec<_> = self.broken.keys().filter(|key| !now.contains(*key)).cloned().collect();
-            for key in broken {
-                self.broken.remove(&key);
-                hidden.push(key);
-            }
-            for key in gone {
-                self.known.remove(&key);
-                changes.extend(self.removed(&key));
-                hidden.push(key);
             }
         }
         self.registration.shows(shown.iter(), hidden.iter());
@@ -271,13 +256,18 @@ impl<T: Replicated> Watching<T> {
         .await
     }
 
-    /// Asks the query again.
+    /// Asks the query again. What is shown and was not found is gone.
     async fn read_everything(&self, core: &Core) -> Result<Seen, Error> {
-        let mut pages = Pages::new(self.query.clone());
+        let mut pages = Pages::new(&self.query);
         let mut seen = Vec::new();
-        while let Some((name, kept)) = pages.next_kept(core).await? {
+        while let Some((name, kept)) = pages.next(core).await? {
             seen.push((name, kept.map(Some)));
         }
+        let found: BTreeSet<_> = seen.iter().map(|(name, _)| &name.key).collect();
+        let shown = self.known.keys().chain(self.broken.keys());
+        let gone: Vec<_> = shown.filter(|key| !found.contains(key)).cloned().collect();
+        let name = |key| RecordRef::new(T::INFO.entity_name(), key);
+        seen.extend(gone.into_iter().map(|key| (name(key), Ok(None))));
         Ok(seen)
     }
 

@@ -109,24 +109,14 @@ impl<'a> Part<'a> {
 /// A statement and what is bound in it.
 pub(super) struct Sql {
     pub(super) text: String,
-    pub(super) parameters: Vec<Value>,
+    pub(super) parameters: Vec<IndexValue>,
 }
 
 impl Sql {
     /// The next parameter.
-    fn bind(&mut self, value: impl Into<Value>) -> String {
-        self.parameters.push(value.into());
+    fn bind(&mut self, value: IndexValue) -> String {
+        self.parameters.push(value);
         format!("?{}", self.parameters.len())
-    }
-
-    fn bind_value(&mut self, value: &IndexValue) -> String {
-        self.bind(match value {
-            IndexValue::Null => Value::Null,
-            IndexValue::Bool(yes) => Value::Integer(i64::from(*yes)),
-            IndexValue::Integer(number) => Value::Integer(*number),
-            IndexValue::Real(number) => Value::Real(*number),
-            IndexValue::Text(text) => Value::Text(text.to_string()),
-        })
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
@@ -138,7 +128,7 @@ impl Sql {
         match condition.single() {
             Some(value) if value.is_null() => self.push(format_args!(" AND {table}.value IS NULL")),
             Some(value) => {
-                let value = self.bind_value(value);
+                let value = self.bind(value.clone());
                 self.push(format_args!(" AND {table}.value = {value}"));
             }
             None => {
@@ -149,7 +139,7 @@ impl Sql {
                         Bound::Excluded(value) => (value, without),
                         Bound::Unbounded => continue,
                     };
-                    let value = self.bind_value(value);
+                    let value = self.bind(value.clone());
                     self.push(format_args!(" AND {table}.value {operator} {value}"));
                     bounded = true;
                 }
@@ -167,16 +157,17 @@ impl Sql {
             (Part::Values, _) => self.push(format_args!(" AND {table}.value IS NOT NULL")),
             (Part::Nulls, _) => self.push(format_args!(" AND {table}.value IS NULL")),
             (Part::AfterAmongNulls(key), _) => {
-                let key = self.bind(key.as_str().to_owned());
+                let key = self.bind(IndexValue::text(key.as_str()));
                 self.push(format_args!(" AND {table}.value IS NULL AND {table}.key {further} {key}"));
             }
             (Part::After(place), None) => {
-                let key = self.bind(place.key.as_str().to_owned());
+                let key = self.bind(IndexValue::text(place.key.as_str()));
                 self.push(format_args!(" AND {table}.key {further} {key}"));
             }
             // The first term is what the index is entered with.
             (Part::After(place), Some(_)) => {
-                let (value, key) = (self.bind_value(&place.value), self.bind(place.key.as_str().to_owned()));
+                let (value, key) =
+                    (self.bind(place.value.clone()), self.bind(IndexValue::text(place.key.as_str())));
                 self.push(format_args!(
                     " AND {table}.value {further}= {value} AND ({table}.value {further} {value} OR {table}.key {further} {key})"
                 ));
@@ -205,7 +196,7 @@ pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> 
         .or(search.order.map(|order| order.field))
         .unwrap_or_default();
     let mut sql = Sql { text: String::new(), parameters: Vec::new() };
-    let queue = sql.bind(queue);
+    let queue = sql.bind(IndexValue::Integer(queue));
     let joined = search.order.filter(|order| order.field != field);
     let table = if joined.is_some() { "ordered" } else { "driver" };
     let place = if search.order.is_some() { format!("{table}.value") } else { "NULL".to_owned() };
@@ -213,19 +204,19 @@ pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> 
         "SELECT driver.key, {place} FROM sync_index AS driver INDEXED BY sync_index_value"
     ));
     if let Some(order) = joined {
-        let ordered = sql.bind(order.field.to_owned());
+        let ordered = sql.bind(IndexValue::text(order.field));
         sql.push(format_args!(
             " CROSS JOIN sync_index AS ordered ON ordered.queue = {queue} AND ordered.key = driver.key AND ordered.field = {ordered}"
         ));
     }
-    let name = sql.bind(field.to_owned());
+    let name = sql.bind(IndexValue::text(field));
     sql.push(format_args!(" WHERE driver.queue = {queue} AND driver.field = {name}"));
     if let Some(condition) = driving {
         sql.condition("driver", condition);
     }
     for (at, condition) in search.conditions.iter().enumerate().filter(|(at, _)| Some(*at) != driver) {
         let other = format!("other{at}");
-        let name = sql.bind(condition.field.to_owned());
+        let name = sql.bind(IndexValue::text(condition.field));
         sql.push(format_args!(
             " AND EXISTS (SELECT 1 FROM sync_index AS {other} WHERE {other}.queue = {queue} AND {other}.key = driver.key AND {other}.field = {name}"
         ));
@@ -233,7 +224,7 @@ pub(super) fn sql(queue: i64, search: &Search, part: Part<'_>, limit: usize) -> 
         sql.push(format_args!(")"));
     }
     sql.part(table, search.order, part);
-    let limit = sql.bind(size(limit));
+    let limit = sql.bind(IndexValue::Integer(size(limit)));
     match search.order {
         None => sql.push(format_args!(" ORDER BY driver.key LIMIT {limit}")),
         Some(Order { descending, .. }) => {

@@ -1,0 +1,32 @@
+//! What the engine leaves in the storage for itself, as JSON under a name.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::storage::{StorageError, Transaction};
+
+/// Reads a note. One that cannot be read was left by another version of the library, and is as good as none.
+pub(crate) fn read<T: DeserializeOwned>(
+    tx: &mut dyn Transaction,
+    name: &str,
+) -> Result<Option<T>, StorageError> {
+    Ok(tx.note(name)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Reads a note without which the storage would be misunderstood.
+///
+/// # Errors
+/// [`StorageError::Corrupt`] when it cannot be read.
+pub(crate) fn read_strictly<T: DeserializeOwned>(
+    tx: &mut dyn Transaction,
+    name: &str,
+) -> Result<Option<T>, StorageError> {
+    let read = tx.note(name)?.map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|error| StorageError::Corrupt(format!("the note `{name}`: {error}").into()))
+}
+
+/// Leaves a note.
+pub(crate) fn write(tx: &mut dyn Transaction, name: &str, note: &impl Serialize) -> Result<(), StorageError> {
+    let text = serde_json::to_string(note).map_err(|error| StorageError::Io(error.into()))?;
+    tx.set_note(name, Some(&text))
+}

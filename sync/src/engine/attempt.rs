@@ -432,7 +432,7 @@ pub(super) async fn put_off(core: &Core, name: &RecordRef, until: DateTime<Utc>)
         let before = ledger.record(&name)?;
         let mut after = before.clone();
         if let Some(flight) = &mut after.flight {
-            flight.due = until;
+            flight.due = Some(until);
         }
         ledger.put(&name, &before, &after)
     })

@@ -72,7 +72,7 @@ pub(crate) fn claim(
             };
             let after = match hold(ledger, known, &name, &record)? {
                 Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
-                None => launch(record.clone(), now),
+                None => launch(record.clone()),
             };
             if !planted!(NotFrozenBeforeSending) {
                 ledger.put(&name, &record, &after)?;

@@ -123,10 +123,9 @@ impl Core {
 
     /// Sends a parked operation again.
     pub(crate) async fn retry(&self, id: OperationId) -> Result<(), Error> {
-        let now = self.now();
         self.transact(move |ledger| {
             let (name, before) = ledger.tx.parked_by_id(id)?.ok_or(Error::NotParked(id))?;
-            let after = reinstate(before.clone(), now);
+            let after = reinstate(before.clone());
             Ok(ledger.put(&name, &before, &after)?)
         })
         .await
@@ -134,7 +133,6 @@ impl Core {
 
     /// Sends every parked operation of an entity, or of all, again, except the conflicts that wait for an answer.
     pub(crate) async fn retry_all(&self, entity: Option<EntityName>) -> Result<u64, Error> {
-        let now = self.now();
         let mut after = None;
         let mut retried = 0;
         loop {
@@ -150,7 +148,7 @@ impl Core {
                             Some(ParkReason::Deferred { .. })
                         );
                         if !deferred {
-                            let after = reinstate(before.clone(), now);
+                            let after = reinstate(before.clone());
                             ledger.put(&name, &before, &after)?;
                             count += 1;
                         }

@@ -168,9 +168,9 @@ pub struct Flight {
     pub if_match: Option<Version>,
     /// Attempts that failed and counted.
     pub attempts: u32,
-    /// When it is to be sent again.
-    #[serde(with = "moment::text")]
-    pub due: DateTime<Utc>,
+    /// Not to be sent again before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<DateTime<Utc>>,
 }
 
 /// An operation in nobody's way: it waits for the user.

@@ -60,6 +60,14 @@ impl Lane {
         }
     }
 
+    /// That of an operation in nobody's way.
+    fn at(seq: u64, due: Option<DateTime<Utc>>) -> Self {
+        match due {
+            Some(due) => Self::Waiting { seq, due },
+            None => Self::Ready { seq },
+        }
+    }
+
     /// The place in the outbox; `None` when nothing waits.
     #[must_use]
     pub fn seq(self) -> Option<u64> {
@@ -81,12 +89,9 @@ impl Record {
             (None, None, None) => Lane::Idle,
             (None, None, Some(parked)) => Lane::Parked { seq: parked.intention.seq },
             (Some(flight), ..) if self.blocked_on.is_some() => Lane::Blocked { seq: flight.intention.seq },
-            (Some(flight), ..) => Lane::Waiting { seq: flight.intention.seq, due: flight.due },
+            (Some(flight), ..) => Lane::at(flight.intention.seq, flight.due),
             (None, Some(queued), _) if self.blocked_on.is_some() => Lane::Blocked { seq: queued.seq },
-            (None, Some(queued), _) => match queued.not_before {
-                Some(due) => Lane::Waiting { seq: queued.seq, due },
-                None => Lane::Ready { seq: queued.seq },
-            },
+            (None, Some(queued), _) => Lane::at(queued.seq, queued.not_before),
         }
     }
 }
@@ -111,18 +116,19 @@ pub fn next(record: &Record, now: DateTime<Utc>, horizon: TimeDelta) -> Next<'_>
 
 /// Freezes what is about to be sent, so that later edits leave it alone. To be durable before it is sent.
 ///
-/// A flight stays as it is; otherwise what is queued becomes the flight, on top of the version that is known now.
+/// A flight stays as it is; otherwise what is queued becomes the flight, on top of the version that is known now. Either can be sent
+/// again at once: when the program ends before the answer comes, the next one need not wait.
 #[must_use]
-pub fn launch(mut record: Record, now: DateTime<Utc>) -> Record {
+pub fn launch(mut record: Record) -> Record {
     match (&mut record.flight, record.queued.take()) {
         (Some(flight), queued) => {
-            flight.due = now;
+            flight.due = None;
             record.queued = queued;
         }
         (None, Some(intention)) => {
             let if_match = record.base.as_ref().and_then(|base| base.version.clone());
             let if_match = if_match.filter(|_| !planted!(IfMatchIsForgotten));
-            record.flight = Some(Flight { intention, if_match, attempts: 0, due: now });
+            record.flight = Some(Flight { intention, if_match, attempts: 0, due: None });
         }
         (None, None) => {}
     }

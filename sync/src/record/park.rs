@@ -1,7 +1,5 @@
 //! What the user decides about a parked operation.
 
-use chrono::{DateTime, Utc};
-
 use super::{Base, Flight, Intention, ParkReason, Record, Rules, ServerCopy};
 
 impl ParkReason {
@@ -16,11 +14,11 @@ impl ParkReason {
 
 /// Sends a parked operation again, as it was: the attempts start anew, the idempotency key stays.
 #[must_use]
-pub fn reinstate(mut record: Record, now: DateTime<Utc>) -> Record {
+pub fn reinstate(mut record: Record) -> Record {
     if let Some(parked) = record.parked.take() {
         let crossed = parked.intention.crossed || parked.reason.seen().is_some();
         let intention = Intention { crossed, ..parked.intention };
-        record.flight = Some(Flight { intention, if_match: parked.if_match, attempts: 0, due: now });
+        record.flight = Some(Flight { intention, if_match: parked.if_match, attempts: 0, due: None });
     }
     record
 }

@@ -89,7 +89,7 @@ pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp)
         Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
         Outcome::Refused(refusal) => park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp),
         Outcome::Failed(Failure::Postponed { until }) => {
-            record.flight = Some(Flight { due: until, ..flight });
+            record.flight = Some(Flight { due: Some(until), ..flight });
             (record, Settled::Retry { until })
         }
         Outcome::Failed(Failure::Counted { until, limit, reason }) => {
@@ -102,7 +102,7 @@ pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp)
                     stamp,
                 );
             }
-            record.flight = Some(Flight { attempts, due: until, ..flight });
+            record.flight = Some(Flight { attempts, due: Some(until), ..flight });
             (record, Settled::Retry { until })
         }
     }

@@ -93,7 +93,7 @@ mod tests {
                 intention: intention(Write::Create(payload(9)), vec![Some(payload(9))]),
                 if_match: None,
                 attempts: 0,
-                due: DateTime::UNIX_EPOCH,
+                due: None,
             }),
             queued: Some(intention(Write::Update(payload(2)), vec![None, Some(payload(3))])),
             ..Record::default()

@@ -44,10 +44,10 @@ pub enum SyncState {
     Synced,
     /// An edit is sent at the next sync.
     Pending,
-    /// An edit was sent and its outcome is not known; it is sent again at this time.
+    /// An edit was sent and its outcome is not known.
     InFlight {
-        /// When.
-        due: DateTime<Utc>,
+        /// When it is sent again; `None` while it is under way, and when that can be done at once.
+        due: Option<DateTime<Utc>>,
         /// How many attempts failed so far.
         attempts: u32,
     },
@@ -115,8 +115,8 @@ pub(super) fn state(record: &Record, blocker: Option<&Record>) -> SyncState {
             on: on.clone(),
             parked: blocker.is_some_and(|blocker| matches!(blocker.lane(), Lane::Parked { .. })),
         },
-        (Lane::Waiting { due, .. }, _, Some(flight), _) => {
-            SyncState::InFlight { due, attempts: flight.attempts }
+        (Lane::Waiting { .. } | Lane::Ready { .. }, _, Some(flight), _) => {
+            SyncState::InFlight { due: flight.due, attempts: flight.attempts }
         }
         (Lane::Waiting { due, .. }, ..) => SyncState::Waiting { due },
         (Lane::Parked { .. }, .., Some(parked)) => {

@@ -168,11 +168,14 @@ fn a_failure_that_may_pass_puts_the_operation_off() {
     let until = at(70);
     let (after, settled) =
         settle(flying(sent.clone()), Outcome::Failed(Failure::Postponed { until }), &KEEPS, stamp(9));
-    assert_eq!((after, settled), (flying(Flight { due: until, ..sent.clone() }), Settled::Retry { until }));
+    assert_eq!(
+        (after, settled),
+        (flying(Flight { due: Some(until), ..sent.clone() }), Settled::Retry { until })
+    );
 
     let counted = |limit| Outcome::Failed(Failure::Counted { until, limit, reason: "status 500".into() });
     let (after, settled) = settle(flying(sent.clone()), counted(3), &KEEPS, stamp(9));
-    let twice = Flight { attempts: 2, due: until, ..sent.clone() };
+    let twice = Flight { attempts: 2, due: Some(until), ..sent.clone() };
     assert_eq!((after, settled), (flying(twice), Settled::Retry { until }));
 
     let (after, settled) = settle(flying(sent.clone()), counted(2), &KEEPS, stamp(9));

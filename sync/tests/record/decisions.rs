@@ -115,8 +115,8 @@ fn a_decision_about_an_older_edit_is_void() {
 
 #[test]
 fn a_parked_operation_is_sent_again_as_it_was() {
-    let again = |parked: Parked| reinstate(aside(parked), at(5));
-    let sent = Flight { if_match: Some(Version::new("1")), due: at(5), ..flight(1, update(1)) };
+    let again = |parked: Parked| reinstate(aside(parked));
+    let sent = Flight { if_match: Some(Version::new("1")), ..flight(1, update(1)) };
     assert_eq!(again(parked(1, update(1), refused())), flying(sent.clone()));
     let seen = ParkReason::Exhausted { attempts: 4, last: "500".into(), seen: Some(present(None, 5)) };
     let mut crossed = sent;
@@ -126,7 +126,7 @@ fn a_parked_operation_is_sent_again_as_it_was() {
     before.intention.crossed = true;
     assert_eq!(again(before), flying(crossed), "what was pulled meanwhile is to be read anew");
     let waiting = queued(intention(1, update(1)));
-    assert_eq!(reinstate(waiting.clone(), at(5)), waiting);
+    assert_eq!(reinstate(waiting.clone()), waiting);
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Device {
 
     fn launch(&mut self) {
         if matches!(next(&self.record, now(), TimeDelta::zero()), Next::Send(_)) {
-            self.record = launch(std::mem::take(&mut self.record), now());
+            self.record = launch(std::mem::take(&mut self.record));
         }
     }
 
@@ -296,7 +296,7 @@ impl Device {
                 && self.strategy != Strategy::Defer
                 && self.strategy != Strategy::Merge
             {
-                self.record = reinstate(std::mem::take(&mut self.record), now());
+                self.record = reinstate(std::mem::take(&mut self.record));
             }
             if self.record.flight.is_none() && self.record.queued.is_none() {
                 return;

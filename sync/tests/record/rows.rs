@@ -60,7 +60,7 @@ pub fn intention(number: u64, write: Write) -> Intention {
 }
 
 pub fn flight(number: u64, write: Write) -> Flight {
-    Flight { intention: intention(number, write), if_match: None, attempts: 0, due: at(0) }
+    Flight { intention: intention(number, write), if_match: None, attempts: 0, due: None }
 }
 
 pub fn refused() -> ParkReason {

@@ -14,12 +14,13 @@ const HORIZON: TimeDelta = TimeDelta::seconds(60);
 
 #[test]
 fn each_record_has_one_place_in_the_outbox() {
-    let due = Flight { due: at(7), ..flight(1, create(1)) };
+    let due = Flight { due: Some(at(7)), ..flight(1, create(1)) };
     let later = Intention { not_before: Some(at(8)), ..intention(2, update(2)) };
     let blocked = |record| Record { blocked_on: Some(name("parent")), ..record };
     let cases = [
         (Record { base: based(None, Some(1)), ..Record::default() }, Lane::Idle, "idle"),
         (queued(intention(2, create(2))), Lane::Ready { seq: 2 }, "ready"),
+        (flying(flight(1, create(1))), Lane::Ready { seq: 1 }, "ready"),
         (queued(later.clone()), Lane::Waiting { seq: 2, due: at(8) }, "waiting"),
         (flying(due.clone()), Lane::Waiting { seq: 1, due: at(7) }, "waiting"),
         (
@@ -41,7 +42,7 @@ fn each_record_has_one_place_in_the_outbox() {
 
 #[test]
 fn what_is_due_is_sent_and_what_is_not_waits() {
-    let due = |second| flying(Flight { due: at(second), ..flight(1, create(1)) });
+    let due = |second| flying(Flight { due: Some(at(second)), ..flight(1, create(1)) });
     for past in [due(0), due(100)] {
         assert!(matches!(next(&past, at(100), HORIZON), Next::Send(one) if one.seq == 1));
     }
@@ -66,25 +67,26 @@ fn what_waits_for_others_or_for_nothing_is_not_sent() {
 #[test]
 fn what_is_launched_is_frozen_on_top_of_the_version_that_is_known() {
     let record = Record { base: based(Some("7"), None), ..queued(intention(2, update(2))) };
-    let launched = launch(record, at(5));
+    let launched = launch(record);
     let flight = launched.flight.clone().unwrap();
     assert_eq!(flight.intention, intention(2, update(2)));
-    assert_eq!((flight.if_match, flight.attempts, flight.due), (Some(Version::new("7")), 0, at(5)));
+    assert_eq!((flight.if_match, flight.attempts, flight.due), (Some(Version::new("7")), 0, None));
     assert_eq!(launched.queued, None);
     assert_eq!(launched.base, based(Some("7"), None));
-    assert_eq!(launch(Record::default(), at(5)), Record::default());
+    assert_eq!(launch(Record::default()), Record::default());
 }
 
 #[test]
 fn a_flight_is_sent_again_as_it_is_and_newer_edits_stay_behind_it() {
-    let sent = Flight { if_match: Some(Version::new("6")), attempts: 3, ..flight(1, update(1)) };
+    let sent =
+        Flight { if_match: Some(Version::new("6")), attempts: 3, due: Some(at(5)), ..flight(1, update(1)) };
     let record = Record {
         base: based(Some("7"), None),
         queued: Some(intention(2, update(2))),
         ..flying(sent.clone())
     };
-    let again = Record { flight: Some(Flight { due: at(5), ..sent }), ..record.clone() };
-    assert_eq!(launch(record, at(5)), again);
+    let again = Record { flight: Some(Flight { due: None, ..sent }), ..record.clone() };
+    assert_eq!(launch(record), again);
 }
 
 #[test]

@@ -248,7 +248,7 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
         intention: Intention { references: vec![parent.clone()], ..intention(5) },
         if_match: None,
         attempts: 0,
-        due: at(0),
+        due: Some(at(0)),
     };
     put(
         &opened,

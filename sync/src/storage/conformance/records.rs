@@ -38,7 +38,7 @@ fn full() -> Record {
             intention: Intention { id: operation(2), write: Write::Delete, ..intention.clone() },
             if_match: Some(Version::new("")),
             attempts: 4,
-            due: at(3),
+            due: Some(at(3)),
         }),
         queued: Some(intention.clone()),
         parked: Some(Parked {
@@ -309,7 +309,7 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         intention: Intention { revision: 31, ..coalesced },
         if_match: None,
         attempts: 0,
-        due: at(0),
+        due: Some(at(0)),
     };
     put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
 }

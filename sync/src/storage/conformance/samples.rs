@@ -67,7 +67,7 @@ pub(super) fn ready(seq: u64) -> Record {
 
 /// A record that was sent and is to be sent again.
 pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due };
+    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due: Some(due) };
     Record { flight: Some(flight), ..Record::default() }
 }
 

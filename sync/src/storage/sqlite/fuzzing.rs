@@ -63,7 +63,7 @@ pub fn row(data: &[u8]) {
     let _ = rebase(record.clone(), copy.clone(), &rules);
     let _ = rebase(record.clone(), ServerCopy::Deleted, &rules);
     let flying = match next(&record, now, TimeDelta::hours(1)) {
-        Next::Send(_) => launch(record, now),
+        Next::Send(_) => launch(record),
         _ => record,
     };
     let outcomes = [

@@ -133,7 +133,7 @@ impl Columns {
     pub(super) fn of(name: &RecordRef, record: &Record) -> serde_json::Result<Self> {
         let not_before = || record.queued.as_ref().and_then(|queued| queued.not_before);
         // A blocked record keeps its due time: that is what it falls back to when it is released.
-        let due = record.flight.as_ref().map(|flight| flight.due).or_else(not_before);
+        let due = record.flight.as_ref().map_or_else(not_before, |flight| flight.due);
         Ok(Self {
             revision: record.greatest_number().map_or(0, number),
             due: due.map(moment),

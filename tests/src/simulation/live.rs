@@ -1,6 +1,6 @@
 //! What the server tells on its own, to those that listen; hints and connections get lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use sync::RemoteError;
@@ -23,7 +23,8 @@ pub(crate) struct Live {
 }
 
 struct Listener {
-    life: Arc<Life>,
+    /// The life holds the world, and the world holds this.
+    life: Weak<Life>,
     kind: Kind,
     hints: UnboundedSender<Hint>,
 }
@@ -35,7 +36,7 @@ impl Live {
 
     pub(crate) fn listen(&mut self, life: &Arc<Life>, kind: Kind) -> UnboundedReceiver<Hint> {
         let (hints, heard) = unbounded();
-        self.listeners.push(Listener { life: Arc::clone(life), kind, hints });
+        self.listeners.push(Listener { life: Arc::downgrade(life), kind, hints });
         heard
     }
 
@@ -43,10 +44,11 @@ impl Live {
     pub(crate) fn tell(&mut self, account: usize, name: &Name, version: Option<&Version>, tally: &mut Tally) {
         let Self { dice, rates, listeners } = self;
         listeners.retain(|listener| {
-            if listener.life.is_dead() || listener.hints.is_closed() {
+            let Some(life) = listener.life.upgrade() else { return false };
+            if life.is_dead() || listener.hints.is_closed() {
                 return false;
             }
-            if listener.life.account != account || listener.kind != name.kind {
+            if life.account != account || listener.kind != name.kind {
                 return true;
             }
             if dice.per_mille(rates.of(Fault::ConnectionLost)) {

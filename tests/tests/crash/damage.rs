@@ -38,9 +38,9 @@ fn without_index(path: &Path, sql: &str) {
         let rewritten = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE name = 'sync_outbox_name'";
         assert_eq!(shell.execute(rewritten, [with, without]).unwrap(), 1);
     };
-    define("(queue, key)", "(queue, key) WHERE key IS NULL");
+    define("fresh = 0", "fresh = 2");
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    define(" WHERE key IS NULL", "");
+    define("fresh = 2", "fresh = 0");
 }
 
 #[tokio::test]

@@ -17,9 +17,10 @@ use crate::storage::StorageError;
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages of 4 KiB in the write-ahead log before they are moved into the file, which waits for the disk twice. The log is
-/// written once more for each move, so a longer one makes a long pull cheaper.
-const CHECKPOINT_PAGES: u32 = 4000;
+/// Pages of 4 KiB in the write-ahead log before they are moved into the file, which waits for the disk twice. A longer log makes a
+/// long pull cheaper, since a page that changes often is moved less often. But as long as the log grows, each commit that waits for
+/// the disk waits twice as long.
+const CHECKPOINT_PAGES: u32 = 2000;
 
 /// What is left of the log's file after an unusually large transaction, in bytes.
 const LOG_BYTES: u32 = 32 * 1024 * 1024;

@@ -1,17 +1,22 @@
-//! How many records of each queue wait: in memory while the file is open, saved when it is closed.
+//! What is remembered of the outbox besides the file: how many records of each queue wait, and which rows are
+//! [fresh](super::fresh).
 //!
-//! In the file, these numbers would make every push write another page.
+//! In the file, either would make every push write another page. The counts are saved when the file is closed, and no row is fresh
+//! then.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::fresh::{Fresh, FreshRow, REACH};
 use super::place::{LANES, Place, PlaceLane};
 use super::rows::number;
+use super::statements;
+use crate::record::RecordKey;
 use crate::storage::Counts;
 
-/// The counts as the open transaction sees them.
+/// The outbox as the open transaction sees it.
 #[derive(Debug)]
 pub(super) struct Live(RefCell<Inner>);
 
@@ -20,8 +25,17 @@ struct Inner {
     queues: BTreeMap<i64, Count>,
     /// The greatest number that any operation had since the file was opened, and of those that it had then.
     last_number: i64,
+    fresh: Fresh,
     /// What the open transaction changed, to be taken back when it is.
-    uncommitted: Vec<(i64, Count)>,
+    uncommitted: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Change {
+    /// So many more.
+    Count { queue: i64, by: Count },
+    /// Where a fresh row stood before.
+    Fresh { queue: i64, key: RecordKey, before: Option<Place> },
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,23 +70,36 @@ impl Live {
 
     fn load(connection: &Connection, saved: &str) -> rusqlite::Result<Self> {
         let saved = counted(connection, saved)?;
-        let queues = if saved.is_empty() { counted(connection, COUNT)? } else { saved };
-        let last_number = last_number(connection, queues.keys().copied())?;
-        Ok(Self(RefCell::new(Inner { queues, last_number, uncommitted: Vec::new() })))
+        let inner = if saved.is_empty() {
+            Inner::found(connection)?
+        } else {
+            Inner { queues: saved, ..Inner::default() }
+        };
+        let last_number = last_number(connection)?;
+        Ok(Self(RefCell::new(Inner { last_number, ..inner })))
     }
 
     /// Counts anew, when nobody can tell what became of a transaction.
     pub(super) fn recount(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let queues = counted(connection, COUNT)?;
+        let found = Inner::found(connection)?;
         let mut inner = self.0.borrow_mut();
-        inner.queues = queues;
-        inner.uncommitted.clear();
+        *inner = Inner { last_number: inner.last_number, ..found };
         Ok(())
     }
 
-    /// Saves the counts, so that opening the file again does not count. When that fails, it will.
+    /// Looks for fresh rows, when another process writes the file.
+    pub(super) fn refresh(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.0.borrow_mut().fresh = fresh(connection)?;
+        Ok(())
+    }
+
+    /// Saves the counts and leaves no row fresh, so that opening the file again neither counts nor searches. When that fails, it
+    /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
+        for row in self.0.borrow().fresh.all() {
+            transaction.prepare_cached(statements::ENTER_NAME)?.execute([row.place.id()])?;
+        }
         for (queue, count) in &self.0.borrow().queues {
             transaction.prepare_cached(SAVE)?.execute(params![queue, count.waiting, count.parked])?;
         }
@@ -105,7 +132,36 @@ impl Live {
         let change = weight(to).less(weight(from));
         let mut inner = self.0.borrow_mut();
         inner.apply(queue, change);
-        inner.uncommitted.push((queue, change));
+        inner.uncommitted.push(Change::Count { queue, by: change });
+    }
+
+    /// Where a fresh row stands.
+    pub(super) fn fresh(&self, queue: i64, key: &RecordKey) -> Option<Place> {
+        self.0.borrow().fresh.find(queue, key)
+    }
+
+    /// A fresh row stands here from now on; `None`: it is gone, or is fresh no longer.
+    pub(super) fn set_fresh(&self, queue: i64, key: &RecordKey, place: Option<Place>) {
+        let mut inner = self.0.borrow_mut();
+        let before = inner.fresh.set(queue, key.clone(), place);
+        if before != place {
+            inner.uncommitted.push(Change::Fresh { queue, key: key.clone(), before });
+        }
+    }
+
+    /// The names of a queue's fresh rows after this one, in their order.
+    pub(super) fn fresh_keys(&self, queue: i64, after: Option<&RecordKey>, limit: usize) -> Vec<RecordKey> {
+        self.0.borrow().fresh.keys_after(queue, after).take(limit).cloned().collect()
+    }
+
+    pub(super) fn all_fresh(&self) -> Vec<FreshRow> {
+        self.0.borrow().fresh.all().collect()
+    }
+
+    /// Whether no row can be fresh any longer.
+    pub(super) fn names_are_due(&self) -> bool {
+        let inner = self.0.borrow();
+        inner.fresh.are_due(inner.last_number.unsigned_abs())
     }
 
     /// How much of the open transaction there is, for [`undo_to`](Self::undo_to).
@@ -117,8 +173,10 @@ impl Live {
     pub(super) fn undo_to(&self, mark: usize) {
         let mut inner = self.0.borrow_mut();
         while inner.uncommitted.len() > mark {
-            if let Some((queue, change)) = inner.uncommitted.pop() {
-                inner.apply(queue, Count::default().less(change));
+            match inner.uncommitted.pop() {
+                Some(Change::Count { queue, by }) => inner.apply(queue, Count::default().less(by)),
+                Some(Change::Fresh { queue, key, before }) => drop(inner.fresh.set(queue, key, before)),
+                None => {}
             }
         }
     }
@@ -130,6 +188,16 @@ impl Live {
 }
 
 impl Inner {
+    /// What the rows say, but for the newest number.
+    fn found(connection: &Connection) -> rusqlite::Result<Self> {
+        let (queues, fresh) = (counted(connection, COUNT)?, fresh(connection)?);
+        let mut inner = Self { queues, ..Self::default() };
+        for FreshRow { queue, place, .. } in fresh.all() {
+            inner.apply(queue, Count::of(place.lane()));
+        }
+        Ok(Self { fresh, ..inner })
+    }
+
     fn apply(&mut self, queue: i64, change: Count) {
         let count = self.queues.entry(queue).or_default();
         count.waiting += change.waiting;
@@ -145,18 +213,48 @@ fn counted(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<i64,
 }
 
 /// The last place of each lane says it, but for edits that were taken into an earlier place.
-fn last_number(connection: &Connection, queues: impl Iterator<Item = i64>) -> rusqlite::Result<i64> {
-    let mut last: i64 = connection.prepare_cached(LAST_REVISION)?.query_row([], |row| row.get(0))?;
-    let mut statement = connection.prepare_cached(LAST_PLACE)?;
-    for queue in queues {
-        for lane in LANES {
-            let lane = Place::lane_of(queue, lane);
-            let place = statement.query_row([lane.start, lane.end], |row| row.get(0)).optional()?;
-            last = place.map_or(last, |place| last.max(number(Place::from_id(place).seq())));
+fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
+    let last: i64 = connection.prepare_cached(LAST_REVISION)?.query_row([], |row| row.get(0))?;
+    let places = last_places(connection)?.into_iter().map(|place| number(place.seq()));
+    Ok(places.fold(last, i64::max))
+}
+
+/// The fresh rows. None stands further behind the last one of its lane than [`REACH`].
+fn fresh(connection: &Connection) -> rusqlite::Result<Fresh> {
+    let mut fresh = Fresh::default();
+    let mut statement = connection.prepare_cached(FRESH)?;
+    for last in last_places(connection)? {
+        let places = Place::lane_after(last.queue(), last.lane(), last.seq().checked_sub(REACH));
+        let mut rows = statement.query([places.start, places.end])?;
+        while let Some(row) = rows.next()? {
+            // A name that cannot be read is told of when the row's turn comes.
+            if let Ok(key) = RecordKey::new(row.get::<_, String>(1)?) {
+                fresh.set(last.queue(), key, Some(Place::from_id(row.get(0)?)));
+            }
         }
     }
-    Ok(last)
+    Ok(fresh)
 }
+
+/// The last place of each lane that has one.
+fn last_places(connection: &Connection) -> rusqlite::Result<Vec<Place>> {
+    let mut queues = connection.prepare_cached(QUEUES)?;
+    let mut statement = connection.prepare_cached(LAST_PLACE)?;
+    let mut places = Vec::new();
+    for queue in queues.query_map([], |row| row.get(0))? {
+        let queue = queue?;
+        for lane in LANES {
+            let lane = Place::lane_of(queue, lane);
+            let last = statement.query_row([lane.start, lane.end], |row| row.get(0).map(Place::from_id));
+            places.extend(last.optional()?);
+        }
+    }
+    Ok(places)
+}
+
+const QUEUES: &str = "SELECT id FROM sync_queues";
+
+const FRESH: &str = "SELECT id, key FROM sync_outbox WHERE id >= ?1 AND id < ?2 AND fresh = 1";
 
 const SAVED: &str = "SELECT queue, waiting, parked FROM sync_counts";
 
@@ -164,10 +262,10 @@ const TAKE_SAVED: &str = "DELETE FROM sync_counts RETURNING queue, waiting, park
 
 const SAVE: &str = "INSERT INTO sync_counts (queue, waiting, parked) VALUES (?1, ?2, ?3)";
 
-/// Answered from the index of names, which has each row's place.
+/// Answered from the index of names, which has the place of each row that is not fresh.
 pub(super) const COUNT: &str = "
     SELECT queue, sum((id >> 41) & 3 <> 3), sum((id >> 41) & 3 = 3)
-    FROM sync_outbox INDEXED BY sync_outbox_name GROUP BY queue";
+    FROM sync_outbox INDEXED BY sync_outbox_name WHERE fresh = 0 GROUP BY queue";
 
 const LAST_REVISION: &str =
     "SELECT coalesce(max(revision), 0) FROM sync_outbox INDEXED BY sync_outbox_revised WHERE revision > seq";

@@ -7,6 +7,7 @@ mod builder;
 mod connection;
 mod failure;
 mod file_lock;
+mod fresh;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod kept;

@@ -25,9 +25,10 @@ impl SqliteTransaction<'_> {
         let found = if let Some(found) = self.found.remove(name) {
             found
         } else {
-            // Of the rest nothing is known, so the worst is taken for true.
+            // Of the rest nothing is known, so the worst is taken for true. (A fresh row is plain.)
             let place = self.find_place(queue, &name.key)?;
-            Found { is_plain: place.is_none(), place, has_base: true }
+            let is_plain = place.is_none() || self.live.fresh(queue, &name.key).is_some();
+            Found { place, has_base: true, is_plain }
         };
         match (&record.base, found.has_base) {
             (None, false) => {}
@@ -52,6 +53,9 @@ impl SqliteTransaction<'_> {
     pub(super) fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Place>, StorageError> {
         if !self.is_busy(queue) {
             return Ok(None);
+        }
+        if let Some(place) = self.live.fresh(queue, key) {
+            return Ok(Some(place));
         }
         let parameters = params![queue, key.as_str()];
         self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))
@@ -110,15 +114,22 @@ impl SqliteTransaction<'_> {
                 if self.execute(statements::REMOVE_PENDING, [before.id()])? == 0 {
                     return Err(rows::disagreement(name));
                 }
+                self.live.set_fresh(queue, &name.key, None);
             }
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
                     .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
                 let (id, key) = (before.map(Place::id), name.key.as_str());
-                let written = if found.is_plain && rows::is_plain(name, record) {
+                let plain = found.is_plain && rows::is_plain(name, record);
+                let fresh = plain && record.base.is_none() && self.may_be_fresh(queue, name, before, place);
+                if let Some(before) = before.filter(|_| !fresh) {
+                    self.enter_name(queue, &name.key, before)?;
+                }
+                let written = if plain {
                     let (sql, which): (_, &dyn ToSql) = match &id {
                         Some(id) if *id == place.id() => (statements::CHANGE_PLAIN, id),
                         Some(id) => (statements::MOVE_PLAIN, id),
+                        None if fresh => (statements::ADD_FRESH, &key),
                         None => (statements::ADD_PLAIN, &key),
                     };
                     let Columns { revision, due, flight, queued, .. } = &columns;
@@ -150,6 +161,9 @@ impl SqliteTransaction<'_> {
                 if written == 0 {
                     return Err(rows::disagreement(name));
                 }
+                if fresh {
+                    self.live.set_fresh(queue, &name.key, Some(place));
+                }
                 self.live.note_number(columns.revision);
                 if columns.has_references {
                     self.refer(queue, name, record)?;
@@ -160,6 +174,31 @@ impl SqliteTransaction<'_> {
         self.live.moved(queue, from, to);
         if let Some(touched) = &mut self.touched {
             touched.entry((queue, name.key.clone())).or_insert(from);
+        }
+        if self.live.names_are_due() { self.enter_all_names() } else { Ok(()) }
+    }
+
+    /// Whether a row can do without an entry in the index of names: one that has none yet, or a new one after all others.
+    fn may_be_fresh(&self, queue: i64, name: &RecordRef, before: Option<Place>, place: Place) -> bool {
+        match before {
+            Some(_) => self.live.fresh(queue, &name.key).is_some(),
+            None => !self.is_alone() && number(place.seq()) > self.live.last_number(),
+        }
+    }
+
+    /// Gives a row its entry in the index of names, unless it has one.
+    fn enter_name(&self, queue: i64, key: &RecordKey, place: Place) -> Result<(), StorageError> {
+        if self.live.fresh(queue, key).is_some() {
+            self.execute(statements::ENTER_NAME, [place.id()])?;
+            self.live.set_fresh(queue, key, None);
+        }
+        Ok(())
+    }
+
+    /// Gives every row its entry.
+    pub(super) fn enter_all_names(&self) -> Result<(), StorageError> {
+        for row in self.live.all_fresh() {
+            self.enter_name(row.queue, &row.key, row.place)?;
         }
         Ok(())
     }

@@ -35,9 +35,12 @@ impl SqliteTransaction<'_> {
         if search.order.is_none() && search.conditions.is_empty() {
             let after = search.after.as_ref().map(|place| place.key.as_str());
             let parameters = params![queue, after, size(search.limit)];
-            return self.all(statements::KEYS, parameters, |row| {
-                Ok(Place { value: IndexValue::Null, key: rows::read_key(row, 0)? })
-            });
+            let mut keys = self.all(statements::KEYS, parameters, |row| rows::read_key(row, 0))?;
+            let after = search.after.as_ref().map(|place| &place.key);
+            keys.extend(self.live.fresh_keys(queue, after, search.limit));
+            keys.sort_unstable();
+            keys.truncate(search.limit);
+            return Ok(keys.into_iter().map(|key| Place { value: IndexValue::Null, key }).collect());
         }
         let mut found = Vec::new();
         for part in Part::of(search) {

@@ -165,6 +165,9 @@ impl Shift<'_> {
         if self.connection.is_autocommit() {
             let begin = if self.read_only { statements::BEGIN_READING } else { statements::BEGIN };
             self.execute(begin).map_err(|error| self.failures.note(error))?;
+            if self.read_only {
+                self.live.refresh(&self.connection).map_err(|error| self.failures.note(error))?;
+            }
         }
         if apart && let Err(error) = self.execute(statements::SAVEPOINT) {
             self.undo();

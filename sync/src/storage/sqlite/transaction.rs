@@ -55,9 +55,10 @@ impl<'a> SqliteTransaction<'a> {
         }
     }
 
-    /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so the counts are
-    /// put right afterwards.
+    /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so nothing that it does is
+    /// remembered besides the file, and the counts are put right afterwards.
     pub(super) fn run_alone(&mut self, work: OwnWork) -> Result<(), StorageError> {
+        self.enter_all_names()?;
         let mark = self.live.mark();
         self.touched = Some(BTreeMap::new());
         work(self)?;

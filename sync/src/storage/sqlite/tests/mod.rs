@@ -1,6 +1,7 @@
-//! What only the inside of the crate can see: plans, upgrades, counts, and the user's own statements.
+//! What only the inside of the crate can see: plans, upgrades, counts, the newest rows, and the user's own statements.
 
 mod counts;
+mod fresh;
 mod full_disk;
 mod own_statements;
 mod places;

@@ -176,18 +176,21 @@ async fn what_failing_work_did_to_a_row_is_undone() {
 async fn work_with_the_connection_at_hand_may_undo_what_it_did_to_a_row() {
     let fixture = Fixture::new();
     put(&fixture.storage, "a", queued(1)).await;
+    put(&fixture.storage, "gone", queued(2)).await;
     let work = fixture.with_connection(|tx| {
         use crate::storage::Transaction as _;
         tx.connection().execute_batch("SAVEPOINT mine").expect("the SQL is right");
         tx.put(&note("a"), &Record::default())?;
-        tx.put(&note("b"), &queued(2))?;
+        tx.put(&note("b"), &queued(3))?;
         tx.connection().execute_batch("ROLLBACK TO mine; RELEASE mine").expect("the SQL is right");
-        tx.put(&note("c"), &queued(3))
+        tx.put(&note("gone"), &Record::default())?;
+        tx.put(&note("c"), &queued(4))
     });
     work.await.expect("the transaction succeeds");
     assert_eq!(get(&fixture.storage, "a").await, Some(queued(1)));
     assert_eq!(get(&fixture.storage, "b").await, None);
-    assert_eq!(get(&fixture.storage, "c").await, Some(queued(3)));
+    assert_eq!(get(&fixture.storage, "gone").await, None);
+    assert_eq!(get(&fixture.storage, "c").await, Some(queued(4)));
 }
 
 #[tokio::test]

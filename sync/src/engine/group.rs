@@ -1,15 +1,13 @@
 //! Transactions of several callers as one.
 //!
 //! A storage lets transactions share a commit, but has to be able to undo each of them alone, and wakes each caller from
-//! its own thread. What is asked for here while the storage is busy becomes one transaction, with one caller to wake, who
-//! wakes the others. That takes work which can be run again: when the transaction fails, each caller runs its part alone,
-//! so a failure of one still costs the others nothing.
+//! its own thread. What is asked for here while the storage is busy, or runs what was asked for before, becomes one transaction,
+//! with one caller to wake, who wakes the others. That takes work which can be run again: when the transaction fails, each caller
+//! runs its part alone, so a failure of one still costs the others nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
 use super::core::Core;
 use super::ledger::Ledger;
@@ -55,31 +53,32 @@ where
 #[derive(Default)]
 pub(crate) struct Groups {
     open: Mutex<Option<Arc<Group>>>,
-    /// Whether the last one had several parts.
-    crowded: AtomicBool,
 }
 
-/// A transaction that the storage was asked for. It is open until the storage begins it, or its asker is gone.
+/// A transaction that the storage was asked for. It is open until the storage has run each part, or its asker is gone.
 struct Group(Mutex<State>);
 
-enum State {
-    Open(Vec<Box<dyn Part>>),
-    /// With how many parts.
-    Begun(usize),
+struct State {
+    /// Those that were not run yet.
+    parts: Vec<Box<dyn Part>>,
+    /// How many there were in all.
+    joined: usize,
+    closed: bool,
 }
 
 impl Groups {
     /// Adds a part to the transaction that is open. Where there is none, the caller has to ask for the one that this answers.
     fn join(&self, part: Box<dyn Part>) -> Option<Arc<Group>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = &*open
-            && let State::Open(parts) = &mut *group.state()
-            && parts.len() < MOST
-        {
-            parts.push(part);
-            return None;
+        if let Some(group) = &*open {
+            let state = &mut *group.state();
+            if !state.closed && state.joined < MOST {
+                state.parts.push(part);
+                state.joined += 1;
+                return None;
+            }
         }
-        let group = Arc::new(Group(Mutex::new(State::Open(vec![part]))));
+        let group = Arc::new(Group(Mutex::new(State { parts: vec![part], joined: 1, closed: false })));
         *open = Some(Arc::clone(&group));
         Some(group)
     }
@@ -90,17 +89,21 @@ impl Group {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the transaction to others.
-    fn begin(&self) -> Vec<Box<dyn Part>> {
+    /// What is to be run next. When that is nothing, nobody can join any more.
+    fn next(&self) -> Vec<Box<dyn Part>> {
         let mut state = self.state();
-        match &mut *state {
-            State::Open(parts) => {
-                let parts = std::mem::take(parts);
-                *state = State::Begun(parts.len());
-                parts
-            }
-            State::Begun(_) => Vec::new(),
-        }
+        state.closed |= state.parts.is_empty();
+        std::mem::take(&mut state.parts)
+    }
+
+    /// Lets nobody join any more, and those go who were not run.
+    fn close(&self) {
+        let parts = {
+            let mut state = self.state();
+            state.closed = true;
+            std::mem::take(&mut state.parts)
+        };
+        drop(parts);
     }
 }
 
@@ -109,7 +112,7 @@ struct Ticket(Arc<Group>);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.begin();
+        self.0.close();
     }
 }
 
@@ -128,7 +131,7 @@ impl Core {
             // Others wait for it, whatever becomes of this caller.
             let done = ToItsEnd::new(async move { core.lead(&led).await }).await;
             if let Err(error) = done
-                && !matches!(*group.state(), State::Begun(2..))
+                && group.state().joined == 1
             {
                 return Err(error);
             }
@@ -142,23 +145,185 @@ impl Core {
 
     async fn lead(&self, group: &Arc<Group>) -> Result<(), StorageError> {
         let ticket = Ticket(Arc::clone(group));
-        if self.groups.crowded.load(Ordering::Relaxed) {
-            // Those who shared the last transaction are about to ask for the next.
-            yield_now().await;
-        }
         let parts = self
             .transact::<_, StorageError, _>(move |ledger| {
-                let mut parts = ticket.0.begin();
-                for part in &mut parts {
-                    part.run(ledger)?;
+                let mut done = Vec::new();
+                // Those who were told of the last transaction come while the first of this one are run.
+                while let parts = ticket.0.next()
+                    && !parts.is_empty()
+                {
+                    for mut part in parts {
+                        part.run(ledger)?;
+                        done.push(part);
+                    }
                 }
-                Ok(parts)
+                Ok(done)
             })
             .await?;
-        self.groups.crowded.store(parts.len() > 1, Ordering::Relaxed);
         for part in parts {
             part.tell();
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt;
+    use futures::future::{BoxFuture, join_all};
+    use serde::{Deserialize, Serialize};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::record::Principal;
+    use crate::storage::{MemoryStorage, Storage, StorageLock, Work};
+    use crate::testing::ScriptedRemote;
+    use crate::{Engine, OnPull, Schema, Syncable};
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/notes", conflict = ServerWins)]
+    struct Note {
+        id: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Note))]
+    struct App;
+    impl OnPull<Note> for App {}
+
+    /// A storage that counts transactions, and runs one only when it is let.
+    #[derive(Debug)]
+    struct Gated {
+        storage: MemoryStorage,
+        gate: Semaphore,
+        count: AtomicUsize,
+    }
+
+    #[async_trait::async_trait]
+    impl Storage for Arc<Gated> {
+        async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+            let _permit = self.gate.acquire().await.map_err(|_| StorageError::Closed)?;
+            self.count.fetch_add(1, Ordering::Relaxed);
+            self.storage.transact(principal, work).await
+        }
+
+        fn lock(&self) -> Result<StorageLock, StorageError> {
+            self.storage.lock()
+        }
+    }
+
+    /// A core, and how many transactions something takes.
+    struct Fixture {
+        engine: Engine<App>,
+        storage: Arc<Gated>,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let storage = Arc::new(Gated {
+                storage: MemoryStorage::new(),
+                gate: Semaphore::new(1),
+                count: AtomicUsize::new(0),
+            });
+            let building = Engine::builder(App, ScriptedRemote::new(), Arc::clone(&storage)).build();
+            Self { engine: building.await.expect("it can be built"), storage }
+        }
+
+        fn note(&self, name: &'static str, result: Result<(), StorageError>) -> BoxFuture<'static, bool> {
+            let (core, result) = (Arc::clone(self.engine.shared()), Arc::new(Mutex::new(Some(result))));
+            Box::pin(async move {
+                let work = move |ledger: &mut Ledger<'_>| {
+                    ledger.tx.set_note(name, Some("written"))?;
+                    // Fails the first time.
+                    result.lock().expect("nobody panics").take().unwrap_or(Ok(()))
+                };
+                core.transact_together(work).await.is_ok()
+            })
+        }
+
+        async fn written(&self, names: &[&'static str]) -> bool {
+            let names = names.to_vec();
+            let read = self.engine.shared().transact::<_, StorageError, _>(move |ledger| {
+                names.iter().try_fold(true, |all, name| Ok(all && ledger.tx.note(name)?.is_some()))
+            });
+            read.await.expect("it can be read")
+        }
+
+        fn count(&self) -> usize {
+            self.storage.count.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_while_the_storage_is_busy_is_one_transaction() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let mut asked = join_all(["a", "b", "c"].map(|name| fixture.note(name, Ok(()))));
+        assert!((&mut asked).now_or_never().is_none());
+        drop(busy);
+        assert_eq!(asked.await, [true; 3]);
+        assert_eq!(fixture.count(), 1);
+        assert!(fixture.written(&["a", "b", "c"]).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_while_the_first_are_run_joins_them() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        let later = Arc::new(Mutex::new(Some(fixture.note("later", Ok(())))));
+        let (core, asks) = (Arc::clone(fixture.engine.shared()), Arc::clone(&later));
+        let first = core.transact_together(move |ledger| {
+            if let Some(later) = &mut *asks.lock().expect("nobody panics") {
+                assert!(later.now_or_never().is_none(), "it waits for this transaction");
+            }
+            ledger.tx.set_note("first", Some("written"))
+        });
+        first.await.expect("it is written");
+        let later = later.lock().expect("nobody panics").take().expect("nobody took it");
+        assert!(later.await);
+        assert_eq!(fixture.count(), 1);
+        assert!(fixture.written(&["first", "later"]).await);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_fails_costs_the_others_nothing() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let parts = [("a", Ok(())), ("b", Err(StorageError::Closed)), ("c", Ok(()))];
+        let mut asked = join_all(parts.map(|(name, result)| fixture.note(name, result)));
+        assert!((&mut asked).now_or_never().is_none());
+        drop(busy);
+        // Each is run once more, alone.
+        assert_eq!(asked.await, [true; 3]);
+        assert_eq!(fixture.count(), 4);
+        assert!(fixture.written(&["a", "b", "c"]).await);
+    }
+
+    #[tokio::test]
+    async fn what_fails_alone_is_not_tried_again() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        assert!(!fixture.note("a", Err(StorageError::Closed)).await);
+        assert_eq!(fixture.count(), 1);
+        assert!(!fixture.written(&["a"]).await);
+    }
+
+    #[tokio::test]
+    async fn others_do_not_wait_in_vain_for_a_caller_that_is_gone() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let mut asker = fixture.note("asker", Ok(()));
+        assert!((&mut asker).now_or_never().is_none());
+        let mut other = fixture.note("other", Ok(()));
+        assert!((&mut other).now_or_never().is_none());
+        drop(asker);
+        drop(busy);
+        assert!(other.await);
+        assert!(fixture.written(&["asker", "other"]).await, "what was asked for is done all the same");
     }
 }

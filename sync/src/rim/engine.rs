@@ -126,7 +126,7 @@ impl<S: Schema> Engine<S> {
         &self.inner.core
     }
 
-    pub(super) fn shared(&self) -> &Arc<Core> {
+    pub(crate) fn shared(&self) -> &Arc<Core> {
         &self.inner.core
     }
 

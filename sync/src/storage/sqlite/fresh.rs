@@ -40,6 +40,11 @@ impl Fresh {
         self.rows.get(&queue)?.get(key).copied()
     }
 
+    /// How many rows of a queue there are.
+    pub(super) fn count_of(&self, queue: i64) -> usize {
+        self.rows.get(&queue).map_or(0, BTreeMap::len)
+    }
+
     /// Remembers where a row stands, or forgets it; answers what was remembered of it.
     pub(super) fn set(&mut self, queue: i64, key: RecordKey, place: Option<Place>) -> Option<Place> {
         let rows = self.rows.entry(queue).or_default();

@@ -18,7 +18,11 @@ use crate::storage::Counts;
 
 /// The outbox as the open transaction sees it.
 #[derive(Debug)]
-pub(super) struct Live(RefCell<Inner>);
+pub(super) struct Live {
+    inner: RefCell<Inner>,
+    /// Whether nobody else writes the file. If somebody may, the counts are those of when it was opened.
+    exact: bool,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -60,15 +64,15 @@ impl Count {
 impl Live {
     /// Takes the counts that were saved out of the file, or else counts the rows, which reads one index: after a crash.
     pub(super) fn take(connection: &Connection) -> rusqlite::Result<Self> {
-        Self::load(connection, TAKE_SAVED)
+        Self::load(connection, TAKE_SAVED, true)
     }
 
     /// The same for reading only.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        Self::load(connection, SAVED)
+        Self::load(connection, SAVED, false)
     }
 
-    fn load(connection: &Connection, saved: &str) -> rusqlite::Result<Self> {
+    fn load(connection: &Connection, saved: &str, exact: bool) -> rusqlite::Result<Self> {
         let saved = counted(connection, saved)?;
         let inner = if saved.is_empty() {
             Inner::found(connection)?
@@ -76,20 +80,20 @@ impl Live {
             Inner { queues: saved, ..Inner::default() }
         };
         let last_number = last_number(connection)?;
-        Ok(Self(RefCell::new(Inner { last_number, ..inner })))
+        Ok(Self { inner: RefCell::new(Inner { last_number, ..inner }), exact })
     }
 
     /// Counts anew, when nobody can tell what became of a transaction.
     pub(super) fn recount(&self, connection: &Connection) -> rusqlite::Result<()> {
         let found = Inner::found(connection)?;
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.inner.borrow_mut();
         *inner = Inner { last_number: inner.last_number, ..found };
         Ok(())
     }
 
     /// Looks for fresh rows, when another process writes the file.
     pub(super) fn refresh(&self, connection: &Connection) -> rusqlite::Result<()> {
-        self.0.borrow_mut().fresh = fresh(connection)?;
+        self.inner.borrow_mut().fresh = fresh(connection)?;
         Ok(())
     }
 
@@ -97,29 +101,29 @@ impl Live {
     /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
-        for row in self.0.borrow().fresh.all() {
+        for row in self.inner.borrow().fresh.all() {
             transaction.prepare_cached(statements::ENTER_NAME)?.execute([row.place.id()])?;
         }
-        for (queue, count) in &self.0.borrow().queues {
+        for (queue, count) in &self.inner.borrow().queues {
             transaction.prepare_cached(SAVE)?.execute(params![queue, count.waiting, count.parked])?;
         }
         transaction.commit()
     }
 
     pub(super) fn count(&self, queue: i64) -> Counts {
-        let count = self.0.borrow().queues.get(&queue).copied().unwrap_or_default();
+        let count = self.inner.borrow().queues.get(&queue).copied().unwrap_or_default();
         let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
         Counts { waiting: unsigned(count.waiting), parked: unsigned(count.parked) }
     }
 
     /// The greatest number that any operation had.
     pub(super) fn last_number(&self) -> i64 {
-        self.0.borrow().last_number
+        self.inner.borrow().last_number
     }
 
     /// An operation has this number.
     pub(super) fn note_number(&self, number: i64) {
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.inner.borrow_mut();
         inner.last_number = inner.last_number.max(number);
     }
 
@@ -130,19 +134,31 @@ impl Live {
         }
         let weight = |lane: Option<PlaceLane>| lane.map(Count::of).unwrap_or_default();
         let change = weight(to).less(weight(from));
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.inner.borrow_mut();
         inner.apply(queue, change);
         inner.uncommitted.push(Change::Count { queue, by: change });
     }
 
     /// Where a fresh row stands.
     pub(super) fn fresh(&self, queue: i64, key: &RecordKey) -> Option<Place> {
-        self.0.borrow().fresh.find(queue, key)
+        self.inner.borrow().fresh.find(queue, key)
+    }
+
+    /// Whether each row of a queue is fresh.
+    pub(super) fn is_all_fresh(&self, queue: i64) -> bool {
+        let inner = self.inner.borrow();
+        let count = inner.queues.get(&queue).copied().unwrap_or_default();
+        self.exact && i64::try_from(inner.fresh.count_of(queue)) == Ok(count.waiting + count.parked)
+    }
+
+    /// Whether nothing of a queue waits.
+    pub(super) fn is_empty(&self, queue: i64) -> bool {
+        self.exact && self.count(queue) == Counts::default()
     }
 
     /// A fresh row stands here from now on; `None`: it is gone, or is fresh no longer.
     pub(super) fn set_fresh(&self, queue: i64, key: &RecordKey, place: Option<Place>) {
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.inner.borrow_mut();
         let before = inner.fresh.set(queue, key.clone(), place);
         if before != place {
             inner.uncommitted.push(Change::Fresh { queue, key: key.clone(), before });
@@ -151,27 +167,27 @@ impl Live {
 
     /// The names of a queue's fresh rows after this one, in their order.
     pub(super) fn fresh_keys(&self, queue: i64, after: Option<&RecordKey>, limit: usize) -> Vec<RecordKey> {
-        self.0.borrow().fresh.keys_after(queue, after).take(limit).cloned().collect()
+        self.inner.borrow().fresh.keys_after(queue, after).take(limit).cloned().collect()
     }
 
     pub(super) fn all_fresh(&self) -> Vec<FreshRow> {
-        self.0.borrow().fresh.all().collect()
+        self.inner.borrow().fresh.all().collect()
     }
 
     /// Whether no row can be fresh any longer.
     pub(super) fn names_are_due(&self) -> bool {
-        let inner = self.0.borrow();
+        let inner = self.inner.borrow();
         inner.fresh.are_due(inner.last_number.unsigned_abs())
     }
 
     /// How much of the open transaction there is, for [`undo_to`](Self::undo_to).
     pub(super) fn mark(&self) -> usize {
-        self.0.borrow().uncommitted.len()
+        self.inner.borrow().uncommitted.len()
     }
 
     /// Takes back what came after the mark.
     pub(super) fn undo_to(&self, mark: usize) {
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.inner.borrow_mut();
         while inner.uncommitted.len() > mark {
             match inner.uncommitted.pop() {
                 Some(Change::Count { queue, by }) => inner.apply(queue, Count::default().less(by)),
@@ -183,7 +199,7 @@ impl Live {
 
     /// The transaction was committed.
     pub(super) fn keep(&self) {
-        self.0.borrow_mut().uncommitted.clear();
+        self.inner.borrow_mut().uncommitted.clear();
     }
 }
 

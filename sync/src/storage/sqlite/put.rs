@@ -49,13 +49,17 @@ impl SqliteTransaction<'_> {
         }
     }
 
-    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls.
+    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, or that the index
+    /// of names has nothing of.
     pub(super) fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Place>, StorageError> {
         if !self.is_busy(queue) {
             return Ok(None);
         }
         if let Some(place) = self.live.fresh(queue, key) {
             return Ok(Some(place));
+        }
+        if !self.is_alone() && self.live.is_all_fresh(queue) {
+            return Ok(None);
         }
         let parameters = params![queue, key.as_str()];
         self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))

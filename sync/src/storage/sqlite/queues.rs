@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::statements;
 use super::transaction::SqliteTransaction;
 use crate::record::EntityName;
-use crate::storage::{Counts, StorageError};
+use crate::storage::StorageError;
 
 impl SqliteTransaction<'_> {
     /// The number of an entity's queue; `None` when nothing was ever known of the entity.
@@ -48,6 +48,6 @@ impl SqliteTransaction<'_> {
 
     /// Whether any record of the queue may have a pending edit.
     pub(super) fn is_busy(&self, queue: i64) -> bool {
-        self.is_alone() || self.live.count(queue) != Counts::default()
+        self.is_alone() || !self.live.is_empty(queue)
     }
 }

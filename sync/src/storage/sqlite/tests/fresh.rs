@@ -153,6 +153,17 @@ async fn a_reader_finds_what_another_program_has_just_written() {
 }
 
 #[tokio::test]
+async fn a_reader_of_an_empty_file_sees_what_is_written_later() {
+    let fixture = Fixture::new();
+    let reader = SqliteStorage::builder(path(&fixture)).read_only(true).open().expect("it can be read");
+    assert_eq!(get(&reader, "a").await, None);
+    put(&fixture.storage, "a", queued(1)).await;
+    assert_eq!(get(&reader, "a").await, Some(queued(1)));
+    let found = run(&reader, |tx| tx.pending(None, None, 10)).await;
+    assert_eq!(found.expect("it can be read"), [(note("a"), queued(1))]);
+}
+
+#[tokio::test]
 async fn what_failing_work_did_to_a_row_is_undone() {
     let fixture = Fixture::new();
     put(&fixture.storage, "a", queued(1)).await;

@@ -2,5 +2,5 @@
 //!
 //! Each function takes any bytes, and panics when something does not hold that always has to.
 
-pub use crate::remote::rest::fuzzing::{answer, headers, page};
+pub use crate::remote::rest::fuzzing::{answer, dialect, headers, page};
 pub use crate::storage::sqlite::fuzzing::row;

@@ -30,6 +30,11 @@ fn answers_that_were_kept_hold() {
 }
 
 #[test]
+fn dialects_that_were_kept_hold() {
+    replay("dialect", fuzzing::dialect);
+}
+
+#[test]
 fn headers_that_were_kept_hold() {
     replay("headers", fuzzing::headers);
 }

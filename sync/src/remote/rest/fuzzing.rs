@@ -11,17 +11,18 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::RestRemote;
+use super::dialect::{Dialect, Paging};
 use super::exchange::Answer;
 use super::members::kind;
 use super::paging::Place;
 use super::redirect::{Redirect, redirect};
 use super::retry_after::{LONGEST, retry_after};
 use super::version::{from_etag, if_match};
+use super::{RestRemote, request};
 use crate::entity::EntityInfo;
 use crate::record::{OperationId, Payload, RecordKey, Write};
 use crate::remote::{
-    Fetched, PageItem, Position, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest,
+    Cursor, Fetched, PageItem, Position, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest,
 };
 
 const NOTES: EntityInfo = EntityInfo {
@@ -32,9 +33,11 @@ const NOTES: EntityInfo = EntityInfo {
     references: &[],
 };
 
+const BASE: &str = "http://localhost";
+
 fn remote() -> &'static RestRemote {
     static REMOTE: OnceLock<RestRemote> = OnceLock::new();
-    REMOTE.get_or_init(|| RestRemote::new("http://localhost").expect("the URL is one"))
+    REMOTE.get_or_init(|| RestRemote::new(BASE).expect("the URL is one"))
 }
 
 fn said(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Answer {
@@ -52,22 +55,69 @@ pub fn page(data: &[u8]) {
             return;
         }
     };
-    for item in &page.items {
-        match item {
-            PageItem::Record { body, .. } => assert_object(body),
-            PageItem::Tombstone { id } => {
-                // Not as a `Value`, which takes fewer numbers than JSON has.
-                let id: &RawValue = serde_json::from_slice(id).expect("an id is JSON");
-                assert!(matches!(kind(id), "string" | "number"), "an id is a string or a number: {id}");
-            }
-            PageItem::Unreadable { reason, .. } => assert!(!reason.is_empty(), "it says why"),
-        }
-    }
+    page.items.iter().for_each(assert_item);
     let position =
         Place::default().after(page.end, &remote().dialect.pull).expect("this dialect needs no cursor");
     if let Position::Cursor { cursor, .. } = &position {
         assert!(cursor.as_str().len() <= 4096, "a cursor fits into a URL");
     }
+}
+
+/// A cursor that was kept, the headers of a page and its body, as a server says them whose dialect the first byte chooses: what is
+/// asked for next is asked of this server.
+pub fn dialect(data: &[u8]) {
+    let Some((&which, data)) = data.split_first() else { return };
+    let remotes = in_dialects();
+    let remote = &remotes[usize::from(which) % remotes.len()];
+    let (cursor, data) = split(data, b"\n");
+    let (head, body) = split(data, b"\n\n");
+    let since = std::str::from_utf8(cursor).ok().filter(|cursor| !cursor.is_empty()).map(Cursor::new);
+    let (base, pull) = (&remote.base, &remote.dialect.pull);
+    let request = PullRequest { entity: &NOTES, since, limit: 2, scope: None };
+    let place = Place::of(request.since.as_ref(), pull);
+    let Ok(asked) = request::pull(base, &request, &place, &remote.dialect) else { return };
+    assert_inside(&asked.url);
+    let mut page = match remote.reader().pulled(&request, said(StatusCode::OK, lines(head), body)) {
+        Ok(Reply { answer, .. }) => answer,
+        Err(error) => {
+            assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+            return;
+        }
+    };
+    page.items.iter().for_each(assert_item);
+    if remote.keep_inside(&asked.url, &mut page.end).is_err() {
+        return;
+    }
+    let _ = place.to_be_compared(pull);
+    if let Ok(Position::Cursor { cursor, .. }) = place.after(page.end, pull) {
+        let place = Place::of(Some(&cursor), pull);
+        if let Ok(next) = request::pull(base, &request, &place, &remote.dialect) {
+            assert_inside(&next.url);
+        }
+    }
+}
+
+fn in_dialects() -> &'static [RestRemote] {
+    static REMOTES: OnceLock<Vec<RestRemote>> = OnceLock::new();
+    REMOTES.get_or_init(|| {
+        let mut linked = Dialect::default();
+        linked.pull.paging = Paging::Link;
+        let dialects =
+            [Dialect::kinto(), Dialect::couchdb(), Dialect::json_server(), Dialect::postgrest(), linked];
+        let build = |dialect| RestRemote::builder(BASE).dialect(dialect).build().expect("it is a dialect");
+        dialects.into_iter().map(build).collect()
+    })
+}
+
+fn split<'d>(data: &'d [u8], at: &[u8]) -> (&'d [u8], &'d [u8]) {
+    let end = data.windows(at.len()).position(|window| window == at);
+    end.map_or((data, &[]), |end| (&data[..end], &data[end + at.len()..]))
+}
+
+fn assert_inside(url: &Url) {
+    let base = Url::parse(BASE).expect("the URL is one");
+    assert_eq!(url.origin(), base.origin(), "{url}");
+    assert!(url.username().is_empty() && url.password().is_none(), "{url}");
 }
 
 /// A status and a body as the answer to a write and to a read: what is taken for a record is one.
@@ -116,16 +166,7 @@ pub fn answer(data: &[u8]) {
 
 /// Lines `name: value` as headers: pauses are bounded, versions come back as they were, redirects stay at home.
 pub fn headers(data: &[u8]) {
-    let mut headers = HeaderMap::new();
-    for line in data.split(|byte| *byte == b'\n').take(20) {
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (name, value) = line.split_at(colon);
-        let name = HeaderName::from_bytes(name);
-        let value = HeaderValue::from_bytes(value.strip_prefix(b": ").unwrap_or_default());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            headers.append(name, value);
-        }
-    }
+    let headers = lines(data);
     if let Some(pause) = retry_after(&headers) {
         assert!(!pause.is_zero() && pause <= LONGEST, "{pause:?}");
     }
@@ -141,6 +182,30 @@ pub fn headers(data: &[u8]) {
             assert_eq!((to.origin(), hops), (from.origin(), 0), "{to}");
             assert!(to.username().is_empty() && to.password().is_none(), "{to}");
         }
+    }
+}
+
+/// Lines `name: value`.
+fn lines(data: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n').take(20) {
+        let (name, value) = split(line, b": ");
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+fn assert_item(item: &PageItem) {
+    match item {
+        PageItem::Record { body, .. } => assert_object(body),
+        PageItem::Tombstone { id } => {
+            // Not as a `Value`, which takes fewer numbers than JSON has.
+            let id: &RawValue = serde_json::from_slice(id).expect("an id is JSON");
+            assert!(matches!(kind(id), "string" | "number"), "an id is a string or a number: {id}");
+        }
+        PageItem::Unreadable { reason, .. } => assert!(!reason.is_empty(), "it says why"),
     }
 }
 

@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use url::Url;
 
 use self::answer::{Reader, failure, leading_number};
 use self::base_url::{BaseUrl, shown};
@@ -52,7 +53,7 @@ pub use self::dialect::{
 };
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
-use self::paging::{NoWay, Place};
+use self::paging::{NoWay, PageEnd, Place};
 pub use self::secret::Secret;
 pub use self::signer::{Signer, Unsigned};
 use super::{
@@ -111,14 +112,19 @@ impl RestRemote {
         let question = request::pull(&self.base, request, place, &self.dialect)?;
         let asked = question.url.clone();
         let mut reply = self.reader().pulled(request, self.exchange.run(question).await?)?;
-        let end = &mut reply.answer.end;
+        self.keep_inside(&asked, &mut reply.answer.end)?;
+        Ok(reply)
+    }
+
+    /// Where the server names the next page's address: keeps what of it belongs to this server.
+    fn keep_inside(&self, asked: &Url, end: &mut PageEnd) -> Result<(), RemoteError> {
         if let (Paging::Link | Paging::Header(_) | Paging::Member(_), Some(address)) =
             (&self.dialect.pull.paging, &end.next)
         {
-            let next = self.base.next_page(&asked, address);
+            let next = self.base.next_page(asked, address);
             end.next = Some(next.map_err(|error| request::outside(&self.base, error))?);
         }
-        Ok(reply)
+        Ok(())
     }
 
     /// A server that lost data takes a cursor from before that for good, and tells nothing for ever.

@@ -134,7 +134,7 @@ impl Place {
                 Some((parameter, (self.passed() - overlap.min(self.passed())).to_string().into()))
             }
             (Paging::Number { parameter, first }, _) => {
-                Some((parameter, (self.passed() + u64::from(*first)).to_string().into()))
+                Some((parameter, self.passed().saturating_add(u64::from(*first)).to_string().into()))
             }
             _ => None,
         }
@@ -193,7 +193,7 @@ impl Place {
             return self.ended(pull);
         }
         let more = if matches!(pull.paging, Paging::Number { .. }) { 1 } else { page.items as u64 };
-        let next = Some(NextPage::After(self.passed() + more));
+        let next = Some(NextPage::After(self.passed().saturating_add(more)));
         Self { next, ended_with: page.last_id().cloned(), ..self.clone() }.position(pull, true)
     }
 
@@ -218,8 +218,8 @@ impl Place {
         let next = match &pull.paging {
             Paging::Link | Paging::Header(_) | Paging::Member(_) => page.next.take().map(NextPage::Address),
             Paging::Token { .. } => page.next.take().map(NextPage::Token),
-            Paging::Number { .. } => goes_on.then(|| NextPage::After(self.passed() + 1)),
-            Paging::Offset { .. } => goes_on.then(|| NextPage::After(self.passed() + items)),
+            Paging::Number { .. } => goes_on.then(|| NextPage::After(self.passed().saturating_add(1))),
+            Paging::Offset { .. } => goes_on.then(|| NextPage::After(self.passed().saturating_add(items))),
             Paging::Cursor { .. } | Paging::Whole => None,
         };
         let ended = Self { mark, ..self.clone() };

@@ -7,6 +7,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
 use tokio::sync::oneshot;
 
 use super::core::Core;
@@ -55,32 +57,42 @@ pub(crate) struct Groups {
     open: Mutex<Option<Arc<Group>>>,
 }
 
-/// A transaction that the storage was asked for. It is open until the storage has run each part, or its asker is gone.
+/// A transaction that the storage was asked for. It is open until the storage has run each part, or has dropped the request.
 struct Group(Mutex<State>);
 
+/// What asks for the transaction and tells the callers. Each of them moves it on, so that none waits for one who stopped looking.
+type Lead = Shared<BoxFuture<'static, ()>>;
+
 struct State {
+    /// Held by the callers: it holds this.
+    lead: Option<WeakShared<BoxFuture<'static, ()>>>,
     /// Those that were not run yet.
     parts: Vec<Box<dyn Part>>,
     /// How many there were in all.
     joined: usize,
     closed: bool,
+    /// Why there was no transaction.
+    error: Option<StorageError>,
 }
 
 impl Groups {
-    /// Adds a part to the transaction that is open. Where there is none, the caller has to ask for the one that this answers.
-    fn join(&self, part: Box<dyn Part>) -> Option<Arc<Group>> {
+    /// Adds a part to the transaction that is open, or else to a new one. Answers what is to be waited for, unless that is over.
+    fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> (Arc<Group>, Option<Lead>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = &*open {
             let state = &mut *group.state();
             if !state.closed && state.joined < MOST {
                 state.parts.push(part);
                 state.joined += 1;
-                return None;
+                return (Arc::clone(group), state.lead.as_ref().and_then(WeakShared::upgrade));
             }
         }
-        let group = Arc::new(Group(Mutex::new(State { parts: vec![part], joined: 1, closed: false })));
+        let state = State { lead: None, parts: vec![part], joined: 1, closed: false, error: None };
+        let group = Arc::new(Group(Mutex::new(state)));
+        let lead = Arc::clone(core).lead(Arc::clone(&group)).boxed().shared();
+        group.state().lead = lead.downgrade();
         *open = Some(Arc::clone(&group));
-        Some(group)
+        (group, Some(lead))
     }
 }
 
@@ -94,6 +106,12 @@ impl Group {
         let mut state = self.state();
         state.closed |= state.parts.is_empty();
         std::mem::take(&mut state.parts)
+    }
+
+    /// The error of a transaction with one part, which was that one's.
+    fn own_error(&self) -> Option<StorageError> {
+        let mut state = self.state();
+        if state.joined == 1 { state.error.take() } else { None }
     }
 
     /// Lets nobody join any more, and those go who were not run.
@@ -126,26 +144,22 @@ impl Core {
         let work = Arc::new(work);
         let (caller, answer) = oneshot::channel();
         let part = Box::new(Asked { work: Arc::clone(&work), result: None, caller });
-        if let Some(group) = self.groups.join(part) {
-            let (core, led) = (Arc::clone(self), Arc::clone(&group));
+        let (group, lead) = self.groups.join(self, part);
+        if let Some(lead) = lead {
             // Others wait for it, whatever becomes of this caller.
-            let done = ToItsEnd::new(async move { core.lead(&led).await }).await;
-            if let Err(error) = done
-                && group.state().joined == 1
-            {
-                return Err(error);
-            }
+            ToItsEnd::new(lead).await;
         }
-        match answer.await {
-            Ok(result) => Ok(result),
+        match (answer.await, group.own_error()) {
+            (Ok(result), _) => Ok(result),
+            (Err(_), Some(error)) => Err(error),
             // Undone because of somebody else's part, perhaps.
-            Err(_) => self.transact(move |ledger| work(ledger)).await,
+            (Err(_), None) => self.transact(move |ledger| work(ledger)).await,
         }
     }
 
-    async fn lead(&self, group: &Arc<Group>) -> Result<(), StorageError> {
-        let ticket = Ticket(Arc::clone(group));
-        let parts = self
+    async fn lead(self: Arc<Self>, group: Arc<Group>) {
+        let ticket = Ticket(Arc::clone(&group));
+        let done = self
             .transact::<_, StorageError, _>(move |ledger| {
                 let mut done = Vec::new();
                 // Those who were told of the last transaction come while the first of this one are run.
@@ -159,11 +173,11 @@ impl Core {
                 }
                 Ok(done)
             })
-            .await?;
-        for part in parts {
-            part.tell();
+            .await;
+        match done {
+            Ok(parts) => parts.into_iter().for_each(Part::tell),
+            Err(error) => group.state().error = Some(error),
         }
-        Ok(())
     }
 }
 
@@ -171,8 +185,7 @@ impl Core {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures::FutureExt;
-    use futures::future::{BoxFuture, join_all};
+    use futures::future::join_all;
     use serde::{Deserialize, Serialize};
     use tokio::sync::Semaphore;
 
@@ -286,6 +299,19 @@ mod tests {
         assert!(later.await);
         assert_eq!(fixture.count(), 1);
         assert!(fixture.written(&["first", "later"]).await);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_nobody_looks_at_holds_up_none_of_the_others() {
+        let fixture = Fixture::new().await;
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let mut asker = fixture.note("asker", Ok(()));
+        assert!((&mut asker).now_or_never().is_none());
+        let mut other = fixture.note("other", Ok(()));
+        assert!((&mut other).now_or_never().is_none());
+        drop(busy);
+        assert_eq!(other.now_or_never(), Some(true), "though the one who asked the storage is not looked at");
+        assert!(asker.await);
     }
 
     #[tokio::test]

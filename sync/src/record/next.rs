@@ -60,7 +60,7 @@ impl Lane {
         }
     }
 
-    /// That of an operation in nobody's way.
+    /// That of an operation which nothing holds back but its time.
     fn at(seq: u64, due: Option<DateTime<Utc>>) -> Self {
         match due {
             Some(due) => Self::Waiting { seq, due },

@@ -93,6 +93,11 @@ impl Failures {
         error
     }
 
+    /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
+    pub(super) fn why_it_ended(&self) -> StorageError {
+        self.newest().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))
+    }
+
     pub(super) fn newest(&self) -> Option<Cause> {
         self.newest.borrow().clone()
     }

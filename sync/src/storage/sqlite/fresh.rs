@@ -15,7 +15,7 @@ use crate::record::RecordKey;
 /// How many rows may be without an entry; bounds what is remembered.
 const MOST: usize = 8192;
 
-/// How far behind the newest edit a row without an entry may stand: so far is looked for them after a crash.
+/// How far behind the newest edit a row without an entry may stand, and so how far back they are looked for after a crash.
 pub(super) const REACH: u64 = 1 << 16;
 
 /// A row without an entry.

@@ -30,6 +30,8 @@ struct Inner {
     /// The greatest number that any operation had since the file was opened, and of those that it had then.
     last_number: i64,
     fresh: Fresh,
+    /// What a reader saw of other programs' changes.
+    data_version: Option<i64>,
     /// What the open transaction changed, to be taken back when it is.
     uncommitted: Vec<Change>,
 }
@@ -62,7 +64,8 @@ impl Count {
 }
 
 impl Live {
-    /// Takes the counts that were saved out of the file, or else counts the rows, which reads one index: after a crash.
+    /// Takes the counts that were saved out of the file, or else counts the rows, which reads one index and the ends of the lanes:
+    /// after a crash.
     pub(super) fn take(connection: &Connection) -> rusqlite::Result<Self> {
         Self::load(connection, TAKE_SAVED, true)
     }
@@ -73,6 +76,8 @@ impl Live {
     }
 
     fn load(connection: &Connection, saved: &str, exact: bool) -> rusqlite::Result<Self> {
+        // At one moment, whoever else may write meanwhile.
+        let moment = connection.unchecked_transaction()?;
         let saved = counted(connection, saved)?;
         let inner = if saved.is_empty() {
             Inner::found(connection)?
@@ -80,6 +85,7 @@ impl Live {
             Inner { queues: saved, ..Inner::default() }
         };
         let last_number = last_number(connection)?;
+        moment.commit()?;
         Ok(Self { inner: RefCell::new(Inner { last_number, ..inner }), exact })
     }
 
@@ -91,9 +97,15 @@ impl Live {
         Ok(())
     }
 
-    /// Looks for fresh rows, when another process writes the file.
+    /// Looks for fresh rows, when another process has written the file.
     pub(super) fn refresh(&self, connection: &Connection) -> rusqlite::Result<()> {
-        self.inner.borrow_mut().fresh = fresh(connection)?;
+        let version = connection.prepare_cached(DATA_VERSION)?.query_row([], |row| row.get(0))?;
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.data_version != Some(version) {
+            inner.fresh = Fresh::default();
+            each_fresh(connection, |row| inner.fresh.add(row))?;
+            inner.data_version = Some(version);
+        }
         Ok(())
     }
 
@@ -174,7 +186,7 @@ impl Live {
         self.inner.borrow().fresh.all().collect()
     }
 
-    /// Whether no row can be fresh any longer.
+    /// Whether the fresh rows have to be entered now.
     pub(super) fn names_are_due(&self) -> bool {
         let inner = self.inner.borrow();
         inner.fresh.are_due(inner.last_number.unsigned_abs())
@@ -199,19 +211,21 @@ impl Live {
 
     /// The transaction was committed.
     pub(super) fn keep(&self) {
-        self.inner.borrow_mut().uncommitted.clear();
+        let uncommitted = &mut self.inner.borrow_mut().uncommitted;
+        uncommitted.clear();
+        uncommitted.shrink_to(KEPT);
     }
 }
 
 impl Inner {
     /// What the rows say, but for the newest number.
     fn found(connection: &Connection) -> rusqlite::Result<Self> {
-        let (queues, fresh) = (counted(connection, COUNT)?, fresh(connection)?);
-        let mut inner = Self { queues, ..Self::default() };
-        for FreshRow { queue, place, .. } in fresh.all() {
-            inner.apply(queue, Count::of(place.lane()));
-        }
-        Ok(Self { fresh, ..inner })
+        let mut inner = Self { queues: counted(connection, COUNT)?, ..Self::default() };
+        each_fresh(connection, |row| {
+            inner.apply(row.place.queue(), Count::of(row.place.lane()));
+            inner.fresh.add(row);
+        })?;
+        Ok(inner)
     }
 
     fn apply(&mut self, queue: i64, change: Count) {
@@ -235,21 +249,32 @@ fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(places.fold(last, i64::max))
 }
 
-/// The fresh rows. None stands further behind the last one of its lane than [`REACH`].
-fn fresh(connection: &Connection) -> rusqlite::Result<Fresh> {
-    let mut fresh = Fresh::default();
+/// A row that was found, and its name if that can be read. (Otherwise it is told of when its turn comes.)
+struct Unentered {
+    place: Place,
+    key: Option<RecordKey>,
+}
+
+impl Fresh {
+    fn add(&mut self, Unentered { place, key }: Unentered) {
+        if let Some(key) = key {
+            self.set(place.queue(), key, Some(place));
+        }
+    }
+}
+
+/// Looks for the fresh rows. None stands further behind the last one of its lane than [`REACH`].
+fn each_fresh(connection: &Connection, mut see: impl FnMut(Unentered)) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(FRESH)?;
     for last in last_places(connection)? {
         let places = Place::lane_after(last.queue(), last.lane(), last.seq().checked_sub(REACH));
         let mut rows = statement.query([places.start, places.end])?;
         while let Some(row) = rows.next()? {
-            // A name that cannot be read is told of when the row's turn comes.
-            if let Ok(key) = RecordKey::new(row.get::<_, String>(1)?) {
-                fresh.set(last.queue(), key, Some(Place::from_id(row.get(0)?)));
-            }
+            let key = row.get_ref(1)?.as_str().ok().and_then(|key| RecordKey::new(key).ok());
+            see(Unentered { place: Place::from_id(row.get(0)?), key });
         }
     }
-    Ok(fresh)
+    Ok(())
 }
 
 /// The last place of each lane that has one.
@@ -267,6 +292,12 @@ fn last_places(connection: &Connection) -> rusqlite::Result<Vec<Place>> {
     }
     Ok(places)
 }
+
+/// Of how many changes of one transaction the memory is kept for the next.
+const KEPT: usize = 1024;
+
+/// Differs from before when another program has written (SQLite's documentation of `PRAGMA data_version`).
+const DATA_VERSION: &str = "PRAGMA data_version";
 
 const QUEUES: &str = "SELECT id FROM sync_queues";
 

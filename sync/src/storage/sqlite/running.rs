@@ -6,7 +6,14 @@ use super::transaction::SqliteTransaction;
 use crate::storage::StorageError;
 
 impl SqliteTransaction<'_> {
+    /// Outside of a transaction, nothing is read or written. SQLite gives one up when the disk is full, and the user's own statements
+    /// may end it; what was written then would stay, and nobody would know of it.
+    fn still_open(&self) -> Result<(), StorageError> {
+        if self.connection.is_autocommit() { Err(self.failures.why_it_ended()) } else { Ok(()) }
+    }
+
     pub(super) fn execute(&self, sql: &'static str, parameters: impl Params) -> Result<usize, StorageError> {
+        self.still_open()?;
         let (mut parameters, mut changed) = (Some(parameters), 0);
         let executed = self.statements.with(sql, &mut |statement| {
             if let Some(parameters) = parameters.take() {
@@ -36,6 +43,7 @@ impl SqliteTransaction<'_> {
         parameters: impl Params,
         mut read: impl FnMut(&Row<'_>) -> Result<bool, StorageError>,
     ) -> Result<(), StorageError> {
+        self.still_open()?;
         let (mut parameters, mut outcome) = (Some(parameters), Ok(()));
         let stepped = self.statements.with(sql, &mut |statement| {
             let Some(parameters) = parameters.take() else { return Ok(()) };
@@ -91,6 +99,7 @@ impl SqliteTransaction<'_> {
         parameters: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
+        self.still_open()?;
         let failed = |error| self.failures.note(error);
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         let mut rows = statement.query(parameters).map_err(failed)?;

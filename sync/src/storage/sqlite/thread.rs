@@ -166,7 +166,10 @@ impl Shift<'_> {
             let begin = if self.read_only { statements::BEGIN_READING } else { statements::BEGIN };
             self.execute(begin).map_err(|error| self.failures.note(error))?;
             if self.read_only {
-                self.live.refresh(&self.connection).map_err(|error| self.failures.note(error))?;
+                self.live.refresh(&self.connection).map_err(|error| {
+                    self.undo();
+                    self.failures.note(error)
+                })?;
             }
         }
         if apart && let Err(error) = self.execute(statements::SAVEPOINT) {
@@ -178,20 +181,23 @@ impl Shift<'_> {
         if result.is_err() || !shares {
             self.numbers.forget();
         }
-        let result = self.finish(result, apart, mark);
-        if !shares && matches!(result, Err(StorageError::Ended)) {
+        let (is_whole, result) = self.finish(result, apart, mark);
+        if !shares && !is_whole {
             self.recount();
         }
         result
     }
 
-    /// Keeps or undoes what a job did.
-    fn finish(&self, result: Result<(), StorageError>, apart: bool, mark: usize) -> Result<(), StorageError> {
+    /// Keeps or undoes what a job did. Answers besides whether the transaction is still the one that it began in.
+    fn finish(
+        &self,
+        result: Result<(), StorageError>,
+        apart: bool,
+        mark: usize,
+    ) -> (bool, Result<(), StorageError>) {
         if self.connection.is_autocommit() {
             self.live.undo_to(0);
-            let cause = self.failures.newest();
-            let ended = || cause.map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path()));
-            return result.and_then(|()| Err(ended()));
+            return (false, result.and_then(|()| Err(self.failures.why_it_ended())));
         }
         match (&result, apart) {
             (Ok(()), false) => {}
@@ -200,7 +206,7 @@ impl Shift<'_> {
                 if self.execute(statements::RELEASE_SAVEPOINT).is_err() {
                     // The savepoint is gone, so the transaction is another one than that which began.
                     self.undo();
-                    return Err(StorageError::Ended);
+                    return (false, Err(StorageError::Ended));
                 }
             }
             (Err(_), true) => {
@@ -210,10 +216,11 @@ impl Shift<'_> {
                     .and_then(|()| self.execute(statements::RELEASE_SAVEPOINT));
                 if undone.is_err() {
                     self.undo();
+                    return (false, result);
                 }
             }
         }
-        result
+        (true, result)
     }
 
     /// Runs work, and makes an error of a panic.

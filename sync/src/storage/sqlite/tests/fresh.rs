@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::{Fixture, note, open, queued, run};
-use crate::record::{Base, Flight, Record, RecordRef, Version};
-use crate::storage::{Search, SqliteStorage, StorageError};
+use crate::record::{Base, Flight, Payload, Record, RecordRef, Version};
+use crate::storage::{Search, SqliteStorage, StorageError, Transaction};
 
 /// How many rows have no entry, as another program sees it.
 fn without_entry(path: &Path) -> i64 {
@@ -189,7 +189,6 @@ async fn work_with_the_connection_at_hand_may_undo_what_it_did_to_a_row() {
     put(&fixture.storage, "a", queued(1)).await;
     put(&fixture.storage, "gone", queued(2)).await;
     let work = fixture.with_connection(|tx| {
-        use crate::storage::Transaction as _;
         tx.connection().execute_batch("SAVEPOINT mine").expect("the SQL is right");
         tx.put(&note("a"), &Record::default())?;
         tx.put(&note("b"), &queued(3))?;
@@ -273,4 +272,96 @@ async fn a_row_that_is_left_behind_gets_its_entry() {
     let storage = open(&crashed(&fixture));
     assert_eq!(get(&storage, "first").await, Some(queued(1)));
     assert_eq!(get(&storage, "edited over and over").await, Some(newest));
+}
+
+/// How many rows of the outbox have this name.
+fn rows(path: &Path, key: &str) -> i64 {
+    let connection = rusqlite::Connection::open(path).expect("the file is SQLite");
+    let count =
+        connection.query_row("SELECT count(*) FROM sync_outbox WHERE key = ?1", [key], |row| row.get(0));
+    count.expect("it can be read")
+}
+
+/// Nothing is there twice, and work with the connection, for which all names are entered, goes on.
+async fn assert_whole(fixture: &Fixture, key: &str) {
+    put(&fixture.storage, key, queued(9)).await;
+    assert_eq!(rows(&path(fixture), key), 1);
+    assert_eq!(get(&fixture.storage, key).await, Some(queued(9)));
+    fixture.with_connection(|_| Ok(())).await.expect("nothing is wrong");
+    let pending = fixture.run(|tx| tx.pending(None, None, 10)).await.expect("they can be read");
+    let counted = fixture.run(|tx| tx.counts()).await.expect("they can be read");
+    assert_eq!(counted[0].1.waiting, pending.len() as u64);
+}
+
+#[tokio::test]
+async fn rows_are_found_when_work_ended_the_transaction_and_then_failed() {
+    for ending in ["COMMIT", "COMMIT; BEGIN", "ROLLBACK", "ROLLBACK; BEGIN"] {
+        let fixture = Fixture::new();
+        put(&fixture.storage, "a", queued(1)).await;
+        let work = fixture.with_connection(move |tx| {
+            tx.put(&note("b"), &queued(2))?;
+            tx.connection().execute_batch(ending).expect("the SQL is right");
+            Err::<(), _>(StorageError::Closed)
+        });
+        work.await.expect_err("it failed");
+        assert_whole(&fixture, "b").await;
+    }
+}
+
+/// Leaves room for a little more.
+async fn nearly_fill(fixture: &Fixture) {
+    put(&fixture.storage, "a", queued(1)).await;
+    let work = fixture.with_connection(|tx| {
+        let connection = tx.connection();
+        let pages: i64 =
+            connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("they can be counted");
+        let limited = connection.pragma_update_and_check(None, "max_page_count", pages + 20, |_| Ok(()));
+        limited.expect("it can be set");
+        Ok(())
+    });
+    work.await.expect("the transaction succeeds");
+}
+
+/// Writes too much, and goes on as if nothing had happened.
+fn ignore_that_it_is_full(tx: &mut dyn Transaction) -> Result<(), StorageError> {
+    let value = Payload::encode(&"x".repeat(1_000_000)).expect("a string is JSON");
+    let large = Base { version: None, value: Some(value) };
+    let full = tx.put(&note("large"), &Record { base: Some(large), ..Record::default() });
+    assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
+    tx.put(&note("b"), &queued(2))
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_the_disk_was_full_even_if_nobody_minds() {
+    let fixture = Fixture::new();
+    nearly_fill(&fixture).await;
+    let told = fixture.run(ignore_that_it_is_full).await;
+    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    assert_eq!(rows(&path(&fixture), "b"), 0);
+    assert_whole(&fixture, "b").await;
+
+    let fixture = Fixture::new();
+    nearly_fill(&fixture).await;
+    let told = fixture.with_connection(|tx| ignore_that_it_is_full(tx)).await;
+    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    assert_eq!(rows(&path(&fixture), "b"), 0);
+    assert_whole(&fixture, "b").await;
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_read_keeps_no_file_from_being_opened() {
+    for damage in ["x'ff'", "cast(x'ff' AS TEXT)", "''"] {
+        let fixture = Fixture::new();
+        put(&fixture.storage, "a", queued(1)).await;
+        put(&fixture.storage, "b", queued(2)).await;
+        let crashed = crashed(&fixture);
+        let shell = rusqlite::Connection::open(&crashed).expect("the file is SQLite");
+        let spoil = format!("UPDATE sync_outbox SET key = {damage} WHERE key = 'b'");
+        shell.execute_batch(&spoil).expect("the SQL is right");
+        drop(shell);
+        let storage = open(&crashed);
+        assert_eq!(get(&storage, "a").await, Some(queued(1)), "{damage}");
+        let counted = run(&storage, |tx| tx.counts()).await.expect("they can be read");
+        assert_eq!(counted[0].1.waiting, 2, "{damage}: it waits all the same");
+    }
 }

@@ -12,6 +12,7 @@ pub(crate) fn edited_to(before: &Record, after: &Record) -> Option<Content> {
     let revision = |record: &Record| record.newest().map(|newest| newest.revision);
     let vanished = before.queued.is_some()
         && after.queued.is_none()
+        && after.parked.is_none()
         && (&before.flight, &before.base) == (&after.flight, &after.base);
     match after.newest() {
         Some(newest) if revision(after) > revision(before) => Some(text(newest)),

@@ -1,5 +1,7 @@
 //! What the engine leaves in the storage for itself, as JSON under a name.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +25,15 @@ pub(crate) fn read_strictly<T: DeserializeOwned>(
 ) -> Result<Option<T>, StorageError> {
     let read = tx.note(name)?.map(|text| serde_json::from_str(&text)).transpose();
     read.map_err(|error| StorageError::Corrupt(format!("the note `{name}`: {error}").into()))
+}
+
+/// Leaves a note of what there is, if there is anything.
+pub(crate) fn write_any<K: Serialize, V: Serialize>(
+    tx: &mut dyn Transaction,
+    name: &str,
+    notes: &BTreeMap<K, V>,
+) -> Result<(), StorageError> {
+    if notes.is_empty() { tx.set_note(name, None) } else { write(tx, name, notes) }
 }
 
 /// Leaves a note.

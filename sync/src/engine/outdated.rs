@@ -102,5 +102,5 @@ fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {
 
 fn write(ledger: &mut Ledger<'_>, names: &Names) -> Result<(), StorageError> {
     let names: BTreeMap<_, _> = names.iter().filter(|(_, keys)| !keys.is_empty()).collect();
-    if names.is_empty() { ledger.tx.set_note(NOTE, None) } else { notes::write(ledger.tx, NOTE, &names) }
+    notes::write_any(ledger.tx, NOTE, &names)
 }

@@ -217,7 +217,7 @@ fn wishes(ledger: &mut Ledger<'_>) -> Result<Wishes, StorageError> {
 }
 
 fn write_wishes(ledger: &mut Ledger<'_>, wishes: &Wishes) -> Result<(), StorageError> {
-    if wishes.is_empty() { ledger.tx.set_note(ASKED, None) } else { notes::write(ledger.tx, ASKED, wishes) }
+    notes::write_any(ledger.tx, ASKED, wishes)
 }
 
 fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {

@@ -82,10 +82,6 @@ impl Failures {
         Self { path, newest: RefCell::new(None) }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
         let cause = Cause::new(error);
         let error = cause.to_error(&self.path);
@@ -95,15 +91,12 @@ impl Failures {
 
     /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
     pub(super) fn why_it_ended(&self) -> StorageError {
-        self.newest().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))
+        self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))
     }
 
-    pub(super) fn newest(&self) -> Option<Cause> {
-        self.newest.borrow().clone()
-    }
-
-    pub(super) fn take_newest(&self) -> Option<Cause> {
-        self.newest.take()
+    /// What comes next has nothing to do with the failures before it.
+    pub(super) fn forget(&self) {
+        self.newest.take();
     }
 }
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::SqliteTransaction;
-use super::failure::{Cause, Failures};
+use super::failure::Failures;
 use super::file_lock::FileLock;
 use super::kept::{KeptStatements, Statements};
 use super::live::Live;
@@ -143,7 +143,7 @@ impl Shift<'_> {
             answers.push((reply, result));
             if self.connection.is_autocommit() {
                 // What ran before was undone as well; what comes next begins anew.
-                self.fail_all(&mut answers, self.failures.take_newest().as_ref());
+                self.fail_all(&mut answers);
                 tell(std::mem::take(&mut answers));
             }
         }
@@ -151,8 +151,9 @@ impl Shift<'_> {
             match self.execute(statements::COMMIT) {
                 Ok(()) => self.live.keep(),
                 Err(error) => {
+                    self.failures.note(error);
                     self.undo();
-                    self.fail_all(&mut answers, Some(&Cause::new(error)));
+                    self.fail_all(&mut answers);
                 }
             }
         }
@@ -161,7 +162,7 @@ impl Shift<'_> {
 
     /// Runs one job in the transaction that is open, or in a new one. `apart`: behind a savepoint.
     fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> Result<(), StorageError> {
-        self.failures.take_newest();
+        self.failures.forget();
         if self.connection.is_autocommit() {
             let begin = if self.read_only { statements::BEGIN_READING } else { statements::BEGIN };
             self.execute(begin).map_err(|error| self.failures.note(error))?;
@@ -259,9 +260,9 @@ impl Shift<'_> {
     }
 
     /// Those that went well have to hear that it was in vain.
-    fn fail_all(&self, answers: &mut [Answer], cause: Option<&Cause>) {
+    fn fail_all(&self, answers: &mut [Answer]) {
         for (_, result) in answers.iter_mut().filter(|(_, result)| result.is_ok()) {
-            *result = Err(cause.map_or(StorageError::Ended, |cause| cause.to_error(self.failures.path())));
+            *result = Err(self.failures.why_it_ended());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What is remembered of the outbox besides the file: how many records of each queue wait, and which rows are
-//! [fresh](super::fresh).
+//! What is remembered of the outbox besides the file: how many records of each queue wait, which rows are
+//! [fresh](super::fresh), and what is [under way](super::under_way).
 //!
-//! In the file, either would make every push write another page. The counts are saved when the file is closed, and no row is fresh
+//! In the file, the first two would make every push write another page. The counts are saved when the file is closed, and no row is fresh
 //! then.
 
 use std::cell::RefCell;
@@ -13,7 +13,8 @@ use super::fresh::{Fresh, FreshRow, REACH};
 use super::place::{LANES, Place, PlaceLane};
 use super::rows::number;
 use super::statements;
-use crate::record::RecordKey;
+use super::under_way::UnderWay;
+use crate::record::{Record, RecordKey};
 use crate::storage::Counts;
 
 /// The outbox as the open transaction sees it.
@@ -30,6 +31,7 @@ struct Inner {
     /// The greatest number that any operation had since the file was opened, and of those that it had then.
     last_number: i64,
     fresh: Fresh,
+    under_way: UnderWay,
     /// What a reader saw of other programs' changes.
     data_version: Option<i64>,
     /// What the open transaction changed, to be taken back when it is.
@@ -177,6 +179,21 @@ impl Live {
         }
     }
 
+    /// What a record is that is under way, and where it stands.
+    pub(super) fn under_way(&self, queue: i64, key: &RecordKey) -> Option<(Place, Record)> {
+        self.inner.borrow().under_way.find(queue, key)
+    }
+
+    /// A record was written, which is to be remembered as long as it is under way.
+    pub(super) fn wrote(&self, queue: i64, key: &RecordKey, place: Place, record: &Record) {
+        self.inner.borrow_mut().under_way.wrote(queue, key, place, record);
+    }
+
+    /// Nothing is to be remembered of a record.
+    pub(super) fn forget(&self, queue: i64, key: &RecordKey) {
+        self.inner.borrow_mut().under_way.forget(queue, key);
+    }
+
     /// The names of a queue's fresh rows after this one, in their order.
     pub(super) fn fresh_keys(&self, queue: i64, after: Option<&RecordKey>, limit: usize) -> Vec<RecordKey> {
         self.inner.borrow().fresh.keys_after(queue, after).take(limit).cloned().collect()
@@ -200,6 +217,7 @@ impl Live {
     /// Takes back what came after the mark.
     pub(super) fn undo_to(&self, mark: usize) {
         let mut inner = self.inner.borrow_mut();
+        inner.under_way.forget_all();
         while inner.uncommitted.len() > mark {
             match inner.uncommitted.pop() {
                 Some(Change::Count { queue, by }) => inner.apply(queue, Count::default().less(by)),

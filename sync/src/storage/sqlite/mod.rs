@@ -28,6 +28,7 @@ mod statements;
 mod tests;
 mod thread;
 mod transaction;
+mod under_way;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -118,11 +118,11 @@ impl SqliteTransaction<'_> {
         let mut taken = Vec::with_capacity(first.turns.len());
         for Turn { place, name, .. } in first.turns {
             // Its name has to lead to it later too: if that leads elsewhere, it would be found for ever.
-            let (found, record) = self.look_up(place.queue(), &name)?;
-            if found != Some(place) {
+            let (standing, record) = self.look_up(place.queue(), &name)?;
+            if standing.is_none_or(|standing| standing.place != place) {
                 return Err(rows::disagreement(&name));
             }
-            self.remember(&name, Some(place), &record);
+            self.remember(&name, standing, &record);
             taken.push((name, record));
         }
         Ok(taken)

@@ -9,10 +9,18 @@ use super::transaction::SqliteTransaction;
 use crate::record::{Base, EntityName, Payload, Record, RecordKey, RecordRef, Version};
 use crate::storage::StorageError;
 
+/// Where a record stands in the outbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) place: Place,
+    /// Whether the index of names has no entry of it.
+    pub(super) fresh: bool,
+}
+
 /// Where a record was found.
 #[derive(Debug)]
 pub(super) struct Found {
-    place: Option<Place>,
+    standing: Option<Standing>,
     has_base: bool,
     /// Neither parked nor blocked, and refers to none.
     is_plain: bool,
@@ -26,9 +34,8 @@ impl SqliteTransaction<'_> {
             found
         } else {
             // Of the rest nothing is known, so the worst is taken for true. (A fresh row is plain.)
-            let place = self.find_place(queue, &name.key)?;
-            let is_plain = place.is_none() || self.live.fresh(queue, &name.key).is_some();
-            Found { place, has_base: true, is_plain }
+            let standing = self.find_place(queue, &name.key)?;
+            Found { standing, has_base: true, is_plain: standing.is_none_or(|standing| standing.fresh) }
         };
         match (&record.base, found.has_base) {
             (None, false) => {}
@@ -42,27 +49,37 @@ impl SqliteTransaction<'_> {
     }
 
     /// Spares the next `put` of this record the search.
-    pub(super) fn remember(&mut self, name: &RecordRef, place: Option<Place>, record: &Record) {
+    pub(super) fn remember(&mut self, name: &RecordRef, standing: Option<Standing>, record: &Record) {
         if !self.is_alone() {
             let (has_base, is_plain) = (record.base.is_some(), rows::is_plain(name, record));
-            self.found.insert(name.clone(), Found { place, has_base, is_plain });
+            self.found.insert(name.clone(), Found { standing, has_base, is_plain });
         }
     }
 
     /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, or that the index
     /// of names has nothing of.
-    pub(super) fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Place>, StorageError> {
+    pub(super) fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Standing>, StorageError> {
         if !self.is_busy(queue) {
             return Ok(None);
         }
         if let Some(place) = self.live.fresh(queue, key) {
-            return Ok(Some(place));
+            return Ok(Some(Standing { place, fresh: true }));
         }
         if !self.is_alone() && self.live.is_all_fresh(queue) {
             return Ok(None);
         }
-        let parameters = params![queue, key.as_str()];
-        self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0).map(Place::from_id))
+        self.first(statements::FIND_PLACE, params![queue, key.as_str()], |row| {
+            Ok(Standing { place: Place::from_id(self.number(row, 0)?), fresh: false })
+        })
+    }
+
+    /// A record that is under way, without a look into the file.
+    pub(super) fn find_under_way(&self, queue: i64, key: &RecordKey) -> Option<(Standing, Record)> {
+        if self.is_alone() {
+            return None;
+        }
+        let (place, record) = self.live.under_way(queue, key)?;
+        Some((Standing { place, fresh: self.live.fresh(queue, key).is_some() }, record))
     }
 
     /// What is known of a record, and where it stands in the outbox.
@@ -70,22 +87,28 @@ impl SqliteTransaction<'_> {
         &self,
         queue: i64,
         name: &RecordRef,
-    ) -> Result<(Option<Place>, Record), StorageError> {
-        let base = self
-            .first(statements::BASE, params![queue, name.key.as_str()], |row| rows::read_base(row, name))?;
-        let Some(place) = self.find_place(queue, &name.key)? else {
-            return Ok((None, base.unwrap_or_default()));
+    ) -> Result<(Option<Standing>, Record), StorageError> {
+        let standing = self.find_place(queue, &name.key)?;
+        // The server never had a record of which the row is fresh.
+        let base = if standing.is_some_and(|standing| standing.fresh) {
+            None
+        } else {
+            let parameters = params![queue, name.key.as_str()];
+            self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?
+        };
+        let Some(Standing { place, .. }) = standing else {
+            return Ok((None, Record { base, ..Record::default() }));
         };
         let pending = self.first(statements::AT_PLACE, [place.id()], |row| {
             Ok((rows::read(row, name)?, rows::read_blocker(row, name)?))
         })?;
-        let (mut record, blocker) = pending.ok_or_else(|| rows::disagreement(name))?;
-        record.base = base.and_then(|base| base.base);
+        let (record, blocker) = pending.ok_or_else(|| rows::disagreement(name))?;
+        let mut record = Record { base, ..record };
         if let Some((blocker, key)) = blocker {
             let entity = self.cell(statements::QUEUE_NAME, [blocker])?;
             record.blocked_on = entity.map(|entity| RecordRef::new(EntityName::from_stored(entity), key));
         }
-        Ok((Some(place), record))
+        Ok((standing, record))
     }
 
     fn write_base(
@@ -109,7 +132,7 @@ impl SqliteTransaction<'_> {
         found: &Found,
         record: &Record,
     ) -> Result<(), StorageError> {
-        let before = found.place;
+        let before = found.standing.map(|standing| standing.place);
         let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
         let place = Place::of(queue, record.lane()).map_err(|error| unfit(error.to_string()))?;
         match (before, place) {
@@ -119,15 +142,16 @@ impl SqliteTransaction<'_> {
                     return Err(rows::disagreement(name));
                 }
                 self.live.set_fresh(queue, &name.key, None);
+                self.live.forget(queue, &name.key);
             }
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
                     .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
                 let (id, key) = (before.map(Place::id), name.key.as_str());
                 let plain = found.is_plain && rows::is_plain(name, record);
-                let fresh = plain && record.base.is_none() && self.may_be_fresh(queue, name, before, place);
-                if let Some(before) = before.filter(|_| !fresh) {
-                    self.enter_name(queue, &name.key, before)?;
+                let fresh = plain && record.base.is_none() && self.may_be_fresh(found.standing, place);
+                if let Some(Standing { place, fresh: true }) = found.standing.filter(|_| !fresh) {
+                    self.enter_name(queue, &name.key, place)?;
                 }
                 let written = if plain {
                     let (sql, which): (_, &dyn ToSql) = match &id {
@@ -169,6 +193,11 @@ impl SqliteTransaction<'_> {
                     self.live.set_fresh(queue, &name.key, Some(place));
                 }
                 self.live.note_number(columns.revision);
+                if plain {
+                    self.live.wrote(queue, &name.key, place, record);
+                } else {
+                    self.live.forget(queue, &name.key);
+                }
                 if columns.has_references {
                     self.refer(queue, name, record)?;
                 }
@@ -183,27 +212,27 @@ impl SqliteTransaction<'_> {
     }
 
     /// Whether a row can do without an entry in the index of names: one that has none yet, or a new one after all others.
-    fn may_be_fresh(&self, queue: i64, name: &RecordRef, before: Option<Place>, place: Place) -> bool {
+    fn may_be_fresh(&self, before: Option<Standing>, place: Place) -> bool {
         match before {
-            Some(_) => self.live.fresh(queue, &name.key).is_some(),
+            Some(standing) => standing.fresh,
             None => !self.is_alone() && number(place.seq()) > self.live.last_number(),
         }
     }
 
-    /// Gives a row its entry in the index of names, unless it has one.
+    /// Gives a fresh row its entry in the index of names.
     fn enter_name(&self, queue: i64, key: &RecordKey, place: Place) -> Result<(), StorageError> {
-        if self.live.fresh(queue, key).is_some() {
-            self.execute(statements::ENTER_NAME, [place.id()])?;
-            self.live.set_fresh(queue, key, None);
-        }
+        self.execute(statements::ENTER_NAME, [place.id()])?;
+        self.live.set_fresh(queue, key, None);
         Ok(())
     }
 
     /// Gives every row its entry.
-    pub(super) fn enter_all_names(&self) -> Result<(), StorageError> {
+    pub(super) fn enter_all_names(&mut self) -> Result<(), StorageError> {
         for row in self.live.all_fresh() {
             self.enter_name(row.queue, &row.key, row.place)?;
         }
+        // What was found fresh is not any more.
+        self.found.clear();
         Ok(())
     }
 

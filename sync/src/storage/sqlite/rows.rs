@@ -92,12 +92,9 @@ pub(super) fn read_blocker(
     Ok(queue.zip(key))
 }
 
-/// A record that has nothing but what the server has, from a row of `sync_bases`.
-pub(super) fn read_base(row: &Row<'_>, name: &RecordRef) -> Result<Record, StorageError> {
-    match base(row, 0) {
-        Ok(base) => Ok(Record { base: Some(base), ..Record::default() }),
-        Err(reason) => Err(StorageError::Row { record: name.clone(), reason }),
-    }
+/// What the server has of a record, from a row of `sync_bases`.
+pub(super) fn read_base(row: &Row<'_>, name: &RecordRef) -> Result<Base, StorageError> {
+    base(row, 0).map_err(|reason| StorageError::Row { record: name.clone(), reason })
 }
 
 /// Two columns: the version and the value.

@@ -9,7 +9,7 @@ use super::failure::Failures;
 use super::kept::Statements;
 use super::live::Live;
 use super::numbers::Numbers;
-use super::place::{LANE_STEP, LANES, Place, PlaceLane};
+use super::place::{LANE_STEP, LANES, PlaceLane};
 use super::places::First;
 use super::put::Found;
 use super::rows::{self, moment, number, size};
@@ -65,7 +65,7 @@ impl<'a> SqliteTransaction<'a> {
         self.live.undo_to(mark);
         for ((queue, key), before) in self.touched.iter().flatten() {
             let now = self.find_place(*queue, key)?;
-            self.live.moved(*queue, *before, now.map(Place::lane));
+            self.live.moved(*queue, *before, now.map(|standing| standing.place.lane()));
         }
         Ok(())
     }
@@ -93,14 +93,11 @@ impl<'a> SqliteTransaction<'a> {
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
         let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
-        let (place, record) = if self.is_busy(queue) {
-            self.look_up(queue, name)?
-        } else {
-            let parameters = params![queue, name.key.as_str()];
-            let record = self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?;
-            (None, record.unwrap_or_default())
+        let (standing, record) = match self.find_under_way(queue, &name.key) {
+            Some((standing, record)) => (Some(standing), record),
+            None => self.look_up(queue, name)?,
         };
-        self.remember(name, place, &record);
+        self.remember(name, standing, &record);
         Ok(Some(record).filter(|record| !record.is_empty()))
     }
 

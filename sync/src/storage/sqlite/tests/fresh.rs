@@ -29,17 +29,17 @@ async fn put(storage: &SqliteStorage, key: &str, record: Record) {
     run(storage, move |tx| tx.put(&name, &record)).await.expect("the record is written");
 }
 
-async fn get(storage: &SqliteStorage, key: &str) -> Option<Record> {
+pub(super) async fn get(storage: &SqliteStorage, key: &str) -> Option<Record> {
     let name = note(key);
     run(storage, move |tx| tx.record(&name)).await.expect("the record can be read")
 }
 
-fn path(fixture: &Fixture) -> PathBuf {
+pub(super) fn path(fixture: &Fixture) -> PathBuf {
     fixture.folder.path().join("app.db")
 }
 
 /// The file as it is when the program is killed.
-fn crashed(fixture: &Fixture) -> PathBuf {
+pub(super) fn crashed(fixture: &Fixture) -> PathBuf {
     let crashed = fixture.folder.path().join("crashed.db");
     for ending in ["", "-wal"] {
         let name = |base: &Path| format!("{}{ending}", base.display());
@@ -48,11 +48,11 @@ fn crashed(fixture: &Fixture) -> PathBuf {
     crashed
 }
 
-fn based(record: Record) -> Record {
+pub(super) fn based(record: Record) -> Record {
     Record { base: Some(Base { version: Some(Version::new("7")), value: None }), ..record }
 }
 
-fn sent(seq: u64, due: Option<DateTime<Utc>>) -> Record {
+pub(super) fn sent(seq: u64, due: Option<DateTime<Utc>>) -> Record {
     let intention = queued(seq).queued.expect("it is queued");
     let flight = Flight { intention, if_match: None, attempts: 0, due };
     Record { flight: Some(flight), ..Record::default() }

@@ -6,6 +6,7 @@ mod full_disk;
 mod own_statements;
 mod places;
 mod plans;
+mod under_way;
 mod upgrades;
 
 use std::path::Path;

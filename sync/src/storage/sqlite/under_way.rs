@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::record::{Record, RecordKey};
 
 /// How many of a queue are remembered; more are hardly ever under way at once.
-const MOST: usize = 256;
+const MOST: usize = 1024;
 
 /// What was written of the records that are under way, and where they stand.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl UnderWay {
             return self.forget(queue, key);
         }
         let records = self.0.entry(queue).or_default();
-        if records.len() >= MOST {
+        if records.len() >= MOST && !records.contains_key(key) {
             records.clear();
         }
         records.insert(key.clone(), (place, record.clone()));

@@ -82,10 +82,10 @@ async fn what_the_user_undid_is_not_remembered() {
 #[tokio::test]
 async fn however_many_are_under_way_each_is_found() {
     let fixture = Fixture::new();
-    for number in 1..=600 {
+    for number in 1..=1100 {
         put(&fixture.storage, &format!("n{number}"), sent(number, None)).await;
     }
-    for number in 1..=600 {
+    for number in 1..=1100 {
         assert_eq!(get(&fixture.storage, &format!("n{number}")).await, Some(sent(number, None)));
     }
 }

@@ -135,8 +135,8 @@ pub struct Intention {
     /// nothing, after a deletion. Finding that there is no conflict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub echoes: Vec<Option<Payload>>,
-    /// Somebody else's version was pulled that is neither the base nor kept, because the outcome of an attempt was
-    /// unknown or the operation was parked: the record is read anew once the server took this or the user gave it up.
+    /// A version was pulled that is neither the base nor kept, because the outcome of an attempt was unknown or the
+    /// operation was parked: the record is read anew once the server took this or the user gave it up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crossed: bool,
 }

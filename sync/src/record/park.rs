@@ -37,12 +37,7 @@ pub enum GivenUp {
 pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
     let flight = record.flight.as_ref().map(|flight| &flight.intention);
     let parked = record.parked.as_ref().map(|parked| &parked.intention);
-    // What an operation without an answer has left there may have been pulled while a later one was under way, and was no
-    // news then: no page will tell of it again.
-    let crossed = [flight, parked, record.queued.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|one| one.crossed || !one.echoes.is_empty());
+    let crossed = [flight, parked, record.queued.as_ref()].into_iter().flatten().any(|one| one.crossed);
     let seen = record.parked.and_then(|parked| parked.reason.seen().cloned());
     let base = match &seen {
         Some(seen) => seen.to_base(rules),

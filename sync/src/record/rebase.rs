@@ -27,7 +27,7 @@ pub enum Rebased {
 
 /// Applies a version that the server showed, without ever overwriting a local edit.
 ///
-/// While the outcome of a flight is unknown, somebody else's version may be older or newer than what the flight
+/// While the outcome of a flight is unknown, a version that is not its result may be older or newer than what the flight
 /// wrote. The record is then marked as crossed and read anew when the outcome is known.
 #[must_use]
 pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
@@ -47,10 +47,10 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
             };
             return (record, Rebased::Landed { revision, local });
         }
-        // Without a version, what looks like the base may be newer than what the flight has written.
+        // Without a version, what looks like the base may be newer than what the flight has written. So may what looks like
+        // the work of an earlier operation: somebody else may have done the same since, a deletion above all.
         let old = remote.version().is_some() && remote.is_base(record.base.as_ref(), rules);
-        let news = !old && !remote.is_echo(&flight.intention, rules);
-        let crossed = flight.intention.crossed || (news && !planted!(CrossedIsForgotten));
+        let crossed = flight.intention.crossed || (!old && !planted!(CrossedIsForgotten));
         let intention = Intention { crossed, ..flight.intention };
         record.flight = Some(Flight { intention, ..flight });
         let local = record.newest().and_then(|newest| newest.write.payload().cloned());

@@ -160,9 +160,7 @@ fn what_crossed_an_edit_that_is_given_up_has_to_be_asked_for() {
     let sent = Flight { intention: crossed(1, update(1)), ..flight(1, update(1)) };
     let mut aside_one = parked(1, update(1), refused());
     aside_one.intention.crossed = true;
-    let echoing = Intention { echoes: vec![Some(payload(4))], ..intention(1, update(1)) };
     let records = [
-        Record { base: base(), ..queued(echoing) },
         Record { base: base(), ..queued(crossed(1, update(1))) },
         Record { base: base(), ..flying(sent.clone()) },
         Record { base: base(), queued: Some(intention(2, update(2))), ..flying(sent) },

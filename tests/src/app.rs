@@ -30,6 +30,8 @@ pub struct State {
     pub moods: VecDeque<Mood>,
     /// Called when a page of notes comes.
     pub on_page: Option<Hook>,
+    /// Called when what was told of tasks is stored.
+    pub after_tasks: Option<Hook>,
 }
 
 /// Something a story does while a handler runs.
@@ -96,7 +98,14 @@ impl OnPull<Note> for App {
 
 impl OnPull<Task> for App {
     async fn on_pull(&self, pulled: Pulled<Task>) -> Result<(), BoxError> {
-        store(&mut self.state().tasks, &pulled.changes);
+        let hook = {
+            let mut state = self.state();
+            store(&mut state.tasks, &pulled.changes);
+            state.after_tasks.take()
+        };
+        if let Some(mut hook) = hook {
+            hook().await;
+        }
         Ok(())
     }
 }

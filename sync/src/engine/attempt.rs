@@ -364,7 +364,9 @@ async fn write_down(
         // What is missing is found out anew once nobody else calls the user's code.
         let turn = match (&step, &turn) {
             (Written::Missing(_), None) => {
-                turn = Some(core.turn().await);
+                let mine = core.turn().await;
+                mine.is_about([claimed.name.clone()]);
+                turn = Some(mine);
                 continue;
             }
             (_, turn) => turn,

@@ -15,6 +15,7 @@ use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
 use super::reconcile::Consequence;
 use super::settings::{Settings, after};
+use super::showing::Showing;
 use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
@@ -44,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) connectivity: Arc<dyn Connectivity>,
     /// One call of the user's handlers at a time: its one permit is held while a handler runs.
     pub(crate) handlers: Semaphore,
+    /// What the application may be told of by the one whose turn it is.
+    pub(crate) showing: Arc<Showing>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
@@ -103,7 +106,8 @@ impl Core {
     /// else tells anything in between.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         // It is never closed; without a permit the calls would merely not be alone.
-        Turn(if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() })
+        let permit = if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() };
+        Turn { showing: &self.showing, permit }
     }
 
     /// Applies what a durable transaction changed.
@@ -245,11 +249,28 @@ impl Core {
 }
 
 /// The turn to call the user's code.
-pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held for its Drop")] Option<SemaphorePermit<'a>>);
+pub(crate) struct Turn<'a> {
+    showing: &'a Showing,
+    #[expect(dead_code, reason = "held for its Drop")]
+    permit: Option<SemaphorePermit<'a>>,
+}
 
 impl Turn<'_> {
     pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
         IN_HANDLER.scope((), handler).await
+    }
+
+    /// These are what the turn is about: until it is over, who deletes one of them deletes what the server has. To be said
+    /// before it is looked at what the application is to be told, so that no edit comes between the two.
+    pub(crate) fn is_about(&self, records: impl IntoIterator<Item = RecordRef>) {
+        self.showing.begin(records);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before the permit goes, so that the next one's begins after it.
+        self.showing.end();
     }
 }
 

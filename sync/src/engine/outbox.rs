@@ -12,6 +12,7 @@ use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
 use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
+use super::showing::Showing;
 use crate::error::Error;
 use crate::record::{
     Decision, Dispute, Edit, Enqueued, EntityName, GivenUp, OperationId, ParkReason, Record, RecordRef,
@@ -51,13 +52,14 @@ pub(crate) fn take(
     ledger: &mut Ledger<'_>,
     stamper: &Stamper,
     receipts: &Arc<Receipts>,
+    showing: &Showing,
     edits: &[(RecordRef, Edit)],
 ) -> Result<Taken, StorageError> {
     let mut taken = Taken::default();
     for (name, edit) in edits {
         let before = ledger.record_to_replace(name)?;
         let stamp = stamper.stamp();
-        let (after, enqueued) = enqueue(before.clone(), edit.clone(), stamp);
+        let (after, enqueued) = enqueue(before.clone(), showing.meant(name, edit), stamp);
         ledger.put(name, &before, &after)?;
         let name = name.clone();
         taken.receipts.push(match enqueued {
@@ -94,7 +96,9 @@ impl Core {
             return Err(Error::ShutDown);
         }
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
-        let taken = self.transact_together(move |ledger| take(ledger, &stamper, &receipts, &edits)).await?;
+        let showing = Arc::clone(&self.showing);
+        let taken =
+            self.transact_together(move |ledger| take(ledger, &stamper, &receipts, &showing, &edits)).await?;
         for withdrawn in taken.withdrawn {
             withdrawn.tell(&self.receipts);
         }
@@ -200,6 +204,7 @@ impl Core {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
         let turn = self.turn().await;
+        turn.is_about([name.clone()]);
         let record = name.clone();
         let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record(&record)?)).await?;
         if now.newest().is_none_or(|newest| newest.id != given_up) {

@@ -91,11 +91,14 @@ pub(crate) async fn apply(
     }
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
+    let turn = core.turn().await;
     if port.keeps() {
         // There is nobody to be told.
         told.everything = Some(Shown::AsPulled);
+    } else {
+        let there = (0..read.page.len()).filter(|index| read.page.is_there(*index));
+        turn.is_about(there.map(|index| RecordRef::new(entity.clone(), read.page.key(index).clone())));
     }
-    let turn = core.turn().await;
     loop {
         let writing = Writing {
             entity: entity.clone(),

@@ -11,8 +11,10 @@ pub enum Edit {
     Create(Payload, Vec<RecordRef>),
     /// Update, whatever is known of the record.
     Update(Payload, Vec<RecordRef>),
-    /// Delete.
+    /// Delete; takes back what was never sent, and adds nothing to a deletion that is under way.
     Delete,
+    /// Delete, whatever is known of the record: the user may have been shown that the server has it.
+    DeleteAnyway,
 }
 
 /// What an edit did.
@@ -30,7 +32,7 @@ pub enum Enqueued {
 ///
 /// What is waiting and was never sent is replaced: the server ends up with what sending every edit one by one would
 /// have given. A flight is left alone. A parked operation makes way for the corrected record. A creation and a
-/// deletion cancel each other only when the creation was never sent.
+/// deletion cancel each other only when the creation was never sent, and the user was not shown what the server has.
 #[must_use]
 pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueued) {
     let parked = record.parked.take();
@@ -54,6 +56,7 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
             }
             (Write::Delete, Vec::new())
         }
+        Edit::DeleteAnyway => (Write::Delete, Vec::new()),
         Edit::Save(payload, references) => (saving(&record, waiting.as_ref(), payload), references),
         Edit::Create(payload, references) => match &waiting {
             Some(waiting) => (saving(&record, Some(waiting), payload), references),
@@ -100,6 +103,7 @@ fn saving(record: &Record, waiting: Option<&Intention>, payload: Payload) -> Wri
     match waiting.map(|waiting| &waiting.write) {
         Some(Write::Create(_)) => Write::Create(payload),
         Some(Write::Update(_)) => Write::Update(payload),
+        Some(Write::Delete) if leaves(record) => Write::Create(payload),
         // Deleted and made again before the deletion was sent: what was there must not shine through.
         Some(Write::Overwrite(_) | Write::Delete) => Write::Overwrite(payload),
         None => match &record.flight {

@@ -170,6 +170,7 @@ impl<S: Schema> EngineBuilder<S> {
             watches: Arc::default(),
             pause: Mutex::new(recovered.pause),
             given_up: Arc::default(),
+            showing: Arc::default(),
             closing: watch::Sender::new(false),
             lock,
         };

@@ -14,6 +14,7 @@ use crate::engine::kept;
 use crate::engine::ledger::{Changes, Ledger};
 use crate::engine::outbox::{Withdrawn, take};
 use crate::engine::receipt::{Receipt, Receipts};
+use crate::engine::showing::Showing;
 use crate::entity::{EntityOf, Schema};
 use crate::error::Error;
 use crate::record::{Edit, RecordRef};
@@ -39,6 +40,7 @@ pub(super) struct Tools {
     entities: Arc<Entities>,
     stamper: Stamper,
     receipts: Arc<Receipts>,
+    showing: Arc<Showing>,
 }
 
 impl Tools {
@@ -50,6 +52,7 @@ impl Tools {
             entities: Arc::clone(&core.entities),
             stamper: core.stamper(),
             receipts: Arc::clone(&core.receipts),
+            showing: Arc::clone(&core.showing),
         })
     }
 }
@@ -115,7 +118,8 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
     }
 
     fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        let mut taken = take(&mut self.ledger, &self.tools.stamper, &self.tools.receipts, &[edit])?;
+        let Tools { stamper, receipts, showing, .. } = self.tools;
+        let mut taken = take(&mut self.ledger, stamper, receipts, showing, &[edit])?;
         self.withdrawn.append(&mut taken.withdrawn);
         taken.receipts.pop().ok_or(Error::ShutDown)
     }

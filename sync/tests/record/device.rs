@@ -16,6 +16,8 @@ use crate::server::{Habits, Server, payload, value};
 pub enum Event {
     Save(u32),
     Delete,
+    /// Deletes what the user was shown to be on the server.
+    DeleteAnyway,
     /// Freezes what is next without sending it.
     Launch,
     /// A request and its answer.
@@ -96,6 +98,7 @@ impl Device {
         match event {
             Event::Save(value) => self.edit(Edit::Save(payload(value), Vec::new()), Some(value)),
             Event::Delete => self.edit(Edit::Delete, None),
+            Event::DeleteAnyway => self.edit(Edit::DeleteAnyway, None),
             Event::Launch => self.launch(),
             Event::Exchange => {
                 if let Some(flight) = self.send() {

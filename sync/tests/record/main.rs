@@ -37,6 +37,7 @@ fn event(foreign: bool, refusals: bool) -> impl Strategy<Value = Event> {
     let own = prop_oneof![
         6 => (0..1000_u32).prop_map(Event::Save),
         2 => Just(Event::Delete),
+        1 => Just(Event::DeleteAnyway),
         5 => Just(Event::Exchange),
         2 => Just(Event::RequestLost),
         3 => Just(Event::AnswerLost),

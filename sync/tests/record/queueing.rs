@@ -33,6 +33,7 @@ fn a_save_creates_updates_or_overwrites_as_the_record_asks() {
         (flying(flight(1, create(1))), update(9)),
         (known(flying(flight(1, update(1)))), update(9)),
         (known(flying(flight(1, Write::Delete))), create(9)),
+        (Record { queued: Some(intention(2, Write::Delete)), ..flying(flight(1, Write::Delete)) }, create(9)),
         (aside(parked(1, update(1), refused())), create(9)),
     ];
     for (record, expected) in cases {
@@ -111,6 +112,24 @@ fn a_deletion_takes_back_only_what_was_never_sent() {
         assert_eq!(enqueued, Enqueued::Queued, "{record:?}");
         let deletion = after.queued.unwrap();
         assert_eq!((deletion.write, deletion.references), (Write::Delete, Vec::new()), "{record:?}");
+    }
+}
+
+#[test]
+fn a_deletion_of_what_the_user_was_shown_to_be_on_the_server_is_an_operation_of_its_own() {
+    let leaving = flying(flight(1, Write::Delete));
+    let records = [
+        queued(intention(2, create(2))),
+        Record { queued: Some(intention(2, create(2))), ..leaving.clone() },
+        leaving,
+        Record::default(),
+    ];
+    for record in records {
+        let (after, enqueued) = enqueue(record.clone(), Edit::DeleteAnyway, stamp(9));
+        assert_eq!(enqueued, Enqueued::Queued, "{record:?}");
+        assert_eq!((after.base, after.flight), (record.base, record.flight));
+        let deletion = after.queued.unwrap();
+        assert_eq!((deletion.write, deletion.references, deletion.revision), (Write::Delete, Vec::new(), 9));
     }
 }
 

@@ -3,8 +3,8 @@
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{Error, MemoryStorage, SqliteStorage};
-use sync_tests::app::App;
+use sync::{Error, MemoryStorage, Resolution, SqliteStorage};
+use sync_tests::app::{Answer, App};
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -299,4 +299,88 @@ async fn somebody_elses_edit_is_not_taken_for_an_earlier_one_of_this_device_that
     device.engine.full_sync().await.unwrap();
     assert_eq!(device.server.records::<Note>()["a"].title, "on");
     assert_eq!(device.app.state().notes["a"].title, "on");
+}
+
+/// A device on a server that has a task of somebody else's, and a user who saves and deletes that task in the moment in
+/// which it appears: the application shows it already, and the engine has not written that yet.
+async fn deleted_as_soon_as_it_appears(saves: &[&'static str]) -> Device {
+    let device = Device::new().await;
+    device.server.put(&task(1, None, "theirs"));
+    let (engine, app, saves) = (device.engine.clone(), device.app.clone(), saves.to_vec());
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let (engine, app, saves) = (engine.clone(), app.clone(), saves.clone());
+        Box::pin(async move {
+            for text in saves {
+                engine.push(&task(1, None, text)).await.unwrap();
+            }
+            engine.delete::<Task>(&1).await.unwrap();
+            app.state().tasks.remove(&1);
+        })
+    }));
+    device
+}
+
+fn answers(device: &Device, resolutions: impl IntoIterator<Item = Resolution<Task>>) {
+    for resolution in resolutions {
+        device.app.will(Answer::Decide(resolution));
+    }
+}
+
+fn assert_gone_everywhere(device: &Device) {
+    assert!(device.app.state().tasks.is_empty(), "the app shows {:?}", device.app.state().tasks);
+    let there = device.server.records::<Task>();
+    assert!(there.is_empty(), "the server has {there:?}");
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test]
+async fn a_record_that_is_edited_and_deleted_while_its_page_is_handed_over_is_deleted() {
+    let device = deleted_as_soon_as_it_appears(&["mine"]).await;
+    answers(&device, [Resolution::KeepLocal]);
+    device.engine.pull().await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    assert_gone_everywhere(&device);
+}
+
+#[tokio::test]
+async fn a_record_that_took_the_place_of_an_unsent_one_and_is_deleted_at_once_is_deleted() {
+    let device = deleted_as_soon_as_it_appears(&[]).await;
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    answers(&device, [Resolution::TakeRemote, Resolution::KeepLocal]);
+    device.engine.pull().await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    assert_gone_everywhere(&device);
+}
+
+#[tokio::test]
+async fn a_record_that_came_back_instead_of_its_deletion_and_is_deleted_at_once_is_deleted() {
+    for saves in [&[][..], &["mine"]] {
+        let device = deleted_as_soon_as_it_appears(saves).await;
+        let hook = device.app.state().after_tasks.take();
+        device.engine.pull().await.unwrap();
+        device.app.state().after_tasks = hook;
+        device.engine.delete::<Task>(&1).await.unwrap();
+        device.app.state().tasks.clear();
+        device.server.put(&task(1, None, "theirs, and newer"));
+        answers(&device, [Resolution::TakeRemote, Resolution::KeepLocal]);
+        device.engine.flush().await.unwrap();
+        device.engine.full_sync().await.unwrap();
+        assert_gone_everywhere(&device);
+    }
+}
+
+#[tokio::test]
+async fn a_record_whose_deletion_is_given_up_and_that_is_deleted_at_once_is_deleted() {
+    let device = deleted_as_soon_as_it_appears(&[]).await;
+    let hook = device.app.state().after_tasks.take();
+    device.engine.pull().await.unwrap();
+    device.app.state().after_tasks = hook;
+    device.engine.delete::<Task>(&1).await.unwrap();
+    device.app.state().tasks.clear();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.engine.clear_queue().await.unwrap();
+    device.wait_out();
+    device.engine.full_sync().await.unwrap();
+    assert_gone_everywhere(&device);
 }

@@ -11,12 +11,12 @@ use tracing::Instrument;
 
 use super::claim::Claimed;
 use super::core::Core;
-use super::pause::PauseReason;
+use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
 use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
 use crate::error::SyncError;
 use crate::record::{Failure, Outcome, RecordRef, ServerCopy};
-use crate::remote::{Fetched, RemoteError, WriteAnswer, WriteRequest};
+use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
 use crate::telemetry::SyncEvent;
@@ -26,8 +26,8 @@ use crate::telemetry::SyncEvent;
 pub(crate) enum Course {
     /// The next operation may be sent.
     GoOn,
-    /// Everything to the server has to wait: nothing more is sent in this flush.
-    Stop(PauseReason),
+    /// Everything to the server has to wait: nothing more is sent in this flush, also when the pause is over before it ends.
+    Stop(Pause),
 }
 
 /// What an attempt brought, and what goes with it into the row.
@@ -119,7 +119,7 @@ async fn send(
         Ok(None) => match core.remote.send(request).await {
             Ok(reply) => {
                 core.end_pause().await?;
-                wish = wish.max(reply.retry_after);
+                wish = wish.max(reply.wish());
                 read_answer(core, port, claimed, reply.answer, &mut wish, report).await
             }
             Err(error) => Err(error.into()),
@@ -135,8 +135,7 @@ async fn send(
         Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
     if let (Some(wish), Course::GoOn) = (wish, observed.course) {
-        core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
-        observed.course = Course::Stop(PauseReason::Throttled);
+        observed.course = Course::Stop(core.begin_pause(PauseReason::Throttled, Some(wish)).await?);
     }
     let course = observed.course;
     if course != Course::GoOn {
@@ -275,7 +274,7 @@ async fn fetch(
     wish: &mut Option<Duration>,
 ) -> Result<ServerCopy, Trouble> {
     let reply = core.remote.fetch(port.info(), &claimed.name.key).await;
-    *wish = (*wish).max(reply.as_ref().map_or_else(RemoteError::retry_after, |reply| reply.retry_after));
+    *wish = (*wish).max(reply.as_ref().map_or_else(RemoteError::retry_after, Reply::wish));
     match reply?.answer {
         Fetched::Missing => Ok(ServerCopy::Deleted),
         Fetched::Present { version, body } => {
@@ -309,36 +308,35 @@ async fn failed(
         }
     };
     *wish = (*wish).max(source.retry_after());
-    let (outcome, course) = match &source {
+    let (outcome, stopped) = match &source {
         RemoteError::Unreachable { .. } if planted!(LostAnswerIsASuccess) => {
-            (Outcome::Accepted { version: None, copy: None }, Course::GoOn)
+            (Outcome::Accepted { version: None, copy: None }, None)
         }
         RemoteError::Unreachable { .. } if planted!(OfflineCostsAnAttempt) => {
             let limit = core.settings.retry.max_attempts;
             let counted = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
-            (Outcome::Failed(counted), Course::Stop(PauseReason::Offline))
+            (Outcome::Failed(counted), Some(PauseReason::Offline))
         }
-        RemoteError::Unreachable { .. } => (postponed(now), Course::Stop(PauseReason::Offline)),
-        RemoteError::Throttled { .. } => (postponed(now), Course::Stop(PauseReason::Throttled)),
-        RemoteError::Unauthorized { .. } => (postponed(now), Course::Stop(PauseReason::Unauthorized)),
+        RemoteError::Unreachable { .. } => (postponed(now), Some(PauseReason::Offline)),
+        RemoteError::Throttled { .. } => (postponed(now), Some(PauseReason::Throttled)),
+        RemoteError::Unauthorized { .. } => (postponed(now), Some(PauseReason::Unauthorized)),
         RemoteError::Transient { .. } if planted!(OneFailureStopsTheFlush) => {
-            (postponed(core.retry_at(flight.attempts)), Course::Stop(PauseReason::Offline))
+            (postponed(core.retry_at(flight.attempts)), Some(PauseReason::Offline))
         }
         RemoteError::Transient { status, .. } => {
             let until = core.retry_at(flight.attempts);
             let limit = core.settings.retry.max_attempts;
             let counted = Failure::Counted { until, limit, reason: format!("status {status}") };
-            (Outcome::Failed(counted), Course::GoOn)
+            (Outcome::Failed(counted), None)
         }
-        RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), Course::GoOn),
+        RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), None),
         // A write has no cursor: what says so is no answer to it.
-        RemoteError::CursorGone { .. } | RemoteError::Protocol { .. } => {
-            (postponed(patience()), Course::GoOn)
-        }
+        RemoteError::CursorGone { .. } | RemoteError::Protocol { .. } => (postponed(patience()), None),
     };
-    if let Course::Stop(reason) = course {
-        core.begin_pause(reason, *wish).await?;
-    }
+    let course = match stopped {
+        Some(reason) => Course::Stop(core.begin_pause(reason, *wish).await?),
+        None => Course::GoOn,
+    };
     // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
     let fetched = match &outcome {
         Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed, wish).await.ok(),

@@ -21,7 +21,7 @@ use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
 use crate::error::{Chain, Error, SyncError};
 use crate::record::{Principal, RecordRef, Rounds, Stamp};
-use crate::remote::Remote;
+use crate::remote::{Remote, RemoteError};
 use crate::report::SyncReport;
 use crate::status::{State, Status};
 use crate::storage::{self, Storage, StorageError, StorageLock};
@@ -169,32 +169,30 @@ impl Core {
         Ok(())
     }
 
-    pub(crate) fn pause(&self) -> Option<Pause> {
-        *self.pause.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The pause, if it still lasts.
     pub(crate) fn holding_pause(&self, now: DateTime<Utc>) -> Option<Pause> {
-        self.pause().filter(|pause| pause.holds(now))
+        let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        pause.filter(|pause| pause.holds(now))
     }
 
-    /// Leaves the server alone for a while.
+    /// Leaves the server alone for a while. Answers until when and why.
     pub(crate) async fn begin_pause(
         &self,
         reason: PauseReason,
         wish: Option<std::time::Duration>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Pause, StorageError> {
         let pause = {
             let mut current = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
             let fraction = self.chance.fraction();
             let pause = Pause::next(*current, reason, wish, &self.settings.retry, fraction, self.now());
             if *current == Some(pause) {
-                return Ok(());
+                return Ok(pause);
             }
             *current = Some(pause);
             pause
         };
-        self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await
+        self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await?;
+        Ok(pause)
     }
 
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
@@ -229,6 +227,15 @@ impl Core {
         error
     }
 
+    /// Notes that something was not done because the server asked to be left alone, unless the report says so already. The
+    /// other pauses never come without an error.
+    pub(crate) fn fail_waiting(&self, report: &mut SyncReport, pause: &Pause) {
+        let told = report.errors.iter().any(|error| asks_to_wait(error));
+        if pause.reason == PauseReason::Throttled && !told {
+            self.fail(report, SyncError::Throttled { until: pause.until });
+        }
+    }
+
     /// Tells those who wait and watch what a written step means.
     pub(crate) fn publish(&self, record: &RecordRef, consequence: Consequence, report: &mut SyncReport) {
         if let Some(verdict) = consequence.verdict {
@@ -245,6 +252,17 @@ impl Core {
             report.parked += 1;
             self.receipts.tell(record, u64::MAX, Fate::Parked);
         }
+    }
+}
+
+/// Whether an error tells that the server asked to be left alone.
+fn asks_to_wait(error: &SyncError) -> bool {
+    match error {
+        SyncError::Push { source, .. } | SyncError::Pull { source, .. } => {
+            matches!(source, RemoteError::Throttled { .. }) || source.retry_after().is_some()
+        }
+        SyncError::Throttled { .. } => true,
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs one sync at a time: those that callers ask for, and those that are due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::core::Core;
-use super::flush::flush;
+use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
 use super::pause::PauseReason;
@@ -278,24 +278,26 @@ async fn sync(
         }
     }
     report_unlisted(core, report);
-    if wanted.flush
-        && let Some(reason) = flush(core, report).await?
-    {
-        return Ok(Some(reason));
-    }
-    for port in core.entities.iter() {
-        if wanted.pull.includes(port.info().name)
-            && !core.is_closing()
-            && let Some(reason) = pull(core, port, report).await?
-        {
-            return Ok(Some(reason));
+    let mut stopped = if wanted.flush { flush(core, report).await? } else { None };
+    for port in core.entities.iter().filter(|port| wanted.pull.includes(port.info().name)) {
+        if core.is_closing() {
+            break;
         }
+        if let Some(pause) = stopped {
+            // Whoever asked for the pull is not to take it for done.
+            core.fail_waiting(report, &pause);
+            return Ok(Some(pause.reason));
+        }
+        stopped = pull(core, port, report).await?;
     }
     // What the pulls decided in favour of this device is sent in the same sync.
     if wanted.flush && wanted.pull != Pulls::Nothing {
-        return Ok(flush(core, report).await?);
+        match &stopped {
+            None => stopped = flush(core, report).await?,
+            Some(pause) => say_why_it_waits(core, pause, HashSet::new(), report).await?,
+        }
     }
-    Ok(None)
+    Ok(stopped.map(|pause| pause.reason))
 }
 
 /// Says what waits for entities that the schema does not list.

@@ -8,18 +8,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::attempt::{Course, Gate, attempt, put_off};
 use super::claim::{Claims, claim};
 use super::core::Core;
-use super::pause::PauseReason;
+use super::pause::Pause;
 use crate::error::SyncError;
 use crate::record::RecordRef;
-use crate::remote::RemoteError;
 use crate::report::SyncReport;
 use crate::storage::StorageError;
 
 /// Sends everything that can be sent now. Answers why it stopped early, if it did.
-pub(crate) async fn flush(
-    core: &Arc<Core>,
-    report: &mut SyncReport,
-) -> Result<Option<PauseReason>, StorageError> {
+pub(crate) async fn flush(core: &Arc<Core>, report: &mut SyncReport) -> Result<Option<Pause>, StorageError> {
     let mut run = Run::new(core);
     let sent = run.send_all(report).await;
     // What is out is waited for even when the storage failed, and each of it: its outcome is worth knowing, and one that
@@ -35,8 +31,28 @@ pub(crate) async fn flush(
         result = result.and(finished);
     }
     result?;
-    run.say_why_it_stopped(report).await?;
+    if let Some(pause) = &run.stopped {
+        say_why_it_waits(core, pause, run.damaged, report).await?;
+    }
     Ok(run.stopped)
+}
+
+/// A server that takes an operation, or gives a page, and asks for a pause with the same answer leaves no error behind:
+/// where something is left unsent for that, the report says so.
+pub(crate) async fn say_why_it_waits(
+    core: &Core,
+    pause: &Pause,
+    mut damaged: HashSet<RecordRef>,
+    report: &mut SyncReport,
+) -> Result<(), StorageError> {
+    let (now, horizon) = (core.now(), core.settings.retry.horizon());
+    let unsent = core
+        .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))
+        .await?;
+    if !unsent.records.is_empty() {
+        core.fail_waiting(report, pause);
+    }
+    Ok(())
 }
 
 /// How many times more operations than may be in flight are frozen at most.
@@ -55,7 +71,8 @@ struct Run<'a> {
     /// How many operations may be frozen at once.
     window: usize,
     launched: bool,
-    stopped: Option<PauseReason>,
+    /// What the server asked for, or has to be waited for; it may be over when the flush ends.
+    stopped: Option<Pause>,
 }
 
 type Finished = Result<(Id, (SyncReport, Result<Course, StorageError>)), JoinError>;
@@ -136,8 +153,8 @@ impl<'a> Run<'a> {
             Ok((id, (part, course))) => {
                 self.under_way.remove(&id);
                 report.add(part);
-                if let Course::Stop(reason) = course? {
-                    self.stopped = Some(reason);
+                if let Course::Stop(pause) = course? {
+                    self.stopped = Some(pause);
                 }
             }
             // Code of the user's that is not called as a handler, such as a `Deserialize`, panicked. The record stays
@@ -151,36 +168,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A server that takes an operation and asks for a pause with the same answer leaves no error behind: a flush that left
-    /// something unsent for that says so, as a pull does.
-    async fn say_why_it_stopped(&self, report: &mut SyncReport) -> Result<(), StorageError> {
-        let Some(pause) = self.core.pause().filter(|_| self.stopped == Some(PauseReason::Throttled)) else {
-            return Ok(());
-        };
-        if report.errors.iter().any(|error| asks_to_wait(error)) {
-            return Ok(());
-        }
-        let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
-        let mut damaged = self.damaged.clone();
-        let unsent = self
-            .core
-            .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))
-            .await?;
-        if !unsent.records.is_empty() {
-            self.core.fail(report, SyncError::Throttled { until: pause.until });
-        }
-        Ok(())
-    }
-
     async fn put_off_panicked(&self, record: RecordRef, report: &mut SyncReport) -> Result<(), StorageError> {
         put_off(self.core, &record, self.core.retry_at(5)).await?;
         self.core.fail(report, SyncError::Panicked { record });
         Ok(())
     }
-}
-
-/// Whether an error tells already that the server asked to be left alone.
-fn asks_to_wait(error: &SyncError) -> bool {
-    let SyncError::Push { source, .. } = error else { return false };
-    matches!(source, RemoteError::Throttled { .. }) || source.retry_after().is_some()
 }

@@ -8,7 +8,7 @@ use super::core::Core;
 use super::entities::Scope;
 use super::outdated;
 use super::page::{Covers, Trouble, apply};
-use super::pause::PauseReason;
+use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadPage};
 use super::sweep::{self, Sweep};
 use crate::error::SyncError;
@@ -20,14 +20,29 @@ use crate::telemetry::SyncEvent;
 
 /// How the pull of an entity ended.
 enum Ended {
-    /// Everything that the server has now was pulled, or the engine is closing.
-    Complete,
+    /// Everything that the server has now was pulled, or the engine is closing. The last answer may have asked for a pause.
+    Complete(Option<Pause>),
     /// It went wrong; the cursor stands before the page that it concerns.
     Failed(SyncError),
     /// The whole server has to be left alone.
-    Stopped(PauseReason, SyncError),
+    Stopped(Pause, SyncError),
     /// The scope was changed: the list is another one.
     Anew,
+}
+
+impl Ended {
+    /// Something went wrong with an answer, which may have asked for a pause.
+    fn wrong(error: SyncError, pause: Option<Pause>) -> Self {
+        match pause {
+            Some(pause) => Self::Stopped(pause, error),
+            None => Self::Failed(error),
+        }
+    }
+
+    /// There is more to pull, and the server asked for a pause.
+    fn throttled(pause: Pause) -> Self {
+        Self::Stopped(pause, SyncError::Throttled { until: pause.until })
+    }
 }
 
 /// Pulls everything new of an entity. Answers why everything to the server has to wait, if it does.
@@ -36,23 +51,20 @@ pub(crate) async fn pull(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     report: &mut SyncReport,
-) -> Result<Option<PauseReason>, StorageError> {
+) -> Result<Option<Pause>, StorageError> {
     let entity = port.info().entity_name();
     let before = report.pulled;
-    let ended = loop {
+    let (stopped, error) = loop {
         match run(core, port, report).await? {
+            Ended::Complete(pause) => {
+                let changes = report.pulled - before;
+                core.announcer.announce(SyncEvent::Pulled { entity, changes });
+                return Ok(pause);
+            }
+            Ended::Failed(error) => break (None, error),
+            Ended::Stopped(pause, error) => break (Some(pause), error),
             Ended::Anew => {}
-            ended => break ended,
         }
-    };
-    let (stopped, error) = match ended {
-        Ended::Complete | Ended::Anew => {
-            let changes = report.pulled - before;
-            core.announcer.announce(SyncEvent::Pulled { entity, changes });
-            return Ok(None);
-        }
-        Ended::Failed(error) => (None, error),
-        Ended::Stopped(reason, error) => (Some(reason), error),
     };
     let error = core.fail(report, error);
     core.announcer.announce(SyncEvent::PullFailed { entity, error });
@@ -80,14 +92,17 @@ async fn run(
     if let Err(trouble) = outdated::ask(core, port, report).await {
         return asked_in_vain(core, entity, trouble).await;
     }
-    let mut anew = false;
+    let (mut anew, mut pause) = (false, None);
     let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
             Ok(reply) => reply,
             // Once only: a server that forgets what it has just said would be asked for ever.
-            Err(RemoteError::CursorGone { url, retry_after: None })
-                if cursor.is_some() && !anew && !planted!(CursorGoneIsAnError) =>
+            Err(ref source @ RemoteError::CursorGone { ref url, .. })
+                if source.retry_after().is_none()
+                    && cursor.is_some()
+                    && !anew
+                    && !planted!(CursorGoneIsAnError) =>
             {
                 tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");
                 core.end_pause().await?;
@@ -103,17 +118,22 @@ async fn run(
             Err(source) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
+        // It is not shortened by how long the handler takes, nor forgotten when that fails.
+        pause = match reply.wish() {
+            Some(wish) => Some(core.begin_pause(PauseReason::Throttled, Some(wish)).await?),
+            None => None,
+        };
         let read = port.read_page(reply.answer.items);
         let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
             Err(Stuck(cursor)) => {
                 let cursor = cursor.to_string();
-                return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
+                return Ok(Ended::wrong(SyncError::StuckCursor { entity, cursor }, pause));
             }
         };
         // A listing that is cut short begins anew, so that it would never end.
         let at_limit = next.has_more && sweep.is_none() && trail.pages >= core.settings.page_limit;
-        let goes_on = next.has_more && !at_limit && reply.retry_after.is_none() && !core.is_closing();
+        let goes_on = next.has_more && !at_limit && pause.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
         let (applied, coming) = futures::join!(
             apply(core, port, &read, Covers::UpTo(next.cursor.clone(), scope.clone()), next.has_more, report),
@@ -122,14 +142,14 @@ async fn run(
             }
         );
         if let Err(trouble) = applied {
-            return not_written(trouble);
+            return not_written(trouble, pause);
         }
         if let Some(sweep) = &mut sweep {
             sweep.see(&read);
         }
         if next.stuck {
             let cursor = next.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
-            return Ok(Ended::Failed(SyncError::StuckCursor { entity, cursor }));
+            return Ok(Ended::wrong(SyncError::StuckCursor { entity, cursor }, pause));
         }
         let changes = report.pulled - before;
         core.announcer.announce(SyncEvent::PageProgress {
@@ -137,12 +157,8 @@ async fn run(
             changes,
             has_more: next.has_more,
         });
-        if let Some(wish) = reply.retry_after {
-            core.begin_pause(PauseReason::Throttled, Some(wish)).await?;
-            if next.has_more {
-                let until = core.pause().map_or_else(|| core.now(), |pause| pause.until);
-                return Ok(Ended::Stopped(PauseReason::Throttled, SyncError::Throttled { until }));
-            }
+        if let Some(pause) = pause.filter(|_| next.has_more) {
+            return Ok(Ended::throttled(pause));
         }
         if at_limit {
             return Ok(Ended::Failed(SyncError::PageLimit { entity, pages: trail.pages }));
@@ -153,14 +169,14 @@ async fn run(
         {
             match sweep.finish(core, port, report).await {
                 Ok(()) => {}
-                Err(sweep::Trouble::Incomplete(error)) => return Ok(Ended::Failed(error)),
+                Err(sweep::Trouble::Incomplete(error)) => return Ok(Ended::wrong(error, pause)),
                 Err(sweep::Trouble::Asking(trouble)) => return asked_in_vain(core, entity, trouble).await,
             }
         }
         cursor = next.cursor;
         fetched = coming;
     }
-    Ok(Ended::Complete)
+    Ok(Ended::Complete(pause))
 }
 
 async fn fetch(
@@ -181,15 +197,16 @@ async fn asked_in_vain(
 ) -> Result<Ended, StorageError> {
     match trouble {
         outdated::Trouble::Remote(source) => failed(core, entity, source).await,
-        outdated::Trouble::Page(trouble) => not_written(trouble),
+        outdated::Trouble::Page(trouble) => not_written(trouble, None),
     }
 }
 
-fn not_written(trouble: Trouble) -> Result<Ended, StorageError> {
-    match trouble {
-        Trouble::Handler(error) => Ok(Ended::Failed(error.into())),
-        Trouble::Storage(error) => Err(error),
-        Trouble::OfAnotherScope => Ok(Ended::Anew),
+fn not_written(trouble: Trouble, pause: Option<Pause>) -> Result<Ended, StorageError> {
+    match (trouble, pause) {
+        (Trouble::Handler(error), pause) => Ok(Ended::wrong(error.into(), pause)),
+        (Trouble::Storage(error), _) => Err(error),
+        (Trouble::OfAnotherScope, Some(pause)) => Ok(Ended::throttled(pause)),
+        (Trouble::OfAnotherScope, None) => Ok(Ended::Anew),
     }
 }
 
@@ -206,8 +223,7 @@ async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<
     };
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };
-    core.begin_pause(reason, wish).await?;
-    Ok(Ended::Stopped(reason, error))
+    Ok(Ended::Stopped(core.begin_pause(reason, wish).await?, error))
 }
 
 /// Where the pull goes on.

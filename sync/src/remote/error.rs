@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::wish;
 use crate::BoxError;
 use crate::record::Refusal;
 
@@ -101,10 +102,11 @@ impl RemoteError {
         }
     }
 
-    /// How long the server asked to be left alone.
+    /// How long the server asked to be left alone; `None` also where it said no time at all, so that a retry keeps its
+    /// own back-off.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
+        let retry_after = match self {
             Self::Unreachable { retry_after, .. }
             | Self::Throttled { retry_after, .. }
             | Self::Unauthorized { retry_after, .. }
@@ -112,6 +114,7 @@ impl RemoteError {
             | Self::Refused { retry_after, .. }
             | Self::CursorGone { retry_after, .. }
             | Self::Protocol { retry_after, .. } => *retry_after,
-        }
+        };
+        wish(retry_after)
     }
 }

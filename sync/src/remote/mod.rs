@@ -97,8 +97,20 @@ pub enum Deletions {
 pub struct Reply<A> {
     /// What it says.
     pub answer: A,
-    /// How long everything to this server is to wait (`Retry-After`, RFC 9110, section 10.2.3).
+    /// How long everything to this server is to wait (`Retry-After`, RFC 9110, section 10.2.3). No time at all is no pause.
     pub retry_after: Option<Duration>,
+}
+
+impl<A> Reply<A> {
+    /// The pause that it asks for. No time at all is none asked for.
+    pub(crate) fn wish(&self) -> Option<Duration> {
+        wish(self.retry_after)
+    }
+}
+
+/// What a `Retry-After` asks for: nothing, when that is no time at all.
+fn wish(retry_after: Option<Duration>) -> Option<Duration> {
+    retry_after.filter(|pause| !pause.is_zero())
 }
 
 impl<A> From<A> for Reply<A> {

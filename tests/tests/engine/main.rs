@@ -14,3 +14,4 @@ mod pulling;
 mod pushing;
 mod simulated;
 mod unlucky;
+mod waiting;

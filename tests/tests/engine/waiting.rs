@@ -1,0 +1,111 @@
+//! The server asks to be left alone for a while: everything waits that long, and every report says so.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
+use sync::{MemoryStorage, State, SyncError, SyncReport};
+use sync_tests::app::Mood;
+use sync_tests::entities::{Note, note, task};
+
+use crate::device::Device;
+
+/// Whether a report says that the server asked to be left alone, and nothing else.
+fn says_only_that_it_waits(report: &SyncReport) -> bool {
+    matches!(report.errors.as_slice(), [error] if matches!(&**error, SyncError::Throttled { .. }))
+}
+
+#[tokio::test]
+async fn a_pause_that_is_over_when_the_flush_ends_is_told_all_the_same() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(2)).await;
+    device.engine.push(&note("long", "x", 0)).await.unwrap();
+    let receipt = device.engine.push(&note("short", "x", 0)).await.unwrap();
+    device.engine.push(&note("left", "x", 0)).await.unwrap();
+    let gate = Gate::new();
+    let held = gate.clone();
+    device.server.script(move |call| match call {
+        Call::Write { key, .. } if key == "short" => Fault::ThenWait(Duration::from_secs(1)),
+        Call::Write { key, .. } if key == "long" => Fault::Hold(held.clone()),
+        _ => Fault::None,
+    });
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    receipt.synced().await.unwrap();
+    device.clock.advance(TimeDelta::seconds(2));
+    gate.open();
+    let report = flush.await.unwrap().unwrap();
+    assert_eq!((report.pushed, report.remaining), (2, 1));
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_success_that_asks_to_wait_no_time_stops_nothing() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::ThenWait(Duration::ZERO));
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.pushed, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_that_asks_to_wait_no_time_keeps_its_own_back_off() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::Throttled(Some(Duration::ZERO)));
+    for _ in 0..10 {
+        device.engine.flush().await.unwrap();
+    }
+    assert!(device.server.calls().len() < 10, "the server is asked again and again");
+}
+
+#[tokio::test]
+async fn a_sync_that_a_success_stopped_says_that_nothing_was_pulled() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "mine", 0)).await.unwrap();
+    device.server.put(&note("b", "theirs", 0));
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.pushed, report.pulled), (1, 0));
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    device.clock.advance(TimeDelta::seconds(61));
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+    assert_eq!(device.app.state().notes["b"].title, "theirs");
+}
+
+#[tokio::test]
+async fn a_page_that_asks_to_wait_holds_up_the_pulls_of_the_other_entities() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.server.put(&task(1, None, "theirs"));
+    device.server.script(|_| Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(report.is_clean(), "nothing is left: {report:?}");
+    assert_eq!(device.engine.status().state, State::Paused);
+    device.clock.advance(TimeDelta::seconds(61));
+    let report = device.engine.pull().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(device.server.calls().len(), 2, "one for each time");
+    device.server.heal();
+    device.clock.advance(TimeDelta::seconds(61));
+    assert!(device.engine.pull().await.unwrap().is_clean());
+    assert_eq!(device.app.state().tasks.len(), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_asks_to_wait_is_obeyed_also_when_the_handler_fails() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.app.state().moods.push_back(Mood::Fail);
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.pull().await.unwrap();
+    assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{report:?}");
+    assert_eq!(device.server.calls().len(), 1, "the tasks wait");
+    assert_eq!(device.engine.status().state, State::Paused);
+}

@@ -23,6 +23,16 @@ pub(crate) struct Written {
     pub(crate) index: Vec<(RecordRef, Vec<IndexEntry>)>,
     /// The ids of the items that were kept aside.
     pub(crate) aside: Vec<String>,
+    /// The names of the engine's notes that were written.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Written {
+    /// Whether it is a page with what that covers: the way to a cursor, or a question that was noted. No edit of the user's
+    /// shares its transaction, so that a row which loses its edit there was not written for another one that comes just then.
+    pub(crate) fn is_a_page(&self) -> bool {
+        !self.cursors.is_empty() || !self.notes.is_empty()
+    }
 }
 
 /// The disk, in the hands of one life of the device's process.
@@ -190,7 +200,9 @@ impl Transaction for Spy<'_> {
     }
 
     fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError> {
-        self.transaction.set_note(name, text)
+        self.transaction.set_note(name, text)?;
+        self.written.notes.push(name.to_owned());
+        Ok(())
     }
 
     fn set_aside(&mut self, item: &SetAside) -> Result<(), StorageError> {

@@ -262,7 +262,9 @@ impl State {
             let name = name_of(name.entity.as_str(), &name.key);
             self.note(Some(device), format_args!("  row {name}: {}", Short(after)));
             let wanted = match intent {
-                Intent::Engine => edited_to(before, after).and_then(|value| life.written_for(&name, &value)),
+                Intent::Engine if !written.is_a_page() => {
+                    edited_to(before, after).and_then(|value| life.written_for(&name, &value))
+                }
                 _ => None,
             };
             let edit = wanted.clone().map(Intent::Edit);

@@ -36,6 +36,9 @@ pub(crate) enum PauseReason {
 
 impl Pause {
     /// The next pause for a reason, after the one before. A server's own wish takes the place of the back-off.
+    ///
+    /// Requests that are under way together may give several reasons. None of their answers shortens the pause of another, and what
+    /// the server asked for is not forgotten over a connection that was lost besides: that pause would end with the next success.
     pub(crate) fn next(
         before: Option<Self>,
         reason: PauseReason,
@@ -49,13 +52,51 @@ impl Pause {
         let longest = LONGEST.to_std().unwrap_or(Duration::MAX);
         let wait = wish.map_or_else(|| retry.delay(times, fraction), |wish| wish.min(longest));
         let until = after(now, wait);
-        // Answers of requests that were under way together do not shorten each other's pause.
-        let until = before.filter(|pause| pause.holds(now)).map_or(until, |pause| pause.until.max(until));
-        Self { reason, until, times }
+        match before.filter(|pause| pause.holds(now)) {
+            Some(before) if before.reason == reason => Self { reason, until: before.until.max(until), times },
+            Some(before) if before.reason == PauseReason::Throttled => before,
+            // A server that has answered can be reached, whatever was tried before.
+            _ => Self { reason, until, times },
+        }
     }
 
     /// Whether it still lasts.
     pub(crate) fn holds(&self, now: DateTime<Utc>) -> bool {
         self.until > now && self.until - now <= LONGEST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn asked(before: Option<Pause>, seconds: u64) -> Pause {
+        let wish = Some(Duration::from_secs(seconds));
+        Pause::next(before, PauseReason::Throttled, wish, &RetryPolicy::default(), 1.0, NOW)
+    }
+
+    fn lost(before: Option<Pause>) -> Pause {
+        Pause::next(before, PauseReason::Offline, None, &RetryPolicy::default(), 1.0, NOW)
+    }
+
+    #[test]
+    fn the_servers_wish_holds_though_a_connection_is_lost_meanwhile() {
+        assert_eq!(lost(Some(asked(None, 60))), asked(None, 60));
+        let over = Pause { until: NOW, ..asked(None, 60) };
+        assert_eq!(lost(Some(over)).reason, PauseReason::Offline);
+    }
+
+    #[test]
+    fn the_servers_wish_takes_the_place_of_a_pause_for_want_of_a_server() {
+        let long = (0..20).fold(None, |before, _| Some(lost(before)));
+        assert_eq!(asked(long, 5), asked(None, 5));
+    }
+
+    #[test]
+    fn the_longer_of_two_wishes_holds() {
+        assert_eq!(asked(Some(asked(None, 60)), 5).until, NOW + TimeDelta::seconds(60));
+        assert_eq!(asked(Some(asked(None, 5)), 60).until, NOW + TimeDelta::seconds(60));
     }
 }

@@ -134,8 +134,10 @@ async fn send(
         Ok(observed) => observed,
         Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
-    if let (Some(wish), Course::GoOn) = (wish, observed.course) {
-        observed.course = Course::Stop(core.begin_pause(PauseReason::Throttled, Some(wish)).await?);
+    if observed.course == Course::GoOn
+        && let Some(pause) = core.obey(wish).await?
+    {
+        observed.course = Course::Stop(pause);
     }
     let course = observed.course;
     if course != Course::GoOn {

@@ -195,6 +195,17 @@ impl Core {
         Ok(pause)
     }
 
+    /// Begins the pause that the server asked for in an answer, if it did.
+    pub(crate) async fn obey(
+        &self,
+        wish: Option<std::time::Duration>,
+    ) -> Result<Option<Pause>, StorageError> {
+        match wish {
+            Some(_) => self.begin_pause(PauseReason::Throttled, wish).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
         let ended = {

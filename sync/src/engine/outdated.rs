@@ -10,6 +10,7 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::notes;
 use super::page::{self, Covers, apply};
+use super::pause::Pause;
 use super::port::EntityPort;
 use super::scope;
 use crate::record::{EntityName, RecordKey, RecordRef};
@@ -25,10 +26,12 @@ const MOST: usize = 100;
 
 type Names = BTreeMap<EntityName, BTreeSet<RecordKey>>;
 
-/// Why a record could not be asked for. It is asked for again at the next pull.
+/// Why nothing more is asked for: what is left comes with the next pull.
 pub(crate) enum Trouble {
     Remote(RemoteError),
     Page(page::Trouble),
+    /// The record was handed over, and with it the server asked for a pause.
+    Wait(Pause),
 }
 
 impl From<StorageError> for Trouble {
@@ -83,6 +86,7 @@ pub(crate) async fn ask_for(
 ) -> Result<bool, Trouble> {
     let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
     core.end_pause().await?;
+    let pause = core.obey(fetched.wish()).await?;
     let item = match fetched.answer {
         Fetched::Present { version, body } => PageItem::Record { version, body },
         Fetched::Missing => {
@@ -93,7 +97,7 @@ pub(crate) async fn ask_for(
     let scope = core.entities.scope(&port.info().entity_name());
     let there = read.page.is_there(0) && scope.is_none_or(|scope| scope::holds(&scope, &read.page.index(0)));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
-    Ok(there)
+    pause.map_or(Ok(there), |pause| Err(Trouble::Wait(pause)))
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {

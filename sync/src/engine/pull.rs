@@ -119,10 +119,7 @@ async fn run(
         };
         core.end_pause().await?;
         // It is not shortened by how long the handler takes, nor forgotten when that fails.
-        pause = match reply.wish() {
-            Some(wish) => Some(core.begin_pause(PauseReason::Throttled, Some(wish)).await?),
-            None => None,
-        };
+        pause = core.obey(reply.wish()).await?;
         let read = port.read_page(reply.answer.items);
         let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
@@ -189,7 +186,7 @@ async fn fetch(
     core.remote.pull(request).await
 }
 
-/// A record could not be asked for, or not be handed over.
+/// A record could not be asked for or not be handed over, or was the last that could be.
 async fn asked_in_vain(
     core: &Core,
     entity: EntityName,
@@ -198,6 +195,7 @@ async fn asked_in_vain(
     match trouble {
         outdated::Trouble::Remote(source) => failed(core, entity, source).await,
         outdated::Trouble::Page(trouble) => not_written(trouble, None),
+        outdated::Trouble::Wait(pause) => Ok(Ended::throttled(pause)),
     }
 }
 

@@ -1,8 +1,5 @@
 //! What the simulator found, each as a small story.
 
-use std::time::Duration;
-
-use chrono::TimeDelta;
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};

@@ -109,3 +109,26 @@ async fn a_page_that_asks_to_wait_is_obeyed_also_when_the_handler_fails() {
     assert_eq!(device.server.calls().len(), 1, "the tasks wait");
     assert_eq!(device.engine.status().state, State::Paused);
 }
+
+#[tokio::test]
+async fn the_answer_about_a_single_record_holds_up_everything_else_too() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    // What the server has instead is not known here, and is asked for.
+    device.engine.discard(parked[0].operation).await.unwrap();
+    device.server.put(&note("b", "theirs", 2));
+    let before = device.server.calls().len();
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let report = device.engine.pull().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(device.server.calls().len(), before + 1);
+    assert_eq!(device.app.state().notes["a"].title, "theirs");
+    device.clock.advance(TimeDelta::seconds(61));
+    assert!(device.engine.pull().await.unwrap().is_clean());
+    assert_eq!(device.app.state().notes["b"].title, "theirs");
+}

@@ -35,7 +35,8 @@ pub(crate) enum PauseReason {
 }
 
 impl Pause {
-    /// The next pause for a reason, after the one before. A server's own wish takes the place of the back-off.
+    /// The next pause for a reason, after the one before. A server's own wish takes the place of the back-off, and of the
+    /// reason: whatever the answer was, everything waits (design, section 6).
     ///
     /// Requests that are under way together may give several reasons. None of their answers shortens the pause of another, and what
     /// the server asked for is not forgotten over a connection that was lost besides: that pause would end with the next success.
@@ -47,6 +48,7 @@ impl Pause {
         fraction: f64,
         now: DateTime<Utc>,
     ) -> Self {
+        let reason = if wish.is_some() { PauseReason::Throttled } else { reason };
         let times =
             before.filter(|pause| pause.reason == reason).map_or(0, |pause| pause.times.saturating_add(1));
         let longest = LONGEST.to_std().unwrap_or(Duration::MAX);
@@ -92,6 +94,15 @@ mod tests {
     fn the_servers_wish_takes_the_place_of_a_pause_for_want_of_a_server() {
         let long = (0..20).fold(None, |before, _| Some(lost(before)));
         assert_eq!(asked(long, 5), asked(None, 5));
+    }
+
+    #[test]
+    fn a_wish_holds_with_whatever_answer_it_comes() {
+        for reason in [PauseReason::Offline, PauseReason::Unauthorized] {
+            let wish = Some(Duration::from_secs(60));
+            let pause = Pause::next(None, reason, wish, &RetryPolicy::default(), 1.0, NOW);
+            assert_eq!(pause, asked(None, 60));
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ async fn send(
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
-    if !still_wanted(core, claimed).await? {
+    if !still_wanted(core, claimed).await? || core.throttled().is_some() {
         return Ok(Course::GoOn);
     }
     // The longest that any answer asks to be waited for.

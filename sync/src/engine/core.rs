@@ -51,7 +51,7 @@ pub(crate) struct Core {
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) watches: Arc<Watches>,
-    pub(crate) pause: Mutex<Option<Pause>>,
+    pub(crate) pause: watch::Sender<Option<Pause>>,
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
     /// True once the engine is shutting down: nothing new is begun.
@@ -171,8 +171,13 @@ impl Core {
 
     /// The pause, if it still lasts.
     pub(crate) fn holding_pause(&self, now: DateTime<Utc>) -> Option<Pause> {
-        let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = *self.pause.borrow();
         pause.filter(|pause| pause.holds(now))
+    }
+
+    /// The pause that the server asked for, if it still lasts.
+    pub(crate) fn throttled(&self) -> Option<Pause> {
+        self.holding_pause(self.now()).filter(|pause| pause.reason == PauseReason::Throttled)
     }
 
     /// Leaves the server alone for a while. Answers until when and why.
@@ -181,17 +186,16 @@ impl Core {
         reason: PauseReason,
         wish: Option<std::time::Duration>,
     ) -> Result<Pause, StorageError> {
-        let pause = {
-            let mut current = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-            let fraction = self.chance.fraction();
-            let pause = Pause::next(*current, reason, wish, &self.settings.retry, fraction, self.now());
-            if *current == Some(pause) {
-                return Ok(pause);
-            }
-            *current = Some(pause);
-            pause
-        };
-        self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await?;
+        let (retry, fraction, now) = (&self.settings.retry, self.chance.fraction(), self.now());
+        let next = |before| Pause::next(before, reason, wish, retry, fraction, now);
+        let mut pause = next(None);
+        let is_news = self.pause.send_if_modified(|current| {
+            pause = next(*current);
+            current.replace(pause) != Some(pause)
+        });
+        if is_news {
+            self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await?;
+        }
         Ok(pause)
     }
 
@@ -208,16 +212,10 @@ impl Core {
 
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
-        let ended = {
-            let mut current = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = self.now();
-            let ended =
-                current.is_some_and(|pause| pause.reason != PauseReason::Throttled || !pause.holds(now));
-            if ended {
-                *current = None;
-            }
-            ended
-        };
+        let now = self.now();
+        let ended = self.pause.send_if_modified(|current| {
+            current.take_if(|pause| pause.reason != PauseReason::Throttled || !pause.holds(now)).is_some()
+        });
         if ended {
             self.transact(|ledger| ledger.tx.set_note(pause::NOTE, None)).await?;
         }

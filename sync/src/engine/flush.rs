@@ -95,6 +95,11 @@ impl<'a> Run<'a> {
     async fn send_all(&mut self, report: &mut SyncReport) -> Result<(), StorageError> {
         // A gate that is shut lets nothing through: claiming more would go round in a circle until it is known why.
         while self.stopped.is_none() && !self.gate.is_shut() && !self.core.is_closing() {
+            // Who listens may have been asked for a pause.
+            self.stopped = self.core.throttled();
+            if self.stopped.is_some() {
+                break;
+            }
             let claims = self.claim_and_launch(report).await?;
             let Some(finished) = self.attempts.join_next_with_id().await else {
                 if claims.more {

@@ -5,21 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::core::Core;
 use super::inbox::Inbox;
 use super::ledger::readable;
+use super::pause::{Pause, PauseReason};
 use super::settings::RetryPolicy;
-use crate::clock::Chance;
+use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
 use crate::record::{RecordKey, RecordRef};
-use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote};
+use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
 use crate::storage::StorageError;
 
 /// How many records of an entity are remembered one by one, until the driver looks at them.
@@ -96,18 +98,21 @@ pub(crate) async fn unknown(core: &Core, hints: Hints) -> Result<BTreeSet<&'stat
     .await
 }
 
-/// Listens for every entity, until it is dropped. Holds the remote, and not the core: dropping the last engine frees the
+/// Listens for every entity, until it is dropped. Holds the core only while it notes a pause: dropping the last engine frees the
 /// storage at once.
-pub(crate) fn listen(core: &Core, inbox: &Arc<Inbox>) -> JoinSet<()> {
+pub(crate) fn listen(core: &Arc<Core>, inbox: &Arc<Inbox>) -> JoinSet<()> {
     let mut listeners = JoinSet::new();
     for port in core.entities.iter() {
         let listener = Listener {
+            core: Arc::downgrade(core),
             remote: Arc::clone(&core.remote),
             entity: port.info(),
             inbox: Arc::clone(inbox),
             retry: core.settings.retry,
+            clock: Arc::clone(&core.clock),
             chance: Arc::clone(&core.chance),
             online: core.online.clone(),
+            pause: core.pause.subscribe(),
         };
         listeners.spawn(listener.run());
     }
@@ -115,12 +120,15 @@ pub(crate) fn listen(core: &Core, inbox: &Arc<Inbox>) -> JoinSet<()> {
 }
 
 struct Listener {
+    core: Weak<Core>,
     remote: Arc<dyn Remote>,
     entity: &'static EntityInfo,
     inbox: Arc<Inbox>,
     retry: RetryPolicy,
+    clock: Arc<dyn Clock>,
     chance: Arc<Chance>,
     online: watch::Receiver<bool>,
+    pause: watch::Receiver<Option<Pause>>,
 }
 
 /// How a connection came to its end.
@@ -130,7 +138,7 @@ struct Ended {
     last: Option<EventId>,
     /// Whether anything was heard at all: a server that hangs up at once is not asked again at once.
     heard: bool,
-    /// What the server wants to be waited for.
+    /// How long the server wants listeners to wait before they connect again.
     wish: Duration,
 }
 
@@ -142,6 +150,9 @@ impl Listener {
             // When the connectivity is gone, its last word stands.
             if self.online.wait_for(|online| *online).await.is_err() && !*self.online.borrow() {
                 return;
+            }
+            if self.has_waited().await {
+                continue;
             }
             let request = ListenRequest { entity: self.entity, after: after.clone() };
             let mut wish = Duration::ZERO;
@@ -161,12 +172,41 @@ impl Listener {
                 }
                 Err(error) => {
                     tracing::debug!(entity = self.entity.name, %error, "not listening");
-                    wish = error.retry_after().unwrap_or(wish);
+                    self.obey(&error).await;
                 }
             }
             let wait = self.retry.delay(failures, self.chance.fraction());
             failures = failures.saturating_add(1);
-            tokio::time::sleep(wait.max(wish.min(self.retry.cap))).await;
+            sleep(wait.max(wish.min(self.retry.cap))).await;
+        }
+    }
+
+    /// While the server asks to be left alone, no connection is made either. Answers whether that was so.
+    async fn has_waited(&mut self) -> bool {
+        let now = self.clock.now();
+        let pause = *self.pause.borrow_and_update();
+        let throttled = |pause: &Pause| pause.reason == PauseReason::Throttled && pause.holds(now);
+        let Some(pause) = pause.filter(throttled) else { return false };
+        let left = (pause.until - now).to_std().unwrap_or_default();
+        match timeout(left, self.pause.changed()).await {
+            // It was made longer, or is over.
+            Ok(Ok(())) | Err(_) => {}
+            // Nobody is there to be told of anything.
+            Ok(Err(_)) => sleep(left).await,
+        }
+        true
+    }
+
+    /// What is asked for with the refusal of a connection concerns everything to that server.
+    async fn obey(&self, error: &RemoteError) {
+        let Some(core) = self.core.upgrade() else { return };
+        let wish = error.retry_after();
+        let begun = match error {
+            RemoteError::Throttled { .. } => core.begin_pause(PauseReason::Throttled, wish).await.map(Some),
+            _ => core.obey(wish).await,
+        };
+        if let Err(error) = begun {
+            tracing::warn!(entity = self.entity.name, %error, "a pause that the server asked for was not written down");
         }
     }
 
@@ -189,7 +229,7 @@ impl Listener {
                 Some(Ok(Heard::Reconnect(wish))) => ended.wish = wish,
                 Some(Err(error)) => {
                     tracing::debug!(entity = self.entity.name, %error, "the server is not heard any more");
-                    ended.wish = ended.wish.max(error.retry_after().unwrap_or_default());
+                    self.obey(&error).await;
                     return ended;
                 }
                 None => return ended,

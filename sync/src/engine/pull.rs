@@ -93,7 +93,7 @@ async fn run(
         return asked_in_vain(core, entity, trouble).await;
     }
     let (mut anew, mut pause) = (false, None);
-    let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await);
+    let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await?);
     while let Some(reply) = fetched.take() {
         let reply = match reply {
             Ok(reply) => reply,
@@ -112,14 +112,14 @@ async fn run(
                     sweep = Sweep::if_due(core, port, None).await?;
                 }
                 (anew, cursor, trail) = (true, None, Trail::from(None));
-                fetched = Some(fetch(core, port, None, scope.clone()).await);
+                fetched = Some(fetch(core, port, None, scope.clone()).await?);
                 continue;
             }
             Err(source) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
-        // It is not shortened by how long the handler takes, nor forgotten when that fails.
-        pause = core.obey(reply.wish()).await?;
+        // Of this answer, or of anybody else's.
+        pause = core.throttled();
         let read = port.read_page(reply.answer.items);
         let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
@@ -138,6 +138,7 @@ async fn run(
                 if goes_on { Some(fetch(core, port, next.cursor.clone(), scope.clone()).await) } else { None }
             }
         );
+        let coming = coming.transpose()?;
         if let Err(trouble) = applied {
             return not_written(trouble, pause);
         }
@@ -176,14 +177,18 @@ async fn run(
     Ok(Ended::Complete(pause))
 }
 
+/// Asks for a page. The pause that its answer asks for begins at once: it is not shortened by how long a handler takes, nor
+/// forgotten when that fails.
 async fn fetch(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     since: Option<Cursor>,
     scope: Option<Scope>,
-) -> Result<Reply<Page>, RemoteError> {
+) -> Result<Result<Reply<Page>, RemoteError>, StorageError> {
     let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size, scope };
-    core.remote.pull(request).await
+    let answer = core.remote.pull(request).await;
+    core.obey(answer.as_ref().map_or_else(RemoteError::retry_after, Reply::wish)).await?;
+    Ok(answer)
 }
 
 /// A record could not be asked for or not be handed over, or was the last that could be.
@@ -221,7 +226,12 @@ async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<
     };
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };
-    Ok(Ended::Stopped(core.begin_pause(reason, wish).await?, error))
+    // What the server asked for has begun.
+    let pause = match core.throttled().filter(|_| wish.is_some()) {
+        Some(pause) => pause,
+        None => core.begin_pause(reason, wish).await?,
+    };
+    Ok(Ended::Stopped(pause, error))
 }
 
 /// Where the pull goes on.

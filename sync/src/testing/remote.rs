@@ -70,6 +70,11 @@ pub enum Call {
         /// The record's id.
         key: String,
     },
+    /// A connection over which the server [tells changes](ScriptedRemote::tell_changes).
+    Listen {
+        /// The entity's name.
+        entity: &'static str,
+    },
     /// Whether the server is there.
     Probe,
 }
@@ -386,6 +391,8 @@ impl Remote for ScriptedRemote {
             return Ok(None);
         };
         let entity = request.entity.name;
+        let fault = self.arrive(Call::Listen { entity });
+        self.answer("memory:changes", fault, |_| ()).await?;
         let hint = |changed| Some(Ok(Heard::Hint { event: None, changed }));
         let changes = BroadcastStream::new(told).filter_map(move |told| {
             std::future::ready(match told {

@@ -23,8 +23,8 @@ pub(crate) struct Written {
     pub(crate) index: Vec<(RecordRef, Vec<IndexEntry>)>,
     /// The ids of the items that were kept aside.
     pub(crate) aside: Vec<String>,
-    /// The names of the engine's notes that were written.
-    pub(crate) notes: Vec<String>,
+    /// The engine's notes that were written.
+    pub(crate) notes: Vec<(String, Option<String>)>,
 }
 
 impl Written {
@@ -201,7 +201,7 @@ impl Transaction for Spy<'_> {
 
     fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError> {
         self.transaction.set_note(name, text)?;
-        self.written.notes.push(name.to_owned());
+        self.written.notes.push((name.to_owned(), text.map(str::to_owned)));
         Ok(())
     }
 

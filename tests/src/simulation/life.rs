@@ -40,6 +40,8 @@ pub(crate) struct Life {
     asked: Mutex<Vec<(u64, Name, Content)>>,
     dead: watch::Sender<bool>,
     dice: Mutex<Dice>,
+    /// For faults that were thought of later: the stories of older seeds stay as they are where none of these strikes.
+    later_dice: Mutex<Dice>,
     /// How many more places it lives to see.
     places: Mutex<Option<u64>>,
 }
@@ -47,6 +49,7 @@ pub(crate) struct Life {
 impl Life {
     pub(crate) fn new(world: Arc<World>, device: usize, account: usize, number: u32) -> Arc<Self> {
         let dice = Dice::for_purpose(world.plan.seed, &[2, device as u64, u64::from(number)]);
+        let later_dice = Dice::for_purpose(world.plan.seed, &[7, device as u64, u64::from(number)]);
         Arc::new(Self {
             world,
             device,
@@ -58,12 +61,17 @@ impl Life {
             asked: Mutex::default(),
             dead: watch::Sender::new(false),
             dice: Mutex::new(dice),
+            later_dice: Mutex::new(later_dice),
             places: Mutex::new(None),
         })
     }
 
     pub(crate) fn dice(&self) -> std::sync::MutexGuard<'_, Dice> {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn later_dice(&self) -> std::sync::MutexGuard<'_, Dice> {
+        self.later_dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -108,8 +116,17 @@ impl Life {
 
     /// Whether this fault strikes now.
     pub(crate) fn strikes(&self, fault: Fault) -> bool {
+        self.strikes_by(fault, Self::dice)
+    }
+
+    /// The same, with dice of its own.
+    pub(crate) fn strikes_by(
+        &self,
+        fault: Fault,
+        dice: impl FnOnce(&Self) -> std::sync::MutexGuard<'_, Dice>,
+    ) -> bool {
         let rate = self.world.plan.rates.of(fault);
-        let struck = rate > 0 && self.dice().per_mille(rate) && !self.world.state().quiet;
+        let struck = rate > 0 && dice(self).per_mille(rate) && !self.world.state().quiet;
         if struck {
             self.world.state().tally.count(fault);
             self.note(format_args!("! {fault}"));

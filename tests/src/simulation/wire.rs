@@ -48,6 +48,34 @@ impl Wire {
         Some(Duration::from_secs(seconds))
     }
 
+    /// A pause that is asked for with a page or a record.
+    fn wish(&self) -> Option<Duration> {
+        let life = &self.0;
+        let waits = life.strikes_by(Fault::RetryAfterOnSuccess, Life::later_dice);
+        waits.then(|| Duration::from_secs(life.later_dice().between(1, 90)))
+    }
+
+    /// A request begins, unless the device is dead.
+    async fn begin(&self) {
+        let life = &self.0;
+        if life.is_dead() {
+            pending::<()>().await;
+        }
+        life.world.state().requests(life);
+    }
+
+    /// An answer is at the device, which may ask for a pause.
+    fn heard<A>(&self, answer: Result<Reply<A>, RemoteError>) -> Result<Reply<A>, RemoteError> {
+        let wish = match &answer {
+            Ok(reply) => reply.retry_after.filter(|wish| !wish.is_zero()),
+            Err(error) => error.retry_after(),
+        };
+        if let Some(wish) = wish {
+            self.0.world.state().asked_to_wait(&self.0, wish);
+        }
+        answer
+    }
+
     /// What stops a request before the server has looked at it.
     async fn stopped(&self, url: &str) -> Option<RemoteError> {
         let life = &self.0;
@@ -139,13 +167,10 @@ fn unreachable(url: String, reason: &str, retry_after: Option<Duration>) -> Remo
     RemoteError::Unreachable { url, reason: reason.to_owned(), retry_after, source: None }
 }
 
-#[async_trait]
-impl Remote for Wire {
-    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+/// What each request comes to.
+impl Wire {
+    async fn write(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         let life = &self.0;
-        if life.is_dead() {
-            pending::<()>().await;
-        }
         let url = format!("sim:{}/{}", request.entity.endpoint, request.key);
         life.world.state().sending(life, &request);
         if life.strikes(Fault::ArrivesLate) {
@@ -183,11 +208,8 @@ impl Remote for Wire {
         result
     }
 
-    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+    async fn page(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
         let life = &self.0;
-        if life.is_dead() {
-            pending::<()>().await;
-        }
         let kind = Kind::named(request.entity.name);
         let since = request.since.as_ref();
         if !life.world.plan.kinds.contains(&kind) {
@@ -215,18 +237,15 @@ impl Remote for Wire {
             page.position
         ));
         life.world.state().paged(life, kind, &page, &names);
-        Ok(page.into())
+        Ok(Reply { answer: page, retry_after: self.wish() })
     }
 
-    async fn fetch(
+    async fn record(
         &self,
         entity: &'static EntityInfo,
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError> {
         let life = &self.0;
-        if life.is_dead() {
-            pending::<()>().await;
-        }
         let name = name_of(entity.name, key);
         let url = format!("sim:{}/{key}", entity.endpoint);
         let fetched = self.exchange(&url, |state| state.server.fetch(life.account, &name)).await;
@@ -235,14 +254,34 @@ impl Remote for Wire {
         }
         let fetched = fetched?;
         life.note(format_args!("fetched {name}: {}", matches!(fetched, Fetched::Present { .. })));
-        Ok(fetched.into())
+        Ok(Reply { answer: fetched, retry_after: self.wish() })
+    }
+}
+
+#[async_trait]
+impl Remote for Wire {
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        self.begin().await;
+        self.heard(self.write(request).await)
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+        self.begin().await;
+        self.heard(self.page(request).await)
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        self.begin().await;
+        self.heard(self.record(entity, key).await)
     }
 
     async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
         let life = &self.0;
-        if life.is_dead() {
-            pending::<()>().await;
-        }
+        self.begin().await;
         let kind = Kind::named(request.entity.name);
         if !life.world.plan.habits.live || !life.world.plan.kinds.contains(&kind) {
             return Ok(None);

@@ -17,7 +17,7 @@ use super::entities::{Doc, Kind, Name};
 use super::faults::{Fault, Tally};
 use super::life::Life;
 use super::live::Live;
-use super::model::{Around, Book, Defect, Intent, Last, Verdict, edited_to};
+use super::model::{Around, Book, Defect, Intent, Last, Moment, Verdict, edited_to};
 use super::plan::{Answer, Habits, Plan};
 use super::server::{Handled, Server, name_of};
 use super::trace::{Keep, Trace};
@@ -283,12 +283,35 @@ impl State {
             let name = name_of(name.entity.as_str(), &name.key);
             self.check(device, account, |book, _| book.is_found(&name));
         }
+        for (_, note) in written.notes.iter().filter(|(name, _)| name == "pause") {
+            let now = self.moment(life);
+            self.books[device][account].waiting.noted(now, note.as_deref());
+        }
         for (entity, cursor) in &written.cursors {
             let kind = Kind::named(entity.as_str());
             self.note(Some(device), format_args!("  cursor of {entity}: {cursor:?}"));
             let cursor = cursor.as_ref().map(Cursor::as_str).filter(|cursor| *cursor != "idle");
             self.check(device, account, |book, around| book.moved(around, kind, cursor, &written.aside));
         }
+    }
+
+    fn moment(&self, life: &Life) -> Moment {
+        let skew = self.bodies[life.device].skew;
+        let clock = right_time(self.start) + TimeDelta::seconds(skew);
+        Moment { life: life.number, passed: self.start.elapsed(), clock, skew }
+    }
+
+    /// A request of any kind goes out.
+    pub(crate) fn requests(&mut self, life: &Life) {
+        let now = self.moment(life);
+        self.check(life.device, life.account, |book, _| book.waiting.admits_a_request(now));
+    }
+
+    /// An answer asks for a pause.
+    pub(crate) fn asked_to_wait(&mut self, life: &Life, wish: Duration) {
+        let now = self.moment(life);
+        self.note(Some(life.device), format_args!("  is asked to wait {} s", wish.as_secs()));
+        self.books[life.device][life.account].waiting.asked(now, wish);
     }
 
     pub(crate) fn sending(&mut self, life: &Life, request: &WriteRequest) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{MemoryStorage, State, SyncError, SyncReport};
+use sync::{AutoSync, MemoryStorage, State, SyncError, SyncReport};
 use sync_tests::app::Mood;
 use sync_tests::entities::{Note, note, task};
 
@@ -131,4 +131,68 @@ async fn the_answer_about_a_single_record_holds_up_everything_else_too() {
     device.clock.advance(TimeDelta::seconds(61));
     assert!(device.engine.pull().await.unwrap().is_clean());
     assert_eq!(device.app.state().notes["b"].title, "theirs");
+}
+
+#[tokio::test]
+async fn a_page_that_was_fetched_ahead_is_obeyed_although_the_one_before_failed() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
+    device.server.put(&note("a", "theirs", 0));
+    device.server.put(&note("b", "theirs", 1));
+    device.app.state().moods.push_back(Mood::Fail);
+    device.server.once(Fault::None);
+    device.server.once(Fault::Throttled(Some(Duration::from_secs(60))));
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{report:?}");
+    assert_eq!(device.server.calls().len(), 2);
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(device.server.calls().len(), 2);
+}
+
+/// Nothing but listening happens by itself.
+const LISTENING: AutoSync =
+    AutoSync { flush_after: Duration::from_secs(3600), pull_every: None, listen: true };
+
+/// A device to which the server says `fault` when it wants to listen.
+async fn refused_listener(fault: Fault) -> Device {
+    let server = ScriptedRemote::new();
+    server.tell_changes();
+    server.script(move |call| if matches!(call, Call::Listen { .. }) { fault.clone() } else { Fault::None });
+    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
+    device.engine.start(LISTENING);
+    while device.server.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    device
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_asked_of_a_listener_holds_for_everything() {
+    let device = refused_listener(Fault::Throttled(Some(Duration::from_secs(60)))).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let before = device.server.calls().len();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(device.server.calls().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_connects_to_listen_while_the_server_is_to_be_left_alone() {
+    let device = refused_listener(Fault::RequestLost).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::ThenWait(Duration::from_secs(600)));
+    device.engine.flush().await.unwrap();
+    let before = device.server.calls().len();
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        device.clock.advance(TimeDelta::seconds(1));
+    }
+    assert_eq!(device.server.calls().len(), before);
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        device.clock.advance(TimeDelta::seconds(1));
+    }
+    assert!(device.server.listeners() > 0, "it listens when the pause is over");
 }

@@ -2,7 +2,8 @@
 //! until it is known what became of it.
 //!
 //! `commits` looks at every row that is written, `fate` at what became of the edits in it, `requests` at what is sent, and
-//! `handlers` at what the application is told, `replica` at what the engine keeps; `facts` is what they ask the server's history.
+//! `handlers` at what the application is told, `replica` at what the engine keeps, `waiting` at when it leaves the server alone;
+//! `facts` is what they ask the server's history.
 
 mod commits;
 mod facts;
@@ -10,6 +11,7 @@ mod fate;
 mod handlers;
 mod replica;
 mod requests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +23,8 @@ use super::plan::Answer;
 
 pub(crate) use self::commits::edited_to;
 pub(crate) use self::facts::{Around, alike};
+pub(crate) use self::waiting::Moment;
+use self::waiting::Waiting;
 
 /// What the histories let a failing operation try at most.
 pub(crate) const MAX_ATTEMPTS: u32 = 4;
@@ -121,6 +125,8 @@ pub(crate) struct Book {
     given_up: BTreeSet<OperationId>,
     /// The number of each edit, by the id that its receipt has.
     numbers: BTreeMap<OperationId, u64>,
+    /// How long the server asked to be left alone.
+    pub(crate) waiting: Waiting,
     /// The texts of all edits of this device's user.
     pub(crate) edits: BTreeMap<Name, Vec<Content>>,
 }

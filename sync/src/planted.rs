@@ -93,11 +93,15 @@ pub enum Mistake {
     ReadWithoutTheEdits,
     /// Those who watch are not told of what changes.
     WatchIsNotTold,
+    /// How long the server asks to be left alone does not matter.
+    WishIsForgotten,
+    /// Who listens connects while the server asks to be left alone.
+    ListenersDoNotWait,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::CreateAndDeleteAlwaysVanish,
         Self::EditReplacesTheFlight,
         Self::EchoIsForgotten,
@@ -141,6 +145,8 @@ impl Mistake {
         Self::IndexStandsStill,
         Self::ReadWithoutTheEdits,
         Self::WatchIsNotTold,
+        Self::WishIsForgotten,
+        Self::ListenersDoNotWait,
     ];
 }
 

@@ -187,6 +187,7 @@ impl Core {
         wish: Option<std::time::Duration>,
     ) -> Result<Pause, StorageError> {
         let (retry, fraction, now) = (&self.settings.retry, self.chance.fraction(), self.now());
+        let wish = wish.filter(|_| !planted!(WishIsForgotten));
         let next = |before| Pause::next(before, reason, wish, retry, fraction, now);
         let mut pause = next(None);
         let is_news = self.pause.send_if_modified(|current| {

@@ -19,6 +19,8 @@ use self::support::{App, Note, Table, engine, fill, raw_database, runtime, setti
 
 const TASKS: u64 = 16;
 
+const INSERT: &str = "insert into queue (key, body) values (?1, ?2)";
+
 fn main() {
     let mut table = Table::new();
     let runtime = runtime();
@@ -38,6 +40,7 @@ fn main() {
             |times| push(&runtime, &engine, &next, times),
         );
     }
+    floor(&mut table, &next);
     shared(&mut table, &runtime, &next);
     deep(&mut table, &runtime, &next);
 }
@@ -52,7 +55,7 @@ fn take(next: &Cell<u64>, times: u64) -> std::ops::Range<u64> {
 
 fn insert(connection: &Connection, next: &Cell<u64>, times: u64) -> Duration {
     let start = Instant::now();
-    let mut statement = connection.prepare("insert into queue (key, body) values (?1, ?2)").unwrap();
+    let mut statement = connection.prepare(INSERT).unwrap();
     for number in take(next, times) {
         let note = Note::number(number);
         statement.execute((&note.id, serde_json::to_string(&note).unwrap())).unwrap();
@@ -69,6 +72,50 @@ fn push(runtime: &Runtime, engine: &Engine<App>, next: &Cell<u64>, times: u64) -
         }
     });
     start.elapsed()
+}
+
+/// What the way to another thread and back costs, when both sides do nothing but look for each other: less than that no storage
+/// can take that does not block its caller's runtime.
+fn floor(table: &mut Table, next: &Cell<u64>) {
+    let folder = TempDir::new().unwrap();
+    let connection = LazyCell::new(|| raw_database(&folder.path().join("raw.db"), "normal"));
+    let (jobs, waiting) = std::sync::mpsc::sync_channel::<Note>(1);
+    let (done, answers) = std::sync::mpsc::sync_channel::<()>(1);
+    let path = folder.path().join("apart.db");
+    let thread = std::thread::spawn(move || {
+        let connection = raw_database(&path, "normal");
+        let mut statement = connection.prepare(INSERT).unwrap();
+        while let Some(note) = look_for(&waiting) {
+            statement.execute((&note.id, serde_json::to_string(&note).unwrap())).unwrap();
+            done.send(()).unwrap();
+        }
+    });
+    table.compare(
+        ("one insert, Normal, on a thread of its own", ""),
+        1,
+        |times| insert(&connection, next, times),
+        |times| {
+            let start = Instant::now();
+            for number in take(next, times) {
+                jobs.send(Note::number(number)).unwrap();
+                look_for(&answers).unwrap();
+            }
+            start.elapsed()
+        },
+    );
+    drop(jobs);
+    thread.join().unwrap();
+}
+
+/// Waits without ever sleeping; `None` when nothing will come.
+fn look_for<T>(channel: &std::sync::mpsc::Receiver<T>) -> Option<T> {
+    loop {
+        match channel.try_recv() {
+            Ok(found) => return Some(found),
+            Err(std::sync::mpsc::TryRecvError::Empty) => std::hint::spin_loop(),
+            Err(std::sync::mpsc::TryRecvError::Disconnected) => return None,
+        }
+    }
 }
 
 /// 16 tasks against one, by the time per push; the goal is 8 times the throughput.

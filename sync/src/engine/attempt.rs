@@ -113,18 +113,20 @@ async fn send(
     if !still_wanted(core, claimed).await? || core.throttled().is_some() {
         return Ok(Course::GoOn);
     }
-    // The longest that any answer asks to be waited for.
+    // The longest that any answer to a question asks to be waited for.
     let mut wish = None;
     let observed = match look_first(core, port, claimed, &mut wish).await {
         Ok(None) => match core.remote.send(request).await {
             Ok(reply) => {
+                // Before anything that may fail.
+                core.obey(reply.wish()).await?;
                 core.end_pause().await?;
-                wish = wish.max(reply.wish());
                 read_answer(core, port, claimed, reply.answer, &mut wish, report).await
             }
             Err(error) => Err(error.into()),
         },
         Ok(Some(remote)) => {
+            core.obey(wish.take()).await?;
             core.end_pause().await?;
             Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })
         }
@@ -134,8 +136,9 @@ async fn send(
         Ok(observed) => observed,
         Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
+    core.obey(wish).await?;
     if observed.course == Course::GoOn
-        && let Some(pause) = core.obey(wish).await?
+        && let Some(pause) = core.throttled()
     {
         observed.course = Course::Stop(pause);
     }

@@ -1,11 +1,16 @@
 //! The server asks to be left alone for a while: everything waits that long, and every report says so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
+use sync::record::Principal;
+use sync::storage::{StorageLock, Work};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, MemoryStorage, State, SyncError, SyncReport};
-use sync_tests::app::Mood;
+use sync::{AutoSync, Engine, MemoryStorage, State, Storage, StorageError, SyncError, SyncReport};
+use sync_tests::app::{App, Mood};
 use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
@@ -195,4 +200,44 @@ async fn nobody_connects_to_listen_while_the_server_is_to_be_left_alone() {
         device.clock.advance(TimeDelta::seconds(1));
     }
     assert!(device.server.listeners() > 0, "it listens when the pause is over");
+}
+
+/// A disk that is full while it is told to be.
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    storage: MemoryStorage,
+    is_full: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Storage for Disk {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(StorageError::Full("no room in this test".into()));
+        }
+        self.storage.transact(principal, work).await
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_cannot_be_written_down_holds_all_the_same() {
+    let (server, disk) = (ScriptedRemote::new(), Disk::default());
+    let building = Engine::builder(App::default(), server.clone(), disk.clone()).max_in_flight(1).build();
+    let engine = building.await.unwrap();
+    engine.push(&note("a", "x", 0)).await.unwrap();
+    engine.push(&note("b", "x", 0)).await.unwrap();
+    let is_full = Arc::clone(&disk.is_full);
+    server.script(move |_| {
+        is_full.store(true, Ordering::Relaxed);
+        Fault::ThenWait(Duration::from_secs(60))
+    });
+    engine.flush().await.unwrap_err();
+    disk.is_full.store(false, Ordering::Relaxed);
+    let report = engine.flush().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(server.calls().len(), 1);
 }

@@ -48,10 +48,14 @@ struct Pause {
 }
 
 impl Pause {
-    /// Whether it lasts, and what was on its way when it began is through.
+    /// Whether it lasts, and what was on its way when it began is through. A clock that is set meanwhile may have ended it, however
+    /// late it says that it is now.
     fn forbids(&self, now: Moment) -> bool {
         let left = self.until - now.clock;
-        left > TimeDelta::zero() && left <= LONGEST && now.passed > self.begun.passed + SLACK
+        now.skew == self.begun.skew
+            && left > TimeDelta::zero()
+            && left <= LONGEST
+            && now.passed > self.begun.passed + SLACK
     }
 }
 
@@ -86,7 +90,7 @@ impl Waiting {
 
     /// A request goes out.
     pub(crate) fn admits_a_request(&self, now: Moment) -> Verdict {
-        let of_this_life = |asked: &Pause| asked.begun.life == now.life && asked.begun.skew == now.skew;
+        let of_this_life = |asked: &Pause| asked.begun.life == now.life;
         let pauses = [self.asked.filter(of_this_life), self.noted];
         for Pause { until, .. } in pauses.into_iter().flatten().filter(|pause| pause.forbids(now)) {
             ensure!(

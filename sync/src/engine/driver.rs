@@ -24,7 +24,7 @@ use crate::storage::StorageError;
 use crate::telemetry::SyncEvent;
 
 /// The longest sleep: a clock that was set back, or a device that slept, is noticed after that.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
 /// storage at once.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::core::Core;
+use super::driver::LONGEST_SLEEP;
 use super::inbox::Inbox;
 use super::ledger::readable;
 use super::pause::{Pause, PauseReason};
@@ -189,9 +190,9 @@ impl Listener {
         let Some(pause) = pause.filter(throttled).filter(|_| !planted!(ListenersDoNotWait)) else {
             return false;
         };
-        let left = (pause.until - now).to_std().unwrap_or_default();
+        let left = (pause.until - now).to_std().unwrap_or_default().min(LONGEST_SLEEP);
         match timeout(left, self.pause.changed()).await {
-            // It was made longer, or is over.
+            // It was made longer, is over, or is looked at again.
             Ok(Ok(())) | Err(_) => {}
             // Nobody is there to be told of anything.
             Ok(Err(_)) => sleep(left).await,

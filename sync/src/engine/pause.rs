@@ -38,8 +38,9 @@ impl Pause {
     /// The next pause for a reason, after the one before. A server's own wish takes the place of the back-off, and of the
     /// reason: whatever the answer was, everything waits (design, section 6).
     ///
-    /// Requests that are under way together may give several reasons. None of their answers shortens the pause of another, and what
-    /// the server asked for is not forgotten over a connection that was lost besides: that pause would end with the next success.
+    /// Requests that are under way together count once, and may give several reasons. None of their answers shortens the pause of
+    /// another, and what the server asked for is not forgotten over a connection that was lost besides: that pause would end
+    /// with the next success.
     pub(crate) fn next(
         before: Option<Self>,
         reason: PauseReason,
@@ -49,8 +50,11 @@ impl Pause {
         now: DateTime<Utc>,
     ) -> Self {
         let reason = if wish.is_some() { PauseReason::Throttled } else { reason };
-        let times =
-            before.filter(|pause| pause.reason == reason).map_or(0, |pause| pause.times.saturating_add(1));
+        let times = match before.filter(|pause| pause.reason == reason) {
+            Some(before) if before.holds(now) => before.times,
+            Some(before) => before.times.saturating_add(1),
+            None => 0,
+        };
         let longest = LONGEST.to_std().unwrap_or(Duration::MAX);
         let wait = wish.map_or_else(|| retry.delay(times, fraction), |wish| wish.min(longest));
         let until = after(now, wait);
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_servers_wish_takes_the_place_of_a_pause_for_want_of_a_server() {
-        let long = (0..20).fold(None, |before, _| Some(lost(before)));
+        let long = Some(Pause { until: NOW + TimeDelta::minutes(5), ..lost(None) });
         assert_eq!(asked(long, 5), asked(None, 5));
     }
 
@@ -103,6 +107,14 @@ mod tests {
             let pause = Pause::next(None, reason, wish, &RetryPolicy::default(), 1.0, NOW);
             assert_eq!(pause, asked(None, 60));
         }
+    }
+
+    #[test]
+    fn answers_of_requests_that_were_under_way_together_make_the_back_off_longer_once() {
+        let first = lost(None);
+        assert_eq!(lost(Some(lost(Some(first)))).times, 0);
+        let over = Pause { until: NOW, ..first };
+        assert_eq!(lost(Some(over)).times, 1);
     }
 
     #[test]

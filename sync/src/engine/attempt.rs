@@ -115,18 +115,29 @@ async fn send(
     }
     // The longest that any answer to a question asks to be waited for.
     let mut wish = None;
-    let observed = match look_first(core, port, claimed, &mut wish).await {
-        Ok(None) => match core.remote.send(request).await {
-            Ok(reply) => {
-                // Before anything that may fail.
-                core.obey(reply.wish()).await?;
-                core.end_pause().await?;
-                read_answer(core, port, claimed, reply.answer, &mut wish, report).await
+    let looked = look_first(core, port, claimed, &mut wish).await;
+    let mut pause = core.obey(wish.take()).await?;
+    let observed = match looked {
+        Ok(None) => {
+            if let Some(pause) = pause {
+                gate.shut();
+                return Ok(Course::Stop(pause));
             }
-            Err(error) => Err(error.into()),
-        },
+            match core.remote.send(request).await {
+                Ok(reply) => {
+                    // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
+                    // nobody would know otherwise what became of the operation.
+                    pause = core.obey(reply.wish()).await?;
+                    if pause.is_some() {
+                        gate.shut();
+                    }
+                    core.end_pause().await?;
+                    read_answer(core, port, claimed, reply.answer, &mut wish, report).await
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
         Ok(Some(remote)) => {
-            core.obey(wish.take()).await?;
             core.end_pause().await?;
             Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })
         }
@@ -136,10 +147,8 @@ async fn send(
         Ok(observed) => observed,
         Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
-    core.obey(wish).await?;
-    if observed.course == Course::GoOn
-        && let Some(pause) = core.throttled()
-    {
+    pause = core.obey(wish).await?.or(pause).or_else(|| core.throttled());
+    if let (Course::GoOn, Some(pause)) = (observed.course, pause) {
         observed.course = Course::Stop(pause);
     }
     let course = observed.course;

@@ -51,7 +51,7 @@ pub(crate) struct Core {
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) watches: Arc<Watches>,
-    pub(crate) pause: watch::Sender<Option<Pause>>,
+    pub(crate) pause: Arc<watch::Sender<Option<Pause>>>,
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
     /// True once the engine is shutting down: nothing new is begun.
@@ -136,11 +136,7 @@ impl Core {
     }
 
     /// Puts the status right after a run: what is oldest, and when the next attempt is due.
-    pub(crate) async fn refresh_status(
-        &self,
-        state: State,
-        error: Option<Arc<SyncError>>,
-    ) -> Result<(), StorageError> {
+    pub(crate) async fn refresh_status(&self, state: State, tried: &Tried) -> Result<(), StorageError> {
         let (oldest, due) = self
             .transact::<_, StorageError, _>(|ledger| {
                 let oldest = readable(ledger.tx.pending(None, None, 1))?.unwrap_or_default().pop();
@@ -157,12 +153,13 @@ impl Core {
                 (Some(due), Some(pause)) => Some(due.max(pause)),
                 (due, pause) => pause.or(due),
             };
-            // A sync that was skipped because of a pause was none, and mended nothing.
-            if state == State::Idle {
-                status.last_sync_at = Some(now);
-            }
-            if state == State::Idle || error.is_some() {
-                status.last_error = error;
+            match tried {
+                Tried::Well => {
+                    status.last_sync_at = Some(now);
+                    status.last_error = None;
+                }
+                Tried::InVain(error) => status.last_error = Some(Arc::clone(error)),
+                Tried::Nothing => {}
             }
         });
         self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
@@ -195,7 +192,7 @@ impl Core {
             current.replace(pause) != Some(pause)
         });
         if is_news {
-            self.transact(move |ledger| notes::write(ledger.tx, pause::NOTE, &pause)).await?;
+            self.note_pause().await?;
         }
         Ok(pause)
     }
@@ -217,10 +214,21 @@ impl Core {
         let ended = self.pause.send_if_modified(|current| {
             current.take_if(|pause| pause.reason != PauseReason::Throttled || !pause.holds(now)).is_some()
         });
-        if ended {
-            self.transact(|ledger| ledger.tx.set_note(pause::NOTE, None)).await?;
-        }
-        Ok(())
+        if ended { self.note_pause().await } else { Ok(()) }
+    }
+
+    /// Writes down how long the server is left alone, as it is when that is written: changes that come together may be written
+    /// in any order.
+    async fn note_pause(&self) -> Result<(), StorageError> {
+        let pause = Arc::clone(&self.pause);
+        self.transact(move |ledger| {
+            let pause = *pause.borrow();
+            match pause {
+                Some(pause) => notes::write(ledger.tx, pause::NOTE, &pause),
+                None => ledger.tx.set_note(pause::NOTE, None),
+            }
+        })
+        .await
     }
 
     /// When an operation that failed is to be sent again.
@@ -263,6 +271,16 @@ impl Core {
             self.receipts.tell(record, u64::MAX, Fate::Parked);
         }
     }
+}
+
+/// What became of a sync.
+pub(crate) enum Tried {
+    /// Everything that was wanted was done; the server may have asked for a pause after that.
+    Well,
+    /// Not everything was; the last error.
+    InVain(Arc<SyncError>),
+    /// There was none, so that nothing was mended either: a timer came early, in a pause.
+    Nothing,
 }
 
 /// Whether an error tells that the server asked to be left alone.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::core::Core;
+use super::core::{Core, Tried};
 use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
@@ -63,8 +63,8 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             }
         };
         let Some(core) = core.upgrade() else { return };
-        let answer = run(&core, &request.wanted).await;
-        timers.after(&core, &request.wanted, &answer).await;
+        let (tried, answer) = run(&core, &request.wanted).await;
+        timers.after(&core, &request.wanted, &tried, &answer).await;
         drop(core);
         for caller in request.callers {
             // Whoever stopped waiting does not want to know.
@@ -181,7 +181,7 @@ impl Timers {
     }
 
     /// Sets the timers for what the sync left behind.
-    async fn after(&mut self, core: &Core, wanted: &Wanted, answer: &Answer) {
+    async fn after(&mut self, core: &Core, wanted: &Wanted, tried: &Tried, answer: &Answer) {
         if self.auto.is_none() {
             return;
         }
@@ -195,11 +195,17 @@ impl Timers {
         if wanted.pull == Pulls::Nothing {
             return;
         }
-        let pause = core.holding_pause(wall).map(|pause| pause.until);
-        let failed = pause.is_some()
-            || answer.as_ref().map_or(true, |report| report.errors.iter().any(|error| stops_a_pull(error)));
-        self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
-        if failed {
+        // A pause that was asked for when everything was pulled is no reason to pull again.
+        let failed = match answer {
+            Ok(report) => report.errors.iter().any(|error| stops_a_pull(error)),
+            Err(_) => true,
+        };
+        let skipped = matches!(tried, Tried::Nothing);
+        if !skipped {
+            self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
+        }
+        if failed || skipped {
+            let pause = core.holding_pause(wall).map(|pause| pause.until);
             let again = in_time(pause.unwrap_or_else(|| core.retry_at(self.pull_failures)));
             self.pull_at = self.pull_at.map(|at| at.min(again));
             self.told_at = (!self.told.is_empty()).then_some(again);
@@ -237,42 +243,50 @@ fn stops_a_pull(error: &SyncError) -> bool {
 }
 
 /// Runs one sync, and tells how it went.
-async fn run(core: &Arc<Core>, wanted: &Wanted) -> Answer {
+async fn run(core: &Arc<Core>, wanted: &Wanted) -> (Tried, Answer) {
     core.status.send_modify(|status| status.state = State::Syncing);
     core.announcer.announce(SyncEvent::Status(core.status.borrow().clone()));
     let mut report = SyncReport::default();
     let result = sync(core, wanted, &mut report).await;
     report.remaining = core.tally().total().waiting;
-    let (state, error) = match &result {
-        Ok(Some(reason)) => (State::from(*reason), report.errors.last().cloned()),
-        Ok(None) if report.errors.is_empty() => (State::Idle, None),
-        Ok(None) => (State::Error, report.errors.last().cloned()),
-        Err(error) => (State::Error, Some(Arc::new(SyncError::Storage(Arc::clone(error))))),
+    let tried = match (&result, report.errors.last()) {
+        (Err(error), _) => Tried::InVain(Arc::new(SyncError::Storage(Arc::clone(error)))),
+        (Ok(_), Some(error)) => Tried::InVain(Arc::clone(error)),
+        (Ok(Went::Nowhere(_)), None) => Tried::Nothing,
+        (Ok(Went::On(_)), None) => Tried::Well,
     };
-    let refreshed = core.refresh_status(state, error).await;
+    let state = match (&result, &tried) {
+        (Ok(Went::Nowhere(reason) | Went::On(Some(reason))), _) => State::from(*reason),
+        (Ok(Went::On(None)), Tried::Well) => State::Idle,
+        _ => State::Error,
+    };
+    let refreshed = core.refresh_status(state, &tried).await;
     core.announcer.announce(SyncEvent::SyncComplete(report.clone()));
-    result.map_err(Error::Storage)?;
-    refreshed?;
-    Ok(report)
+    let answer = result.map_err(Error::Storage).and_then(|_| Ok(refreshed?)).map(|()| report);
+    (tried, answer)
+}
+
+/// How far a sync came.
+enum Went {
+    /// As far as it could; then everything to the server has to wait, if there is a reason.
+    On(Option<PauseReason>),
+    /// It was not begun.
+    Nowhere(PauseReason),
 }
 
 #[tracing::instrument(name = "sync", skip_all, fields(flush = wanted.flush))]
-async fn sync(
-    core: &Arc<Core>,
-    wanted: &Wanted,
-    report: &mut SyncReport,
-) -> Result<Option<PauseReason>, Arc<StorageError>> {
+async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Result<Went, Arc<StorageError>> {
     if !*core.online.borrow() {
         core.fail(report, SyncError::Offline);
-        return Ok(Some(PauseReason::Offline));
+        return Ok(Went::Nowhere(PauseReason::Offline));
     }
     if let Some(pause) = core.holding_pause(core.now()) {
         match pause.reason {
             // A timer came early: nobody has to be told.
-            reason if !wanted.by_hand => return Ok(Some(reason)),
+            reason if !wanted.by_hand => return Ok(Went::Nowhere(reason)),
             PauseReason::Throttled => {
                 core.fail(report, SyncError::Throttled { until: pause.until });
-                return Ok(Some(PauseReason::Throttled));
+                return Ok(Went::Nowhere(PauseReason::Throttled));
             }
             PauseReason::Offline | PauseReason::Unauthorized => {}
         }
@@ -283,10 +297,10 @@ async fn sync(
         if core.is_closing() {
             break;
         }
-        if let Some(pause) = stopped {
+        if let Some(pause) = stopped.or_else(|| core.throttled()) {
             // Whoever asked for the pull is not to take it for done.
             core.fail_waiting(report, &pause);
-            return Ok(Some(pause.reason));
+            return Ok(Went::On(Some(pause.reason)));
         }
         stopped = pull(core, port, report).await?;
     }
@@ -297,7 +311,7 @@ async fn sync(
             Some(pause) => say_why_it_waits(core, pause, HashSet::new(), report).await?,
         }
     }
-    Ok(stopped.map(|pause| pause.reason))
+    Ok(Went::On(stopped.map(|pause| pause.reason)))
 }
 
 /// Says what waits for entities that the schema does not list.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::core::Core;
+use super::core::{Core, Tried};
 use super::driver::LONGEST_SLEEP;
 use super::inbox::Inbox;
 use super::ledger::readable;
@@ -23,6 +23,7 @@ use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
 use crate::record::{RecordKey, RecordRef};
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
+use crate::status::State;
 use crate::storage::StorageError;
 
 /// How many records of an entity are remembered one by one, until the driver looks at them.
@@ -208,7 +209,14 @@ impl Listener {
             RemoteError::Throttled { .. } => core.begin_pause(PauseReason::Throttled, wish).await.map(Some),
             _ => core.obey(wish).await,
         };
-        if let Err(error) = begun {
+        let told = match begun {
+            // A sync that is running tells itself how it ends.
+            Ok(Some(_)) if core.status.borrow().state != State::Syncing => {
+                core.refresh_status(State::Paused, &Tried::Nothing).await
+            }
+            begun => begun.map(drop),
+        };
+        if let Err(error) = told {
             tracing::warn!(entity = self.entity.name, %error, "a pause that the server asked for was not written down");
         }
     }
@@ -216,6 +224,10 @@ impl Listener {
     async fn hear(&mut self, mut changes: Changes) -> Ended {
         let mut ended = Ended::default();
         loop {
+            // To look for the next hint may be a request, and what it says could not be pulled.
+            if self.has_waited().await {
+                continue;
+            }
             let heard = tokio::select! {
                 // In one order, so that a simulation is repeatable.
                 biased;

@@ -30,7 +30,7 @@ type Names = BTreeMap<EntityName, BTreeSet<RecordKey>>;
 pub(crate) enum Trouble {
     Remote(RemoteError),
     Page(page::Trouble),
-    /// The record was handed over, and with it the server asked for a pause.
+    /// The server asked for a pause, with the last record perhaps, which was handed over.
     Wait(Pause),
 }
 
@@ -84,6 +84,9 @@ pub(crate) async fn ask_for(
     covers: Covers,
     report: &mut SyncReport,
 ) -> Result<bool, Trouble> {
+    if let Some(pause) = core.throttled() {
+        return Err(Trouble::Wait(pause));
+    }
     let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
     core.end_pause().await?;
     let pause = core.obey(fetched.wish()).await?;

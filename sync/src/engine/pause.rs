@@ -62,13 +62,17 @@ impl Pause {
             Some(before) if before.reason == reason => Self { reason, until: before.until.max(until), times },
             Some(before) if before.reason == PauseReason::Throttled => before,
             // A server that has answered can be reached, whatever was tried before.
+            Some(before) if before.reason == PauseReason::Offline => Self { reason, until, times },
+            // What a person has to see to is seen to no sooner because a connection was lost besides.
+            Some(before) if reason == PauseReason::Offline => before,
             _ => Self { reason, until, times },
         }
     }
 
     /// Whether it still lasts.
     pub(crate) fn holds(&self, now: DateTime<Utc>) -> bool {
-        self.until > now && self.until - now <= LONGEST
+        // Twice as long, for a clock that was set right by a little.
+        self.until > now && self.until - now <= LONGEST * 2
     }
 }
 
@@ -81,6 +85,10 @@ mod tests {
     fn asked(before: Option<Pause>, seconds: u64) -> Pause {
         let wish = Some(Duration::from_secs(seconds));
         Pause::next(before, PauseReason::Throttled, wish, &RetryPolicy::default(), 1.0, NOW)
+    }
+
+    fn unauthorized(before: Option<Pause>) -> Pause {
+        Pause::next(before, PauseReason::Unauthorized, None, &RetryPolicy::default(), 1.0, NOW)
     }
 
     fn lost(before: Option<Pause>) -> Pause {
@@ -115,6 +123,20 @@ mod tests {
         assert_eq!(lost(Some(lost(Some(first)))).times, 0);
         let over = Pause { until: NOW, ..first };
         assert_eq!(lost(Some(over)).times, 1);
+    }
+
+    #[test]
+    fn what_a_person_has_to_see_to_is_not_forgotten_over_a_lost_connection() {
+        let locked_out = Pause { until: NOW + TimeDelta::minutes(1), ..unauthorized(None) };
+        assert_eq!(lost(Some(locked_out)), locked_out);
+        assert_eq!(unauthorized(Some(lost(None))).reason, PauseReason::Unauthorized);
+    }
+
+    #[test]
+    fn an_hour_is_believed_though_the_clock_is_corrected() {
+        let hour = asked(None, 3600);
+        assert!(hour.holds(NOW - TimeDelta::seconds(1)));
+        assert!(!hour.holds(NOW - TimeDelta::days(1)), "a clock that was far ahead wrote it");
     }
 
     #[test]

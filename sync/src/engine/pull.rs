@@ -118,7 +118,7 @@ async fn run(
             Err(source) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
-        // Of this answer, or of anybody else's.
+        // It was asked for with this answer, or with anybody else's.
         pause = core.throttled();
         let read = port.read_page(reply.answer.items);
         let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
@@ -139,6 +139,8 @@ async fn run(
             }
         );
         let coming = coming.transpose()?;
+        // The page that was fetched ahead may have asked for it, or whoever listens.
+        pause = core.throttled();
         if let Err(trouble) = applied {
             return not_written(trouble, pause);
         }

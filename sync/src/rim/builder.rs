@@ -168,7 +168,7 @@ impl<S: Schema> EngineBuilder<S> {
             seq: Arc::new(AtomicU64::new(if planted!(NumbersStartAnew) { 0 } else { recovered.last_seq })),
             tally: Mutex::new(recovered.tally),
             watches: Arc::default(),
-            pause: watch::Sender::new(recovered.pause),
+            pause: Arc::new(watch::Sender::new(recovered.pause)),
             given_up: Arc::default(),
             showing: Arc::default(),
             closing: watch::Sender::new(false),

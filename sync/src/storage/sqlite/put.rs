@@ -30,6 +30,8 @@ impl SqliteTransaction<'_> {
     /// Stores a record, or removes its rows.
     pub(super) fn write(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
         let queue = self.queue(&name.entity)?;
+        // Until all of it is written.
+        self.live.forget(queue, &name.key);
         let found = if let Some(found) = self.found.remove(name) {
             found
         } else {
@@ -74,12 +76,15 @@ impl SqliteTransaction<'_> {
     }
 
     /// A record that is under way, without a look into the file.
-    pub(super) fn find_under_way(&self, queue: i64, key: &RecordKey) -> Option<(Standing, Record)> {
-        if self.is_alone() {
-            return None;
-        }
-        let (place, record) = self.live.under_way(queue, key)?;
-        Some((Standing { place, fresh: self.live.fresh(queue, key).is_some() }, record))
+    pub(super) fn find_under_way(
+        &self,
+        queue: i64,
+        key: &RecordKey,
+    ) -> Result<Option<(Standing, Record)>, StorageError> {
+        self.still_open()?;
+        let remembered = if self.is_alone() { None } else { self.live.under_way(queue, key) };
+        let fresh = || self.live.fresh(queue, key).is_some();
+        Ok(remembered.map(|(place, record)| (Standing { place, fresh: fresh() }, record)))
     }
 
     /// What is known of a record, and where it stands in the outbox.
@@ -142,7 +147,6 @@ impl SqliteTransaction<'_> {
                     return Err(rows::disagreement(name));
                 }
                 self.live.set_fresh(queue, &name.key, None);
-                self.live.forget(queue, &name.key);
             }
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
@@ -193,13 +197,11 @@ impl SqliteTransaction<'_> {
                     self.live.set_fresh(queue, &name.key, Some(place));
                 }
                 self.live.note_number(columns.revision);
-                if plain {
-                    self.live.wrote(queue, &name.key, place, record);
-                } else {
-                    self.live.forget(queue, &name.key);
-                }
                 if columns.has_references {
                     self.refer(queue, name, record)?;
+                }
+                if plain {
+                    self.live.wrote(queue, &name.key, place, record);
                 }
             }
         }

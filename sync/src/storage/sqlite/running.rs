@@ -8,7 +8,7 @@ use crate::storage::StorageError;
 impl SqliteTransaction<'_> {
     /// Outside of a transaction, nothing is read or written. SQLite gives one up when the disk is full, and the user's own statements
     /// may end it; what was written then would stay, and nobody would know of it.
-    fn still_open(&self) -> Result<(), StorageError> {
+    pub(super) fn still_open(&self) -> Result<(), StorageError> {
         if self.connection.is_autocommit() { Err(self.failures.why_it_ended()) } else { Ok(()) }
     }
 

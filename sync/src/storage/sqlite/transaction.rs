@@ -93,7 +93,7 @@ impl<'a> SqliteTransaction<'a> {
 impl Transaction for SqliteTransaction<'_> {
     fn record(&mut self, name: &RecordRef) -> Result<Option<Record>, StorageError> {
         let Some(queue) = self.find_queue(&name.entity)? else { return Ok(None) };
-        let (standing, record) = match self.find_under_way(queue, &name.key) {
+        let (standing, record) = match self.find_under_way(queue, &name.key)? {
             Some((standing, record)) => (Some(standing), record),
             None => self.look_up(queue, name)?,
         };

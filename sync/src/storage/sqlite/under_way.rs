@@ -18,12 +18,12 @@ impl UnderWay {
         self.0.get(&queue)?.get(key).cloned()
     }
 
-    /// A record was written: it is remembered if it is under way, and forgotten if it is not.
+    /// A record was written: it is remembered if it is under way.
     pub(super) fn wrote(&mut self, queue: i64, key: &RecordKey, place: Place, record: &Record) {
         // One that failed waits for its turn, and holds a payload meanwhile.
         let is_under_way = record.flight.as_ref().is_some_and(|flight| flight.due.is_none());
         if !is_under_way {
-            return self.forget(queue, key);
+            return;
         }
         let records = self.0.entry(queue).or_default();
         if records.len() >= MOST && !records.contains_key(key) {

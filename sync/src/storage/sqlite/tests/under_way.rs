@@ -2,7 +2,7 @@
 
 use super::fresh::{based, crashed, get, path, sent};
 use super::{Fixture, note, open, queued, run};
-use crate::record::Record;
+use crate::record::{Base, Record, Version};
 use crate::storage::{SqliteStorage, StorageError, Transaction};
 
 /// Reads a record and writes it, as the engine does.
@@ -88,4 +88,22 @@ async fn however_many_are_under_way_each_is_found() {
     for number in 1..=1100 {
         assert_eq!(get(&fixture.storage, &format!("n{number}")).await, Some(sent(number, None)));
     }
+}
+
+#[tokio::test]
+async fn a_put_that_failed_half_way_is_not_remembered() {
+    let fixture = Fixture::new();
+    put(&fixture.storage, "a", based(sent(1, None))).await;
+    let hidden = fixture.run(|tx| {
+        let name = note("a");
+        // No place for such a number.
+        let newer = Base { version: Some(Version::new("9")), value: None };
+        let failed = tx.put(&name, &Record { base: Some(newer), ..sent(1 << 41, None) });
+        assert!(matches!(failed, Err(StorageError::Row { .. })), "{failed:?}");
+        Ok(())
+    });
+    hidden.await.expect("the work hides it");
+    let remembered = get(&fixture.storage, "a").await;
+    let in_the_file = get(&open(&crashed(&fixture)), "a").await;
+    assert_eq!(remembered, in_the_file);
 }

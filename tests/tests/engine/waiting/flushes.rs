@@ -1,0 +1,217 @@
+//! What is sent, and what not any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use sync::record::{Principal, RecordKey, Write};
+use sync::remote::{Fetched, Page, PullRequest, Reply, WriteAnswer, WriteRequest};
+use sync::storage::{StorageLock, Work};
+use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
+use sync::{Engine, EntityInfo, MemoryStorage, Remote, RemoteError, Storage, StorageError};
+use sync_tests::app::App;
+use sync_tests::entities::note;
+
+use super::{MINUTE, says_only_that_it_waits};
+use crate::device::Device;
+
+#[tokio::test]
+async fn a_pause_that_is_over_when_the_flush_ends_is_told_all_the_same() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(2)).await;
+    device.engine.push(&note("long", "x", 0)).await.unwrap();
+    let receipt = device.engine.push(&note("short", "x", 0)).await.unwrap();
+    device.engine.push(&note("left", "x", 0)).await.unwrap();
+    let gate = Gate::new();
+    let held = gate.clone();
+    device.server.script(move |call| match call {
+        Call::Write { key, .. } if key == "short" => Fault::ThenWait(Duration::from_secs(1)),
+        Call::Write { key, .. } if key == "long" => Fault::Hold(held.clone()),
+        _ => Fault::None,
+    });
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    receipt.synced().await.unwrap();
+    device.clock.advance(TimeDelta::seconds(2));
+    gate.open();
+    let report = flush.await.unwrap().unwrap();
+    assert_eq!((report.pushed, report.remaining), (2, 1));
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_success_that_asks_to_wait_no_time_stops_nothing() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::ThenWait(Duration::ZERO));
+    let report = device.engine.full_sync().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.pushed, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_that_asks_to_wait_no_time_keeps_its_own_back_off() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::Throttled(Some(Duration::ZERO)));
+    for _ in 0..10 {
+        device.engine.flush().await.unwrap();
+    }
+    assert_eq!(device.server.calls().len(), 1, "the server is asked again and again");
+}
+
+/// A server that does not look itself before it overwrites something.
+#[derive(Debug, Clone)]
+struct Careless(ScriptedRemote);
+
+#[async_trait]
+impl Remote for Careless {
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        self.0.send(request).await
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+        self.0.pull(request).await
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        self.0.fetch(entity, key).await
+    }
+
+    fn reads_first(&self, _: &Write) -> bool {
+        true
+    }
+
+    async fn probe(&self) -> Result<(), RemoteError> {
+        self.0.probe().await
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_with_the_look_before_a_write_holds_for_the_write() {
+    let server = ScriptedRemote::new();
+    let remote = Careless(server.clone());
+    let engine = Engine::builder(App::default(), remote, MemoryStorage::new()).build().await.unwrap();
+    engine.push(&note("a", "mine", 0)).await.unwrap();
+    server.script(|call| match call {
+        Call::Fetch { .. } => Fault::ThenWait(MINUTE),
+        _ => Fault::None,
+    });
+    let report = engine.flush().await.unwrap();
+    let calls = server.calls();
+    assert_eq!(calls.len(), 1, "{calls:?} {report:?}");
+}
+
+/// A server whose conflicts come without the record and with a wish, and whose records come late.
+#[derive(Debug, Clone)]
+struct Reluctant(ScriptedRemote, Gate);
+
+#[async_trait]
+impl Remote for Reluctant {
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        let first = request.key.as_str() == "first";
+        let reply = self.0.send(request).await?;
+        Ok(if first {
+            Reply { answer: WriteAnswer::Conflict { version: None, body: None }, retry_after: Some(MINUTE) }
+        } else {
+            reply
+        })
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+        self.0.pull(request).await
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        self.0.once(Fault::Hold(self.1.clone()));
+        self.0.fetch(entity, key).await
+    }
+
+    async fn probe(&self) -> Result<(), RemoteError> {
+        self.0.probe().await
+    }
+}
+
+#[tokio::test]
+async fn the_others_wait_at_once_also_while_a_question_is_out() {
+    let (server, gate) = (ScriptedRemote::new(), Gate::new());
+    let remote = Reluctant(server.clone(), gate.clone());
+    let engine = Engine::builder(App::default(), remote, MemoryStorage::new())
+        .clock(ManualClock::default())
+        .seed(7)
+        .max_in_flight(2)
+        .build()
+        .await
+        .unwrap();
+    for key in ["first", "second", "third"] {
+        engine.push(&note(key, "mine", 0)).await.unwrap();
+    }
+    let flush = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let calls = server.calls();
+    gate.open();
+    flush.await.unwrap().unwrap();
+    let third = calls.iter().any(|call| matches!(call, Call::Write { key, .. } if key == "third"));
+    assert!(!third, "{calls:#?}");
+}
+
+/// A disk that is full while it is told to be.
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    storage: MemoryStorage,
+    is_full: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Storage for Disk {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(StorageError::Full("no room in this test".into()));
+        }
+        self.storage.transact(principal, work).await
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_cannot_be_written_down_holds_all_the_same() {
+    let (server, disk) = (ScriptedRemote::new(), Disk::default());
+    let building = Engine::builder(App::default(), server.clone(), disk.clone()).max_in_flight(1).build();
+    let engine = building.await.unwrap();
+    engine.push(&note("a", "x", 0)).await.unwrap();
+    engine.push(&note("b", "x", 0)).await.unwrap();
+    let is_full = Arc::clone(&disk.is_full);
+    server.script(move |_| {
+        is_full.store(true, Ordering::Relaxed);
+        Fault::ThenWait(Duration::from_secs(60))
+    });
+    engine.flush().await.unwrap_err();
+    disk.is_full.store(false, Ordering::Relaxed);
+    let report = engine.flush().await.unwrap();
+    assert!(says_only_that_it_waits(&report), "{report:?}");
+    assert_eq!(server.calls().len(), 1);
+}

@@ -119,7 +119,7 @@ async fn send(
     let mut pause = core.obey(wish.take()).await?;
     let observed = match looked {
         Ok(None) => {
-            if let Some(pause) = pause {
+            if let Some(pause) = pause.or_else(|| core.throttled()) {
                 gate.shut();
                 return Ok(Course::Stop(pause));
             }

@@ -94,11 +94,12 @@ async fn run(
     }
     let (mut anew, mut pause) = (false, None);
     let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await?);
-    while let Some(reply) = fetched.take() {
-        let reply = match reply {
-            Ok(reply) => reply,
+    while let Some(asked) = fetched.take() {
+        let reply = match asked {
+            Asked::NotNow(pause) => return Ok(Ended::throttled(pause)),
+            Asked::Answered(Ok(reply)) => reply,
             // Once only: a server that forgets what it has just said would be asked for ever.
-            Err(ref source @ RemoteError::CursorGone { ref url, .. })
+            Asked::Answered(Err(ref source @ RemoteError::CursorGone { ref url, .. }))
                 if source.retry_after().is_none()
                     && cursor.is_some()
                     && !anew
@@ -115,7 +116,7 @@ async fn run(
                 fetched = Some(fetch(core, port, None, scope.clone()).await?);
                 continue;
             }
-            Err(source) => return failed(core, entity, source).await,
+            Asked::Answered(Err(source)) => return failed(core, entity, source).await,
         };
         core.end_pause().await?;
         // It was asked for with this answer, or with anybody else's.
@@ -179,6 +180,13 @@ async fn run(
     Ok(Ended::Complete(pause))
 }
 
+/// What came of asking for a page.
+enum Asked {
+    Answered(Result<Reply<Page>, RemoteError>),
+    /// The server was not asked: it is to be left alone.
+    NotNow(Pause),
+}
+
 /// Asks for a page. The pause that its answer asks for begins at once: it is not shortened by how long a handler takes, nor
 /// forgotten when that fails.
 async fn fetch(
@@ -186,11 +194,14 @@ async fn fetch(
     port: &Arc<dyn EntityPort>,
     since: Option<Cursor>,
     scope: Option<Scope>,
-) -> Result<Result<Reply<Page>, RemoteError>, StorageError> {
+) -> Result<Asked, StorageError> {
+    if let Some(pause) = core.throttled() {
+        return Ok(Asked::NotNow(pause));
+    }
     let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size, scope };
     let answer = core.remote.pull(request).await;
     core.obey(answer.as_ref().map_or_else(RemoteError::retry_after, Reply::wish)).await?;
-    Ok(answer)
+    Ok(Asked::Answered(answer))
 }
 
 /// A record could not be asked for or not be handed over, or was the last that could be.

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,6 +34,8 @@ pub(crate) struct Life {
     pub(crate) in_handler: AtomicBool,
     /// It is coming to an orderly end, and begins nothing new.
     pub(crate) closing: AtomicBool,
+    /// How many requests are out.
+    pub(crate) out: AtomicUsize,
     /// How many edits were asked for.
     edits: AtomicU64,
     /// The edits that were asked for and are not known to be written. One transaction may hold edits of several tasks.
@@ -57,6 +59,7 @@ impl Life {
             number,
             in_handler: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            out: AtomicUsize::new(0),
             edits: AtomicU64::new(0),
             asked: Mutex::default(),
             dead: watch::Sender::new(false),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,19 +62,26 @@ impl Wire {
         if life.is_dead() {
             pending::<()>().await;
         }
+        life.out.fetch_add(1, Ordering::Relaxed);
         life.world.state().requests(life);
     }
 
     /// An answer is at the device, which may ask for a pause.
-    fn heard<A>(&self, answer: Result<Reply<A>, RemoteError>) -> Result<Reply<A>, RemoteError> {
+    fn heard<A>(&self, leads: Leads, answer: Result<Reply<A>, RemoteError>) -> Result<Reply<A>, RemoteError> {
         let wish = match &answer {
             Ok(reply) => reply.retry_after.filter(|wish| !wish.is_zero()),
             Err(error) => error.retry_after(),
         };
-        if let Some(wish) = wish {
-            self.0.world.state().asked_to_wait(&self.0, wish);
-        }
+        self.over(leads, wish);
         answer
+    }
+
+    fn over(&self, leads: Leads, wish: Option<Duration>) {
+        let life = &self.0;
+        let alone = life.out.fetch_sub(1, Ordering::Relaxed) == 1;
+        if let Some(wish) = wish {
+            life.world.state().asked_to_wait(life, wish, alone && leads == Leads::Nowhere);
+        }
     }
 
     /// What stops a request before the server has looked at it.
@@ -165,6 +173,13 @@ impl Wire {
 
 fn unreachable(url: String, reason: &str, retry_after: Option<Duration>) -> RemoteError {
     RemoteError::Unreachable { url, reason: reason.to_owned(), retry_after, source: None }
+}
+
+/// Whether the engine may ask something because of an answer, before it obeys that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leads {
+    Nowhere,
+    ToAQuestion,
 }
 
 /// What each request comes to.
@@ -262,12 +277,12 @@ impl Wire {
 impl Remote for Wire {
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         self.begin().await;
-        self.heard(self.write(request).await)
+        self.heard(Leads::ToAQuestion, self.write(request).await)
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
         self.begin().await;
-        self.heard(self.page(request).await)
+        self.heard(Leads::Nowhere, self.page(request).await)
     }
 
     async fn fetch(
@@ -276,7 +291,7 @@ impl Remote for Wire {
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError> {
         self.begin().await;
-        self.heard(self.record(entity, key).await)
+        self.heard(Leads::Nowhere, self.record(entity, key).await)
     }
 
     async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
@@ -284,10 +299,13 @@ impl Remote for Wire {
         self.begin().await;
         let kind = Kind::named(request.entity.name);
         if !life.world.plan.habits.live || !life.world.plan.kinds.contains(&kind) {
+            self.over(Leads::Nowhere, None);
             return Ok(None);
         }
         let url = format!("sim:{}/changes", request.entity.endpoint);
-        self.exchange(&url, |_| ()).await?;
+        let connected = self.exchange(&url, |_| ()).await;
+        self.over(Leads::Nowhere, connected.as_ref().err().and_then(RemoteError::retry_after));
+        connected?;
         life.note(format_args!("listens to {}", request.entity.name));
         Ok(Some(Box::pin(life.world.state().live.listen(life, kind))))
     }

@@ -307,11 +307,11 @@ impl State {
         self.check(life.device, life.account, |book, _| book.waiting.admits_a_request(now));
     }
 
-    /// An answer asks for a pause.
-    pub(crate) fn asked_to_wait(&mut self, life: &Life, wish: Duration) {
+    /// An answer asks for a pause. `at_once`: nothing else is out, and nothing is to be asked because of it.
+    pub(crate) fn asked_to_wait(&mut self, life: &Life, wish: Duration, at_once: bool) {
         let now = self.moment(life);
         self.note(Some(life.device), format_args!("  is asked to wait {} s", wish.as_secs()));
-        self.books[life.device][life.account].waiting.asked(now, wish);
+        self.books[life.device][life.account].waiting.asked(now, wish, at_once);
     }
 
     pub(crate) fn sending(&mut self, life: &Life, request: &WriteRequest) {

@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::record::{Record, RecordKey};
 
 /// How many of a queue are remembered; more are hardly ever under way at once.
-const MOST: usize = 1024;
+pub(super) const MOST: usize = 1024;
 
 /// What was written of the records that are under way, and where they stand.
 #[derive(Debug, Default)]

@@ -45,6 +45,7 @@ pub(crate) struct Moment {
 struct Pause {
     begun: Moment,
     until: DateTime<Utc>,
+    slack: Duration,
 }
 
 impl Pause {
@@ -55,7 +56,7 @@ impl Pause {
         now.skew == self.begun.skew
             && left > TimeDelta::zero()
             && left <= LONGEST
-            && now.passed > self.begun.passed + SLACK
+            && now.passed > self.begun.passed + self.slack
     }
 }
 
@@ -70,13 +71,14 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// An answer asks for a pause.
-    pub(crate) fn asked(&mut self, now: Moment, wish: Duration) {
+    pub(crate) fn asked(&mut self, now: Moment, wish: Duration, at_once: bool) {
         let until = now.clock + TimeDelta::from_std(wish).unwrap_or(LONGEST).min(LONGEST);
         let longer = self.asked.is_some_and(|asked| {
             asked.begun.life == now.life && asked.begun.skew == now.skew && asked.until >= until
         });
         if !longer {
-            self.asked = Some(Pause { begun: now, until });
+            let slack = if at_once { Duration::ZERO } else { SLACK };
+            self.asked = Some(Pause { begun: now, until, slack });
         }
     }
 
@@ -85,7 +87,7 @@ impl Waiting {
         let note: Option<Note> = note.and_then(|note| serde_json::from_str(note).ok());
         let until = note.filter(|note| note.reason == Reason::Throttled).map(|note| note.until);
         let same = self.noted.filter(|noted| Some(noted.until) == until);
-        self.noted = same.or_else(|| Some(Pause { begun: now, until: until? }));
+        self.noted = same.or_else(|| Some(Pause { begun: now, until: until?, slack: SLACK }));
     }
 
     /// A request goes out.

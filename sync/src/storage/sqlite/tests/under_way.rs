@@ -1,8 +1,10 @@
 //! What is under way is remembered, and never otherwise than the file has it.
 
+use super::super::place::Place;
+use super::super::under_way::{MOST, UnderWay};
 use super::fresh::{based, crashed, get, path, sent};
 use super::{Fixture, note, open, queued, run};
-use crate::record::{Base, Record, Version};
+use crate::record::{Base, Record, RecordKey, Version};
 use crate::storage::{SqliteStorage, StorageError, Transaction};
 
 /// Reads a record and writes it, as the engine does.
@@ -106,4 +108,26 @@ async fn a_put_that_failed_half_way_is_not_remembered() {
     let remembered = get(&fixture.storage, "a").await;
     let in_the_file = get(&open(&crashed(&fixture)), "a").await;
     assert_eq!(remembered, in_the_file);
+}
+
+/// Tells the memory alone of a record of the first queue.
+fn wrote(memory: &mut UnderWay, record: &Record) -> RecordKey {
+    let key = RecordKey::new(record.greatest_number().unwrap_or(0).to_string()).expect("a valid key");
+    memory.wrote(1, &key, Place::of(1, record.lane()).expect("it fits").expect("it waits"), record);
+    key
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut memory = UnderWay::default();
+    let sent: Vec<_> = (1..=3 * MOST as u64).map(|seq| wrote(&mut memory, &sent(seq, None))).collect();
+    let remembered = sent.iter().filter(|key| memory.find(1, key).is_some()).count();
+    assert!((1..=MOST).contains(&remembered), "{remembered}");
+}
+
+#[test]
+fn one_that_failed_and_waits_for_its_turn_is_not_remembered() {
+    let mut memory = UnderWay::default();
+    let key = wrote(&mut memory, &sent(1, Some(chrono::DateTime::UNIX_EPOCH)));
+    assert_eq!(memory.find(1, &key).map(|(_, record)| record), None);
 }

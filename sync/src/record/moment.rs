@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(Some(&text), theirs.ok().as_ref());
         let read = serde_json::from_str::<DateTime<Utc>>(&text).ok();
         assert_eq!(serde_json::from_str::<Ours>(&text).ok().map(|ours| ours.0), read);
+        #[cfg(feature = "sqlite")]
         assert_eq!(long(time), time.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true));
     }
 

@@ -117,26 +117,24 @@ async fn send(
     let mut wish = None;
     let looked = look_first(core, port, claimed, &mut wish).await;
     let mut pause = core.obey(wish.take()).await?;
+    if let (Ok(None), Some(pause)) = (&looked, pause.or_else(|| core.throttled())) {
+        gate.shut();
+        return Ok(Course::Stop(pause));
+    }
     let observed = match looked {
-        Ok(None) => {
-            if let Some(pause) = pause.or_else(|| core.throttled()) {
-                gate.shut();
-                return Ok(Course::Stop(pause));
-            }
-            match core.remote.send(request).await {
-                Ok(reply) => {
-                    // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
-                    // nobody would know otherwise what became of the operation.
-                    pause = core.obey(reply.wish()).await?;
-                    if pause.is_some() {
-                        gate.shut();
-                    }
-                    core.end_pause().await?;
-                    read_answer(core, port, claimed, reply.answer, &mut wish, report).await
+        Ok(None) => match core.remote.send(request).await {
+            Ok(reply) => {
+                // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
+                // nobody would know otherwise what became of the operation.
+                pause = core.obey(reply.wish()).await?;
+                if pause.is_some() {
+                    gate.shut();
                 }
-                Err(error) => Err(error.into()),
+                core.end_pause().await?;
+                read_answer(core, port, claimed, reply.answer, &mut wish, report).await
             }
-        }
+            Err(error) => Err(error.into()),
+        },
         Ok(Some(remote)) => {
             core.end_pause().await?;
             Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })

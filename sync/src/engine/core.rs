@@ -174,7 +174,8 @@ impl Core {
 
     /// The pause that the server asked for, if it still lasts.
     pub(crate) fn throttled(&self) -> Option<Pause> {
-        self.holding_pause(self.now()).filter(|pause| pause.reason == PauseReason::Throttled)
+        let (pause, now) = (*self.pause.borrow(), self.now());
+        pause.filter(|pause| pause.throttles(now))
     }
 
     /// Leaves the server alone for a while. Answers until when and why.
@@ -211,9 +212,8 @@ impl Core {
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
         let now = self.now();
-        let ended = self.pause.send_if_modified(|current| {
-            current.take_if(|pause| pause.reason != PauseReason::Throttled || !pause.holds(now)).is_some()
-        });
+        let ended =
+            self.pause.send_if_modified(|current| current.take_if(|pause| !pause.throttles(now)).is_some());
         if ended { self.note_pause().await } else { Ok(()) }
     }
 
@@ -248,8 +248,7 @@ impl Core {
     /// Notes that something was not done because the server asked to be left alone, unless the report says so already. The
     /// other pauses never come without an error.
     pub(crate) fn fail_waiting(&self, report: &mut SyncReport, pause: &Pause) {
-        let told = report.errors.iter().any(|error| asks_to_wait(error));
-        if pause.reason == PauseReason::Throttled && !told {
+        if is_unsaid(pause, report) {
             self.fail(report, SyncError::Throttled { until: pause.until });
         }
     }
@@ -281,6 +280,11 @@ pub(crate) enum Tried {
     InVain(Arc<SyncError>),
     /// There was none, so that nothing was mended either: a timer came early, in a pause.
     Nothing,
+}
+
+/// Whether a pause that the server asked for is told of by no error of the report.
+pub(crate) fn is_unsaid(pause: &Pause, report: &SyncReport) -> bool {
+    pause.reason == PauseReason::Throttled && !report.errors.iter().any(|error| asks_to_wait(error))
 }
 
 /// Whether an error tells that the server asked to be left alone.

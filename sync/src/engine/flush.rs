@@ -7,7 +7,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{Course, Gate, attempt, put_off};
 use super::claim::{Claims, claim};
-use super::core::Core;
+use super::core::{Core, is_unsaid};
 use super::pause::Pause;
 use crate::error::SyncError;
 use crate::record::RecordRef;
@@ -45,6 +45,9 @@ pub(crate) async fn say_why_it_waits(
     mut damaged: HashSet<RecordRef>,
     report: &mut SyncReport,
 ) -> Result<(), StorageError> {
+    if !is_unsaid(pause, report) {
+        return Ok(());
+    }
     let (now, horizon) = (core.now(), core.settings.retry.horizon());
     let unsent = core
         .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))

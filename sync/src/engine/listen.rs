@@ -187,8 +187,7 @@ impl Listener {
     async fn has_waited(&mut self) -> bool {
         let now = self.clock.now();
         let pause = *self.pause.borrow_and_update();
-        let throttled = |pause: &Pause| pause.reason == PauseReason::Throttled && pause.holds(now);
-        let Some(pause) = pause.filter(throttled).filter(|_| !planted!(ListenersDoNotWait)) else {
+        let Some(pause) = pause.filter(|pause| pause.throttles(now) && !planted!(ListenersDoNotWait)) else {
             return false;
         };
         let left = (pause.until - now).to_std().unwrap_or_default().min(LONGEST_SLEEP);

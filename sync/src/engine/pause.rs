@@ -69,6 +69,11 @@ impl Pause {
         }
     }
 
+    /// Whether the server asked for it, and it still lasts.
+    pub(crate) fn throttles(&self, now: DateTime<Utc>) -> bool {
+        self.reason == PauseReason::Throttled && self.holds(now)
+    }
+
     /// Whether it still lasts.
     pub(crate) fn holds(&self, now: DateTime<Utc>) -> bool {
         // Twice as long, for a clock that was set right by a little.

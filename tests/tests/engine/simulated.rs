@@ -129,6 +129,11 @@ async fn a_tombstone_that_is_pulled_while_a_creation_is_under_way_is_not_missed(
     device.app.state().notes.insert("a".to_owned(), note("a", "mine", 0));
     device.server.once(Fault::AnswerLost);
     device.engine.flush().await.unwrap();
+    assert_a_deletion_by_somebody_else_is_shown(&device).await;
+}
+
+/// Somebody else deletes the note of which the last attempt has no answer.
+async fn assert_a_deletion_by_somebody_else_is_shown(device: &Device) {
     device.server.remove::<Note>(&"a".to_owned());
     device.engine.pull().await.unwrap();
     device.wait_out();
@@ -250,49 +255,34 @@ async fn what_an_operation_without_an_answer_has_left_is_shown_once_the_later_on
     assert_eq!(device.app.state().notes["a"].title, "first");
 }
 
-/// A note that this device deletes and makes again: what became of the deletion is never known, and the new one is there
-/// without a word of it.
-async fn deleted_and_made_again_without_an_answer() -> Device {
-    let device = Device::new().await;
-    device.engine.push(&note("a", "first", 0)).await.unwrap();
-    device.engine.flush().await.unwrap();
-    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+/// What became of the edit that waits is never known, and the note that is saved on top of it is there without a word of it.
+async fn saved_on_top_without_an_answer(device: &Device, title: &'static str) {
     device.server.once(Fault::Transient(425));
     device.engine.flush().await.unwrap();
-    device.engine.push(&note("a", "again", 1)).await.unwrap();
-    device.app.state().notes.insert("a".to_owned(), note("a", "again", 1));
+    device.engine.push(&note("a", title, 1)).await.unwrap();
+    device.app.state().notes.insert("a".to_owned(), note("a", title, 1));
     device.server.once(Fault::Refused(422, "a proxy says no".to_owned()));
     device.server.once(Fault::AnswerLost);
     device.wait_out();
     device.engine.flush().await.unwrap();
-    assert_eq!(device.server.records::<Note>()["a"].title, "again");
-    device
+    assert_eq!(device.server.records::<Note>()["a"].title, title);
 }
 
 #[tokio::test]
 async fn somebody_elses_deletion_is_not_taken_for_an_earlier_one_of_this_device() {
-    let device = deleted_and_made_again_without_an_answer().await;
-    device.server.remove::<Note>(&"a".to_owned());
-    device.engine.pull().await.unwrap();
-    device.wait_out();
-    device.engine.full_sync().await.unwrap();
-    assert!(device.server.records::<Note>().is_empty());
-    assert!(device.app.state().notes.is_empty(), "the app still shows what is gone");
+    let device = Device::new().await;
+    device.engine.push(&note("a", "first", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    saved_on_top_without_an_answer(&device, "again").await;
+    assert_a_deletion_by_somebody_else_is_shown(&device).await;
 }
 
 #[tokio::test]
 async fn somebody_elses_edit_is_not_taken_for_an_earlier_one_of_this_device_that_says_the_same() {
     let device = Device::new().await;
     device.engine.push(&note("a", "on", 0)).await.unwrap();
-    device.server.once(Fault::Transient(425));
-    device.engine.flush().await.unwrap();
-    device.engine.push(&note("a", "off", 1)).await.unwrap();
-    device.app.state().notes.insert("a".to_owned(), note("a", "off", 1));
-    device.server.once(Fault::Refused(422, "a proxy says no".to_owned()));
-    device.server.once(Fault::AnswerLost);
-    device.wait_out();
-    device.engine.flush().await.unwrap();
-    assert_eq!(device.server.records::<Note>()["a"].title, "off");
+    saved_on_top_without_an_answer(&device, "off").await;
     device.server.put(&note("a", "on", 2));
     device.engine.pull().await.unwrap();
     device.wait_out();

@@ -197,8 +197,7 @@ impl Shift<'_> {
         mark: usize,
     ) -> (bool, Result<(), StorageError>) {
         if self.connection.is_autocommit() {
-            self.numbers.forget();
-            self.live.undo_to(0);
+            self.undo();
             return (false, result.and_then(|()| Err(self.failures.why_it_ended())));
         }
         match (&result, apart) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::{Verdict, ensure};
+use super::Verdict;
 
 /// What was on its way when the server asked comes to its end: an attempt, and the question that its answer may lead to.
 const SLACK: Duration = Duration::from_secs(45);
@@ -94,14 +94,12 @@ impl Waiting {
     pub(crate) fn admits_a_request(&self, now: Moment) -> Verdict {
         let of_this_life = |asked: &Pause| asked.begun.life == now.life;
         let pauses = [self.asked.filter(of_this_life), self.noted];
-        for Pause { until, .. } in pauses.into_iter().flatten().filter(|pause| pause.forbids(now)) {
-            ensure!(
-                false,
+        match pauses.into_iter().flatten().find(|pause| pause.forbids(now)) {
+            Some(Pause { until, .. }) => Err((
                 "section 6: the server is left alone as long as it asks",
-                "it asked for a pause until {until}, and a request goes out at {}",
-                now.clock
-            );
+                format!("it asked for a pause until {until}, and a request goes out at {}", now.clock),
+            )),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use sync::record::RecordKey;
-use sync::remote::{Fetched, Page, PullRequest, Reply, WriteAnswer, WriteRequest};
+use sync::remote::{Reply, WriteAnswer, WriteRequest};
 use sync::testing::{Call, Fault, ManualClock, ScriptedRemote};
-use sync::{AutoSync, Clock, Engine, EntityInfo, MemoryStorage, Remote, RemoteError};
+use sync::{AutoSync, Clock, Engine, MemoryStorage, Remote, RemoteError};
 use sync_tests::app::App;
 use sync_tests::entities::note;
 use tokio::sync::Barrier;
 use tokio::time::Instant;
 
+use super::peculiar::{Peculiar, Server};
 use crate::device::Device;
 
 #[tokio::test]
@@ -74,33 +74,21 @@ impl Clock for Ticking {
 struct Breaking(ScriptedRemote, Arc<Barrier>);
 
 #[async_trait]
-impl Remote for Breaking {
+impl Peculiar for Breaking {
+    fn server(&self) -> &ScriptedRemote {
+        &self.0
+    }
+
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         self.1.wait().await;
         self.0.send(request).await
-    }
-
-    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        self.0.pull(request).await
-    }
-
-    async fn fetch(
-        &self,
-        entity: &'static EntityInfo,
-        key: &RecordKey,
-    ) -> Result<Reply<Fetched>, RemoteError> {
-        self.0.fetch(entity, key).await
-    }
-
-    async fn probe(&self) -> Result<(), RemoteError> {
-        self.0.probe().await
     }
 }
 
 #[tokio::test]
 async fn requests_that_are_lost_together_are_one_failure() {
     let (server, clock) = (ScriptedRemote::new(), ManualClock::default());
-    let remote = Breaking(server.clone(), Arc::new(Barrier::new(16)));
+    let remote = Server(Breaking(server.clone(), Arc::new(Barrier::new(16))));
     let engine = Engine::builder(App::default(), remote, MemoryStorage::new())
         .clock(clock.clone())
         .seed(7)

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use sync::record::{Principal, RecordKey, Write};
-use sync::remote::{Fetched, Page, PullRequest, Reply, WriteAnswer, WriteRequest};
+use sync::record::{Principal, RecordKey};
+use sync::remote::{Fetched, Reply, WriteAnswer, WriteRequest};
 use sync::storage::{StorageLock, Work};
 use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
 use sync::{Engine, EntityInfo, MemoryStorage, Remote, RemoteError, Storage, StorageError};
 use sync_tests::app::App;
 use sync_tests::entities::note;
 
+use super::peculiar::{Peculiar, Server};
 use super::{MINUTE, says_only_that_it_waits};
 use crate::device::Device;
 
@@ -71,37 +72,20 @@ async fn a_refusal_for_now_that_asks_to_wait_no_time_keeps_its_own_back_off() {
 #[derive(Debug, Clone)]
 struct Careless(ScriptedRemote);
 
-#[async_trait]
-impl Remote for Careless {
-    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
-        self.0.send(request).await
+impl Peculiar for Careless {
+    fn server(&self) -> &ScriptedRemote {
+        &self.0
     }
 
-    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        self.0.pull(request).await
-    }
-
-    async fn fetch(
-        &self,
-        entity: &'static EntityInfo,
-        key: &RecordKey,
-    ) -> Result<Reply<Fetched>, RemoteError> {
-        self.0.fetch(entity, key).await
-    }
-
-    fn reads_first(&self, _: &Write) -> bool {
+    fn reads_first(&self) -> bool {
         true
-    }
-
-    async fn probe(&self) -> Result<(), RemoteError> {
-        self.0.probe().await
     }
 }
 
 #[tokio::test]
 async fn what_is_asked_with_the_look_before_a_write_holds_for_the_write() {
     let server = ScriptedRemote::new();
-    let remote = Careless(server.clone());
+    let remote = Server(Careless(server.clone()));
     let engine = Engine::builder(App::default(), remote, MemoryStorage::new()).build().await.unwrap();
     engine.push(&note("a", "mine", 0)).await.unwrap();
     server.script(|call| match call {
@@ -118,7 +102,11 @@ async fn what_is_asked_with_the_look_before_a_write_holds_for_the_write() {
 struct Reluctant(ScriptedRemote, Gate);
 
 #[async_trait]
-impl Remote for Reluctant {
+impl Peculiar for Reluctant {
+    fn server(&self) -> &ScriptedRemote {
+        &self.0
+    }
+
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         let first = request.key.as_str() == "first";
         let reply = self.0.send(request).await?;
@@ -129,10 +117,6 @@ impl Remote for Reluctant {
         })
     }
 
-    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        self.0.pull(request).await
-    }
-
     async fn fetch(
         &self,
         entity: &'static EntityInfo,
@@ -141,16 +125,12 @@ impl Remote for Reluctant {
         self.0.once(Fault::Hold(self.1.clone()));
         self.0.fetch(entity, key).await
     }
-
-    async fn probe(&self) -> Result<(), RemoteError> {
-        self.0.probe().await
-    }
 }
 
 #[tokio::test]
 async fn the_others_wait_at_once_also_while_a_question_is_out() {
     let (server, gate) = (ScriptedRemote::new(), Gate::new());
-    let remote = Reluctant(server.clone(), gate.clone());
+    let remote = Server(Reluctant(server.clone(), gate.clone()));
     let engine = Engine::builder(App::default(), remote, MemoryStorage::new())
         .clock(ManualClock::default())
         .seed(7)
@@ -207,7 +187,7 @@ async fn a_pause_that_cannot_be_written_down_holds_all_the_same() {
     let is_full = Arc::clone(&disk.is_full);
     server.script(move |_| {
         is_full.store(true, Ordering::Relaxed);
-        Fault::ThenWait(Duration::from_secs(60))
+        Fault::ThenWait(MINUTE)
     });
     engine.flush().await.unwrap_err();
     disk.is_full.store(false, Ordering::Relaxed);

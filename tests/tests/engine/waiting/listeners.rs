@@ -5,15 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures::StreamExt;
-use sync::record::RecordKey;
-use sync::remote::{
-    Changed, Changes, Fetched, Heard, ListenRequest, Page, PullRequest, Reply, WriteAnswer, WriteRequest,
-};
+use sync::remote::{Changed, Changes, Heard, ListenRequest};
 use sync::testing::{Call, Fault, ManualClock, ScriptedRemote};
-use sync::{AutoSync, Engine, EntityInfo, MemoryStorage, Remote, RemoteError, State};
+use sync::{AutoSync, Engine, MemoryStorage, Remote, RemoteError, State};
 use sync_tests::app::App;
 use sync_tests::entities::note;
 
+use super::peculiar::{Peculiar, Server};
 use super::{MINUTE, says_only_that_it_waits};
 use crate::device::Device;
 
@@ -21,13 +19,25 @@ use crate::device::Device;
 const LISTENING: AutoSync =
     AutoSync { flush_after: Duration::from_secs(36_000), pull_every: None, listen: true };
 
-/// A device to which the server says `fault` when it wants to listen.
-async fn refused_listener(fault: Fault) -> Device {
+/// A device that listens to a server, as that is made beforehand.
+async fn listener(prepare: impl FnOnce(&ScriptedRemote)) -> Device {
     let server = ScriptedRemote::new();
     server.tell_changes();
-    server.script(move |call| if matches!(call, Call::Listen { .. }) { fault.clone() } else { Fault::None });
+    prepare(&server);
     let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
     device.engine.start(LISTENING);
+    device
+}
+
+/// A device to which the server says `fault` when it wants to listen.
+async fn refused_listener(fault: Fault) -> Device {
+    let device = listener(|server| {
+        server.script(move |call| match call {
+            Call::Listen { .. } => fault.clone(),
+            _ => Fault::None,
+        });
+    })
+    .await;
     while device.server.calls().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -36,7 +46,7 @@ async fn refused_listener(fault: Fault) -> Device {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_is_asked_of_a_listener_holds_for_everything() {
-    let device = refused_listener(Fault::Throttled(Some(Duration::from_secs(60)))).await;
+    let device = refused_listener(Fault::Throttled(Some(MINUTE))).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     let before = device.server.calls().len();
     device.engine.push(&note("a", "x", 0)).await.unwrap();
@@ -66,14 +76,8 @@ async fn nobody_connects_to_listen_while_the_server_is_to_be_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn other_entities_wait_for_what_a_listener_was_asked() {
-    let server = ScriptedRemote::new();
-    server.tell_changes();
-    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
-    device.engine.start(AutoSync {
-        flush_after: Duration::from_secs(36_000),
-        pull_every: None,
-        listen: true,
-    });
+    let device = listener(|_| {}).await;
+    let server = &device.server;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(server.listeners(), 2);
     server.put(&note("a", "theirs", 0));
@@ -100,15 +104,8 @@ async fn other_entities_wait_for_what_a_listener_was_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_notices_that_the_device_slept() {
-    let server = ScriptedRemote::new();
-    server.tell_changes();
-    server.once(Fault::Throttled(Some(Duration::from_secs(3000))));
-    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
-    device.engine.start(AutoSync {
-        flush_after: Duration::from_secs(36_000),
-        pull_every: None,
-        listen: true,
-    });
+    let device = listener(|server| server.once(Fault::Throttled(Some(Duration::from_secs(3000))))).await;
+    let server = &device.server;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(server.listeners(), 0);
     device.clock.advance(TimeDelta::hours(8));
@@ -118,14 +115,7 @@ async fn a_listener_notices_that_the_device_slept() {
 
 #[tokio::test]
 async fn the_status_says_that_a_listener_was_asked_to_wait() {
-    let server = ScriptedRemote::new();
-    server.tell_changes();
-    server.script(|_| Fault::Throttled(Some(MINUTE)));
-    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
-    device.engine.start(LISTENING);
-    while server.calls().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let device = refused_listener(Fault::Throttled(Some(MINUTE))).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     let status = device.engine.status();
     assert_eq!(status.state, State::Paused, "{status:?}");
@@ -136,21 +126,9 @@ async fn the_status_says_that_a_listener_was_asked_to_wait() {
 struct Polled(ScriptedRemote);
 
 #[async_trait]
-impl Remote for Polled {
-    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
-        self.0.send(request).await
-    }
-
-    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        self.0.pull(request).await
-    }
-
-    async fn fetch(
-        &self,
-        entity: &'static EntityInfo,
-        key: &RecordKey,
-    ) -> Result<Reply<Fetched>, RemoteError> {
-        self.0.fetch(entity, key).await
+impl Peculiar for Polled {
+    fn server(&self) -> &ScriptedRemote {
+        &self.0
     }
 
     /// As `long_poll.rs` does: each item of the stream is the answer to a request of its own.
@@ -163,16 +141,12 @@ impl Remote for Polled {
         });
         Ok(Some(polls.boxed()))
     }
-
-    async fn probe(&self) -> Result<(), RemoteError> {
-        self.0.probe().await
-    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_polls_for_changes_while_the_server_is_to_be_left_alone() {
     let server = ScriptedRemote::new();
-    let engine = Engine::builder(App::default(), Polled(server.clone()), MemoryStorage::new())
+    let engine = Engine::builder(App::default(), Server(Polled(server.clone())), MemoryStorage::new())
         .clock(ManualClock::default())
         .seed(7)
         .build()
@@ -190,6 +164,6 @@ async fn nobody_polls_for_changes_while_the_server_is_to_be_left_alone() {
     // The polls that are out come to their end.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let before = server.calls().len();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(MINUTE).await;
     assert_eq!(server.calls().len(), before, "{:?}", server.calls().last());
 }

@@ -3,6 +3,7 @@
 mod back_off;
 mod flushes;
 mod listeners;
+mod peculiar;
 mod pulls;
 
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Pages, single records and lists.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
@@ -17,7 +15,7 @@ async fn a_sync_that_a_success_stopped_says_that_nothing_was_pulled() {
     let device = Device::new().await;
     device.engine.push(&note("a", "mine", 0)).await.unwrap();
     device.server.put(&note("b", "theirs", 0));
-    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    device.server.once(Fault::ThenWait(MINUTE));
     let report = device.engine.full_sync().await.unwrap();
     assert_eq!((report.pushed, report.pulled), (1, 0));
     assert!(says_only_that_it_waits(&report), "{report:?}");
@@ -31,7 +29,7 @@ async fn a_page_that_asks_to_wait_holds_up_the_pulls_of_the_other_entities() {
     let device = Device::new().await;
     device.server.put(&note("a", "theirs", 0));
     device.server.put(&task(1, None, "theirs"));
-    device.server.script(|_| Fault::ThenWait(Duration::from_secs(60)));
+    device.server.script(|_| Fault::ThenWait(MINUTE));
     let report = device.engine.pull_only::<Note>().await.unwrap();
     assert!(report.is_clean(), "nothing is left: {report:?}");
     assert_eq!(device.engine.status().state, State::Paused);
@@ -50,7 +48,7 @@ async fn a_page_that_asks_to_wait_is_obeyed_also_when_the_handler_fails() {
     let device = Device::new().await;
     device.server.put(&note("a", "theirs", 0));
     device.app.state().moods.push_back(Mood::Fail);
-    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    device.server.once(Fault::ThenWait(MINUTE));
     let report = device.engine.pull().await.unwrap();
     assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{report:?}");
     assert_eq!(device.server.calls().len(), 1, "the tasks wait");
@@ -70,7 +68,7 @@ async fn the_answer_about_a_single_record_holds_up_everything_else_too() {
     device.engine.discard(parked[0].operation).await.unwrap();
     device.server.put(&note("b", "theirs", 2));
     let before = device.server.calls().len();
-    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    device.server.once(Fault::ThenWait(MINUTE));
     let report = device.engine.pull().await.unwrap();
     assert!(says_only_that_it_waits(&report), "{report:?}");
     assert_eq!(device.server.calls().len(), before + 1);
@@ -80,15 +78,21 @@ async fn the_answer_about_a_single_record_holds_up_everything_else_too() {
     assert_eq!(device.app.state().notes["b"].title, "theirs");
 }
 
-#[tokio::test]
-async fn a_page_that_was_fetched_ahead_is_obeyed_although_the_one_before_failed() {
+/// A device whose application fails on a page, while the next one is refused for now.
+async fn refused_ahead() -> Device {
     let device =
         Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
     device.server.put(&note("a", "theirs", 0));
     device.server.put(&note("b", "theirs", 1));
     device.app.state().moods.push_back(Mood::Fail);
     device.server.once(Fault::None);
-    device.server.once(Fault::Throttled(Some(Duration::from_secs(60))));
+    device.server.once(Fault::Throttled(Some(MINUTE)));
+    device
+}
+
+#[tokio::test]
+async fn a_page_that_was_fetched_ahead_is_obeyed_although_the_one_before_failed() {
+    let device = refused_ahead().await;
     let report = device.engine.pull_only::<Note>().await.unwrap();
     assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{report:?}");
     assert_eq!(device.server.calls().len(), 2);
@@ -99,13 +103,7 @@ async fn a_page_that_was_fetched_ahead_is_obeyed_although_the_one_before_failed(
 
 #[tokio::test]
 async fn other_entities_wait_for_what_was_asked_with_a_page_that_was_fetched_ahead() {
-    let device =
-        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
-    device.server.put(&note("a", "theirs", 0));
-    device.server.put(&note("b", "theirs", 1));
-    device.app.state().moods.push_back(Mood::Fail);
-    device.server.once(Fault::None);
-    device.server.once(Fault::Throttled(Some(MINUTE)));
+    let device = refused_ahead().await;
     let report = device.engine.pull().await.unwrap();
     let calls = device.server.calls();
     assert_eq!(calls.len(), 2, "{calls:?} {report:?}");

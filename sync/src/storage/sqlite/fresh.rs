@@ -2,7 +2,8 @@
 //!
 //! Ids come in no order, so a row that was entered at once would write a page of that index of its own: half of what a push costs.
 //! So rows of records that the server never had begin without an entry, and it is remembered where they stand. Most are sent and
-//! gone before they need one. When there are many, all are entered in the order of their names, so that several share a page.
+//! gone before they need one. When there are many, a part of them is entered: neighbours in the order of names, so that several
+//! share a page, and those that follow them the next time.
 //!
 //! When the file is closed, each row has its entry. After a crash, those without one are found near the ends of their lanes.
 
@@ -13,7 +14,10 @@ use super::place::Place;
 use crate::record::RecordKey;
 
 /// How many rows may be without an entry; bounds what is remembered.
-const MOST: usize = 8192;
+pub(super) const MOST: usize = 16384;
+
+/// How many are entered at once when there are more: as few as nobody waits for long.
+pub(super) const SOME: usize = 2048;
 
 /// How far behind the newest edit a row without an entry may stand, and so how far back they are looked for after a crash.
 pub(super) const REACH: u64 = 1 << 16;
@@ -33,6 +37,8 @@ pub(super) struct Fresh {
     count: usize,
     /// None of them has a lower place in the outbox.
     oldest: u64,
+    /// Those after this one are entered next.
+    entered: (i64, Option<RecordKey>),
 }
 
 impl Fresh {
@@ -59,26 +65,58 @@ impl Fresh {
         before
     }
 
-    /// The names of a queue's rows after this one, in their order.
-    pub(super) fn keys_after<'a>(
+    /// A queue's rows after this name, in the order of the index.
+    pub(super) fn after<'a>(
         &'a self,
         queue: i64,
-        after: Option<&RecordKey>,
-    ) -> impl Iterator<Item = &'a RecordKey> + use<'a> {
-        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        key: Option<&RecordKey>,
+    ) -> impl Iterator<Item = FreshRow> + use<'a> {
+        let after = key.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.rows.get(&queue).map(|rows| rows.range::<RecordKey, _>((after, Bound::Unbounded)));
-        rows.into_iter().flatten().map(|(key, _)| key)
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = FreshRow> + '_ {
-        self.rows.iter().flat_map(|(queue, rows)| {
-            rows.iter().map(|(key, place)| FreshRow { queue: *queue, key: key.clone(), place: *place })
+        rows.into_iter().flatten().map(move |(key, place)| FreshRow {
+            queue,
+            key: key.clone(),
+            place: *place,
         })
     }
 
-    /// Whether they have to be entered, now that edits have numbers up to this one.
-    pub(super) fn are_due(&self, last_number: u64) -> bool {
-        self.count > MOST || (self.count > 0 && last_number.saturating_sub(self.oldest) >= REACH)
+    pub(super) fn all(&self) -> impl Iterator<Item = FreshRow> + '_ {
+        self.rows.keys().flat_map(|queue| self.after(*queue, None))
+    }
+
+    /// Those that have to be entered, now that edits have numbers up to this one.
+    pub(super) fn due(&mut self, last_number: u64) -> Vec<FreshRow> {
+        if self.is_too_far_behind(last_number) {
+            self.all().collect()
+        } else if self.count > MOST {
+            self.next()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn is_too_far_behind(&mut self, last_number: u64) -> bool {
+        let is_too_far = |oldest: u64| last_number.saturating_sub(oldest) >= REACH;
+        if self.count == 0 || !is_too_far(self.oldest) {
+            return false;
+        }
+        // The oldest may have been entered or sent since.
+        let places = self.rows.values().flat_map(BTreeMap::values);
+        self.oldest = places.map(|place| place.seq()).min().unwrap_or(last_number);
+        is_too_far(self.oldest)
+    }
+
+    /// Some rows, from where the last ones ended, and round.
+    fn next(&mut self) -> Vec<FreshRow> {
+        let (queue, key) = &self.entered;
+        let later = self.rows.range((Bound::Excluded(*queue), Bound::Unbounded));
+        let later = later.flat_map(|(queue, _)| self.after(*queue, None));
+        let round = self.after(*queue, key.as_ref()).chain(later).chain(self.all());
+        let next: Vec<_> = round.take(SOME.min(self.count)).collect();
+        if let Some(last) = next.last() {
+            self.entered = (last.queue, Some(last.key.clone()));
+        }
+        next
     }
 }
 
@@ -111,33 +149,59 @@ mod tests {
         assert_eq!(fresh.find(1, &key(2)), Some(place(9)));
         assert_eq!(fresh.set(1, key(2), None), Some(place(9)));
         assert_eq!((fresh.find(1, &key(2)), fresh.find(2, &key(1))), (None, None));
-        assert_eq!(fresh.keys_after(1, None).collect::<Vec<_>>(), [&key(1), &key(3)]);
-        assert_eq!(fresh.keys_after(1, Some(&key(1))).collect::<Vec<_>>(), [&key(3)]);
+        let keys_after = |after| fresh.after(1, after).map(|row| row.key).collect::<Vec<_>>();
+        assert_eq!(keys_after(None), [key(1), key(3)]);
+        assert_eq!(keys_after(Some(&key(1))), [key(3)]);
         assert_eq!(fresh.count, 2);
     }
 
+    fn number(size: usize) -> u64 {
+        u64::try_from(size).expect("it is small")
+    }
+
+    /// Takes what is due, as the storage does.
+    fn enter(fresh: &mut Fresh, last_number: u64) -> Vec<RecordKey> {
+        let due = fresh.due(last_number);
+        for row in &due {
+            assert_eq!(fresh.set(row.queue, row.key.clone(), None), Some(row.place));
+        }
+        due.into_iter().map(|row| row.key).collect()
+    }
+
     #[test]
-    fn they_are_entered_when_there_are_too_many() {
-        let most = u64::try_from(MOST).expect("it is small");
+    fn when_there_are_too_many_neighbours_are_entered_and_round_it_goes() {
+        let most = number(MOST);
         let mut fresh = filled(1..=most);
-        assert!(!fresh.are_due(most));
+        assert_eq!(enter(&mut fresh, most), []);
         fresh.set(2, key(0), Some(place(most + 1)));
-        assert!(fresh.are_due(most + 1));
-        let keys: Vec<_> = fresh.all().map(|row| (row.queue, row.key)).collect();
-        assert_eq!(keys.len(), MOST + 1);
-        assert!(keys.is_sorted(), "as the index has them");
+        let mut last = most + 1;
+        let first: Vec<_> = (1..=number(SOME)).map(key).collect();
+        assert_eq!(enter(&mut fresh, last), first, "as the index has them");
+        assert_eq!(enter(&mut fresh, last), [], "there is room again");
+        // Those that come before the last that was entered have to wait until all others are.
+        let mut rounds = 1;
+        while fresh.find(2, &key(0)).is_some() {
+            for _ in 0..SOME {
+                last += 1;
+                fresh.set(1, RecordKey::new(format!("000 {last}")).expect("a key"), Some(place(last)));
+            }
+            let entered = enter(&mut fresh, last);
+            assert_eq!(entered.len(), SOME);
+            rounds += 1;
+        }
+        assert_eq!(rounds, MOST.div_ceil(SOME) + 1);
+        assert_eq!(fresh.count, MOST + 1 - SOME);
     }
 
     #[test]
     fn none_is_left_further_behind_than_a_crash_is_looked_after() {
         let mut fresh = filled(10..=12);
-        assert!(!fresh.are_due(9 + REACH));
-        assert!(fresh.are_due(10 + REACH));
-        for row in fresh.all().collect::<Vec<_>>() {
-            fresh.set(row.queue, row.key, None);
-        }
-        assert!(!fresh.are_due(u64::MAX));
+        assert_eq!(enter(&mut fresh, 9 + REACH), []);
+        fresh.set(1, key(10), None);
+        assert_eq!(enter(&mut fresh, 10 + REACH), [], "it is measured from those that are left");
+        assert_eq!(enter(&mut fresh, 11 + REACH), [key(11), key(12)]);
+        assert_eq!(enter(&mut fresh, u64::MAX), []);
         fresh.set(1, key(1), Some(place(REACH)));
-        assert!(!fresh.are_due(REACH + 1), "it is measured from those that are left");
+        assert_eq!(enter(&mut fresh, REACH + 1), []);
     }
 }

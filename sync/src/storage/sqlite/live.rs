@@ -115,8 +115,9 @@ impl Live {
     /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
-        for row in self.inner.borrow().fresh.all() {
-            transaction.prepare_cached(statements::ENTER_NAME)?.execute([row.place.id()])?;
+        for FreshRow { queue, key, place } in self.inner.borrow().fresh.all() {
+            let parameters = params![queue, key.as_str(), number(place.seq())];
+            transaction.prepare_cached(statements::ENTER_NAME)?.execute(parameters)?;
         }
         for (queue, count) in &self.inner.borrow().queues {
             transaction.prepare_cached(SAVE)?.execute(params![queue, count.waiting, count.parked])?;
@@ -196,17 +197,17 @@ impl Live {
 
     /// The names of a queue's fresh rows after this one, in their order.
     pub(super) fn fresh_keys(&self, queue: i64, after: Option<&RecordKey>, limit: usize) -> Vec<RecordKey> {
-        self.inner.borrow().fresh.keys_after(queue, after).take(limit).cloned().collect()
+        self.inner.borrow().fresh.after(queue, after).take(limit).map(|row| row.key).collect()
     }
 
     pub(super) fn all_fresh(&self) -> Vec<FreshRow> {
         self.inner.borrow().fresh.all().collect()
     }
 
-    /// Whether the fresh rows have to be entered now.
-    pub(super) fn names_are_due(&self) -> bool {
-        let inner = self.inner.borrow();
-        inner.fresh.are_due(inner.last_number.unsigned_abs())
+    /// The fresh rows that have to be entered now.
+    pub(super) fn due_names(&self) -> Vec<FreshRow> {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.fresh.due(inner.last_number.unsigned_abs())
     }
 
     /// How much of the open transaction there is, for [`undo_to`](Self::undo_to).
@@ -238,7 +239,10 @@ impl Live {
 impl Inner {
     /// What the rows say, but for the newest number.
     fn found(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut inner = Self { queues: counted(connection, COUNT)?, ..Self::default() };
+        let mut inner = Self { queues: counted(connection, ENTERED)?, ..Self::default() };
+        for (queue, parked) in counted(connection, PARKED)? {
+            inner.apply(queue, parked);
+        }
         each_fresh(connection, |row| {
             inner.apply(row.place.queue(), Count::of(row.place.lane()));
             inner.fresh.add(row);
@@ -319,7 +323,10 @@ const DATA_VERSION: &str = "PRAGMA data_version";
 
 const QUEUES: &str = "SELECT id FROM sync_queues";
 
-const FRESH: &str = "SELECT id, key FROM sync_outbox WHERE id >= ?1 AND id < ?2 AND fresh = 1";
+const FRESH: &str = "
+    SELECT id, key FROM sync_outbox AS pending WHERE id >= ?1 AND id < ?2 AND NOT EXISTS (
+        SELECT 1 FROM sync_names AS name WHERE name.queue = pending.queue AND name.key = pending.key
+    )";
 
 const SAVED: &str = "SELECT queue, waiting, parked FROM sync_counts";
 
@@ -327,10 +334,13 @@ const TAKE_SAVED: &str = "DELETE FROM sync_counts RETURNING queue, waiting, park
 
 const SAVE: &str = "INSERT INTO sync_counts (queue, waiting, parked) VALUES (?1, ?2, ?3)";
 
-/// Answered from the index of names, which has the place of each row that is not fresh.
-pub(super) const COUNT: &str = "
-    SELECT queue, sum((id >> 41) & 3 <> 3), sum((id >> 41) & 3 = 3)
-    FROM sync_outbox INDEXED BY sync_outbox_name WHERE fresh = 0 GROUP BY queue";
+/// How many rows have an entry, as if all of them waited.
+pub(super) const ENTERED: &str = "SELECT queue, count(*), 0 FROM sync_names GROUP BY queue";
+
+/// How many of them are parked, and so wait no longer. (A fresh row is none of these.)
+pub(super) const PARKED: &str = "
+    SELECT id >> 43, -count(*), count(*) FROM sync_outbox INDEXED BY sync_outbox_parked
+    WHERE parked_id IS NOT NULL AND (id >> 41) & 3 = 3 GROUP BY id >> 43";
 
 const LAST_REVISION: &str =
     "SELECT coalesce(max(revision), 0) FROM sync_outbox INDEXED BY sync_outbox_revised WHERE revision > seq";

@@ -13,6 +13,7 @@ pub(crate) mod fuzzing;
 mod kept;
 mod live;
 mod location;
+mod names;
 mod numbers;
 mod pace;
 mod place;

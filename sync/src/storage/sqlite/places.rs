@@ -117,9 +117,9 @@ impl SqliteTransaction<'_> {
     fn take(&mut self, first: First<'_>) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let mut taken = Vec::with_capacity(first.turns.len());
         for Turn { place, name, .. } in first.turns {
-            // Its name has to lead to it later too: if that leads elsewhere, it would be found for ever.
-            let (standing, record) = self.look_up(place.queue(), &name)?;
-            if standing.is_none_or(|standing| standing.place != place) {
+            let standing = Some(self.confirm(place, &name)?);
+            let record = self.read(place.queue(), &name, standing)?;
+            if !matches!(Place::of(place.queue(), record.lane()), Ok(Some(meant)) if meant == place) {
                 return Err(rows::disagreement(&name));
             }
             self.remember(&name, standing, &record);

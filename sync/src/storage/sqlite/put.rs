@@ -2,20 +2,13 @@
 
 use rusqlite::{ToSql, params};
 
+use super::names::Standing;
 use super::place::Place;
 use super::rows::{self, Columns, number};
 use super::statements;
 use super::transaction::SqliteTransaction;
 use crate::record::{Base, EntityName, Payload, Record, RecordKey, RecordRef, Version};
 use crate::storage::StorageError;
-
-/// Where a record stands in the outbox.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
-    pub(super) place: Place,
-    /// Whether the index of names has no entry of it.
-    pub(super) fresh: bool,
-}
 
 /// Where a record was found.
 #[derive(Debug)]
@@ -36,7 +29,7 @@ impl SqliteTransaction<'_> {
             found
         } else {
             // Of the rest nothing is known, so the worst is taken for true. (A fresh row is plain.)
-            let standing = self.find_place(queue, &name.key)?;
+            let standing = self.find_place(queue, name)?;
             Found { standing, has_base: true, is_plain: standing.is_none_or(|standing| standing.fresh) }
         };
         match (&record.base, found.has_base) {
@@ -58,23 +51,6 @@ impl SqliteTransaction<'_> {
         }
     }
 
-    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, or that the index
-    /// of names has nothing of.
-    pub(super) fn find_place(&self, queue: i64, key: &RecordKey) -> Result<Option<Standing>, StorageError> {
-        if !self.is_busy(queue) {
-            return Ok(None);
-        }
-        if let Some(place) = self.live.fresh(queue, key) {
-            return Ok(Some(Standing { place, fresh: true }));
-        }
-        if !self.is_alone() && self.live.is_all_fresh(queue) {
-            return Ok(None);
-        }
-        self.first(statements::FIND_PLACE, params![queue, key.as_str()], |row| {
-            Ok(Standing { place: Place::from_id(self.number(row, 0)?), fresh: false })
-        })
-    }
-
     /// A record that is under way, without a look into the file.
     pub(super) fn find_under_way(
         &self,
@@ -93,7 +69,17 @@ impl SqliteTransaction<'_> {
         queue: i64,
         name: &RecordRef,
     ) -> Result<(Option<Standing>, Record), StorageError> {
-        let standing = self.find_place(queue, &name.key)?;
+        let standing = self.find_place(queue, name)?;
+        Ok((standing, self.read(queue, name, standing)?))
+    }
+
+    /// What is known of a record that stands there.
+    pub(super) fn read(
+        &self,
+        queue: i64,
+        name: &RecordRef,
+        standing: Option<Standing>,
+    ) -> Result<Record, StorageError> {
         // The server never had a record of which the row is fresh.
         let base = if standing.is_some_and(|standing| standing.fresh) {
             None
@@ -102,7 +88,7 @@ impl SqliteTransaction<'_> {
             self.first(statements::BASE, parameters, |row| rows::read_base(row, name))?
         };
         let Some(Standing { place, .. }) = standing else {
-            return Ok((None, Record { base, ..Record::default() }));
+            return Ok(Record { base, ..Record::default() });
         };
         let pending = self.first(statements::AT_PLACE, [place.id()], |row| {
             Ok((rows::read(row, name)?, rows::read_blocker(row, name)?))
@@ -113,7 +99,7 @@ impl SqliteTransaction<'_> {
             let entity = self.cell(statements::QUEUE_NAME, [blocker])?;
             record.blocked_on = entity.map(|entity| RecordRef::new(EntityName::from_stored(entity), key));
         }
-        Ok((standing, record))
+        Ok(record)
     }
 
     fn write_base(
@@ -146,7 +132,7 @@ impl SqliteTransaction<'_> {
                 if self.execute(statements::REMOVE_PENDING, [before.id()])? == 0 {
                     return Err(rows::disagreement(name));
                 }
-                self.live.set_fresh(queue, &name.key, None);
+                self.lead(queue, name, found.standing, None, false)?;
             }
             (before, Some(place)) => {
                 let columns = Columns::of(name, record)
@@ -154,14 +140,10 @@ impl SqliteTransaction<'_> {
                 let (id, key) = (before.map(Place::id), name.key.as_str());
                 let plain = found.is_plain && rows::is_plain(name, record);
                 let fresh = plain && record.base.is_none() && self.may_be_fresh(found.standing, place);
-                if let Some(Standing { place, fresh: true }) = found.standing.filter(|_| !fresh) {
-                    self.enter_name(queue, &name.key, place)?;
-                }
                 let written = if plain {
                     let (sql, which): (_, &dyn ToSql) = match &id {
                         Some(id) if *id == place.id() => (statements::CHANGE_PLAIN, id),
                         Some(id) => (statements::MOVE_PLAIN, id),
-                        None if fresh => (statements::ADD_FRESH, &key),
                         None => (statements::ADD_PLAIN, &key),
                     };
                     let Columns { revision, due, flight, queued, .. } = &columns;
@@ -193,9 +175,7 @@ impl SqliteTransaction<'_> {
                 if written == 0 {
                     return Err(rows::disagreement(name));
                 }
-                if fresh {
-                    self.live.set_fresh(queue, &name.key, Some(place));
-                }
+                self.lead(queue, name, found.standing, Some(place), fresh)?;
                 self.live.note_number(columns.revision);
                 if columns.has_references {
                     self.refer(queue, name, record)?;
@@ -208,9 +188,10 @@ impl SqliteTransaction<'_> {
         let (from, to) = (before.map(Place::lane), place.map(Place::lane));
         self.live.moved(queue, from, to);
         if let Some(touched) = &mut self.touched {
-            touched.entry((queue, name.key.clone())).or_insert(from);
+            touched.entry(name.clone()).or_insert((queue, from));
         }
-        if self.live.names_are_due() { self.enter_all_names() } else { Ok(()) }
+        let due = self.live.due_names();
+        if due.is_empty() { Ok(()) } else { self.enter_names(&due) }
     }
 
     /// Whether a row can do without an entry in the index of names: one that has none yet, or a new one after all others.
@@ -219,23 +200,6 @@ impl SqliteTransaction<'_> {
             Some(standing) => standing.fresh,
             None => !self.is_alone() && number(place.seq()) > self.live.last_number(),
         }
-    }
-
-    /// Gives a fresh row its entry in the index of names.
-    fn enter_name(&self, queue: i64, key: &RecordKey, place: Place) -> Result<(), StorageError> {
-        self.execute(statements::ENTER_NAME, [place.id()])?;
-        self.live.set_fresh(queue, key, None);
-        Ok(())
-    }
-
-    /// Gives every row its entry.
-    pub(super) fn enter_all_names(&mut self) -> Result<(), StorageError> {
-        for row in self.live.all_fresh() {
-            self.enter_name(row.queue, &row.key, row.place)?;
-        }
-        // What was found fresh is not any more.
-        self.found.clear();
-        Ok(())
     }
 
     fn refer(&self, queue: i64, name: &RecordRef, record: &Record) -> Result<(), StorageError> {

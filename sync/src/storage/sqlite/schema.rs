@@ -11,7 +11,7 @@ pub(super) const APPLICATION_ID: u32 = 0x5359_4E43;
 pub(super) type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 
 /// The upgrade at index `n` leads from version `n` to `n + 1`; version 0 is the empty file.
-pub(super) const UPGRADES: &[Upgrade] = &[version_1, version_2, version_3];
+pub(super) const UPGRADES: &[Upgrade] = &[version_1, version_2, version_3, version_4];
 
 /// The version that a list of upgrades leads to.
 pub(super) fn newest(upgrades: &[Upgrade]) -> u32 {
@@ -55,4 +55,8 @@ fn version_2(connection: &Connection) -> rusqlite::Result<()> {
 
 fn version_3(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(include_str!("version_3.sql"))
+}
+
+fn version_4(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(include_str!("version_4.sql"))
 }

@@ -44,11 +44,16 @@ pub(super) const AT_PLACE: &str = "
 
 pub(super) const QUEUE_NAME: &str = "SELECT entity FROM sync_queues WHERE id = ?1";
 
-/// Of a row that the index of names has.
-pub(super) const FIND_PLACE: &str = "SELECT id FROM sync_outbox WHERE queue = ?1 AND key = ?2 AND fresh = 0";
+pub(super) const FIND_NAME: &str = "SELECT seq FROM sync_names WHERE queue = ?1 AND key = ?2";
 
-/// Gives a row its entry in the index of names.
-pub(super) const ENTER_NAME: &str = "UPDATE OR FAIL sync_outbox SET fresh = 0 WHERE id = ?1";
+/// The row to which a name leads, by its place in each of the lanes.
+pub(super) const FIND_PLACE: &str = "SELECT id FROM sync_outbox WHERE id IN (?1, ?2, ?3, ?4) AND key = ?5";
+
+pub(super) const ENTER_NAME: &str = "INSERT OR FAIL INTO sync_names (queue, key, seq) VALUES (?1, ?2, ?3)";
+
+pub(super) const CHANGE_NAME: &str = "UPDATE OR FAIL sync_names SET seq = ?3 WHERE queue = ?1 AND key = ?2";
+
+pub(super) const FORGET_NAME: &str = "DELETE FROM sync_names WHERE queue = ?1 AND key = ?2";
 
 /// `OR FAIL`: what fails is one row and is undone with the rest of the work, so SQLite need not prepare for undoing the
 /// statement alone.
@@ -66,11 +71,6 @@ pub(super) const CHANGE_PENDING: &str = "
 pub(super) const ADD_PLAIN: &str = "
     INSERT OR FAIL INTO sync_outbox (id, queue, key, revision, due, flight, queued)
     VALUES (?2, ?2 >> 43, ?1, ?3, ?4, ?5, ?6)";
-
-/// And where it gets its entry in the index of names later.
-pub(super) const ADD_FRESH: &str = "
-    INSERT OR FAIL INTO sync_outbox (id, queue, key, revision, due, flight, queued, fresh)
-    VALUES (?2, ?2 >> 43, ?1, ?3, ?4, ?5, ?6, 1)";
 
 pub(super) const MOVE_PLAIN: &str = "
     UPDATE OR FAIL sync_outbox SET id = ?2, revision = ?3, due = ?4, flight = ?5, queued = ?6
@@ -111,7 +111,7 @@ pub(super) const RELEASE: &str = "
 pub(super) const EARLIER_CHILD: &str = "
     SELECT queue.entity, child.key
     FROM sync_references AS reference
-        CROSS JOIN sync_outbox AS child ON child.queue = reference.child_queue AND child.key = reference.child_key AND child.fresh = 0
+        CROSS JOIN sync_names AS child ON child.queue = reference.child_queue AND child.key = reference.child_key
         CROSS JOIN sync_queues AS queue ON queue.id = child.queue
     WHERE reference.queue = ?1 AND reference.key = ?2 AND reference.seq < ?3
     ORDER BY reference.seq LIMIT 1";
@@ -163,8 +163,7 @@ pub(super) const CLEAR_INDEX: &str = "DELETE FROM sync_index WHERE queue = ?1";
 /// The records of which anything is known.
 pub(super) const KEYS: &str = "
     SELECT key FROM sync_bases INDEXED BY sync_bases_name WHERE queue = ?1 AND key > coalesce(?2, '')
-    UNION SELECT key FROM sync_outbox INDEXED BY sync_outbox_name
-        WHERE queue = ?1 AND key > coalesce(?2, '') AND fresh = 0
+    UNION SELECT key FROM sync_names WHERE queue = ?1 AND key > coalesce(?2, '')
     ORDER BY key LIMIT ?3";
 
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
@@ -188,12 +187,14 @@ pub(super) const HOT: &[&str] = &[
     FORGET_BASE,
     AT_PLACE,
     QUEUE_NAME,
+    FIND_NAME,
     FIND_PLACE,
     ENTER_NAME,
+    CHANGE_NAME,
+    FORGET_NAME,
     ADD_PENDING,
     CHANGE_PENDING,
     ADD_PLAIN,
-    ADD_FRESH,
     MOVE_PLAIN,
     CHANGE_PLAIN,
     REMOVE_PENDING,

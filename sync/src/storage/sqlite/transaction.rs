@@ -29,9 +29,9 @@ pub struct SqliteTransaction<'a> {
     pub(super) live: &'a Live,
     /// The records that were read and not written since: mostly they are written next.
     pub(super) found: HashMap<RecordRef, Found>,
-    /// In work that has the connection at hand: the records that were written, and the lanes in which they were before. Such work
+    /// In work that has the connection at hand: the records that were written, their queues, and the lanes in which they were before. Such work
     /// may undo a part of itself, so what is remembered besides the file is not relied on.
-    pub(super) touched: Option<BTreeMap<(i64, RecordKey), Option<PlaceLane>>>,
+    pub(super) touched: Option<BTreeMap<RecordRef, (i64, Option<PlaceLane>)>>,
 }
 
 impl<'a> SqliteTransaction<'a> {
@@ -58,13 +58,13 @@ impl<'a> SqliteTransaction<'a> {
     /// Runs work that has the connection at hand. It may undo what it did with savepoints of its own, so nothing that it does is
     /// remembered besides the file, and the counts are put right afterwards.
     pub(super) fn run_alone(&mut self, work: OwnWork) -> Result<(), StorageError> {
-        self.enter_all_names()?;
+        self.enter_names(&self.live.all_fresh())?;
         let mark = self.live.mark();
         self.touched = Some(BTreeMap::new());
         work(self)?;
         self.live.undo_to(mark);
-        for ((queue, key), before) in self.touched.iter().flatten() {
-            let now = self.find_place(*queue, key)?;
+        for (name, (queue, before)) in self.touched.iter().flatten() {
+            let now = self.find_place(*queue, name)?;
             self.live.moved(*queue, *before, now.map(|standing| standing.place.lane()));
         }
         Ok(())

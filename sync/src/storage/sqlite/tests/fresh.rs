@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::super::fresh::{MOST, SOME};
 use super::{Fixture, note, open, queued, run};
 use crate::record::{Base, Flight, Payload, Record, RecordRef, Version};
 use crate::storage::{Search, SqliteStorage, StorageError, Transaction};
@@ -12,9 +13,8 @@ use crate::storage::{Search, SqliteStorage, StorageError, Transaction};
 /// How many rows have no entry, as another program sees it.
 fn without_entry(path: &Path) -> i64 {
     let connection = rusqlite::Connection::open(path).expect("the file is SQLite");
-    let count =
-        connection.query_row("SELECT count(*) FROM sync_outbox WHERE fresh = 1", [], |row| row.get(0));
-    count.expect("it can be read")
+    let sql = "SELECT (SELECT count(*) FROM sync_outbox) - (SELECT count(*) FROM sync_names)";
+    connection.query_row(sql, [], |row| row.get(0)).expect("it can be read")
 }
 
 /// How often a record is shown to people.
@@ -237,25 +237,58 @@ async fn fill(fixture: &Fixture, numbers: std::ops::RangeInclusive<u64>) {
 #[tokio::test]
 async fn of_very_many_rows_most_get_their_entries() {
     let fixture = Fixture::new();
-    fill(&fixture, 1..=9000).await;
-    assert_eq!(
-        without_entry(&path(&fixture)),
-        9000 - 8193,
-        "the first are entered when there is one too many"
-    );
+    let (most, some) = (u64::try_from(MOST).expect("it is small"), i64::try_from(SOME).expect("it is small"));
+    fill(&fixture, 1..=most).await;
+    assert_eq!(without_entry(&path(&fixture)), i64::try_from(MOST).expect("it is small"));
+    fill(&fixture, most + 1..=most + 1).await;
+    assert_eq!(without_entry(&path(&fixture)), i64::try_from(MOST).expect("it is small") + 1 - some);
+    let last = most + 3000;
+    fill(&fixture, most + 2..=last).await;
     for path in [path(&fixture), crashed(&fixture)] {
         let read_only = SqliteStorage::builder(&path).read_only(true).open().expect("it can be read");
-        let found = run(&read_only, |tx| {
-            for number in (1..=9000).step_by(7) {
+        let found = run(&read_only, move |tx| {
+            for number in (1..=last).step_by(7) {
                 assert_eq!(tx.record(&scattered(number))?, Some(queued(number)));
             }
-            let search = Search { limit: 10_000, ..Search::default() };
+            let search = Search { limit: 100_000, ..Search::default() };
             Ok(tx.find(&note("any").entity, &search)?.into_iter().map(|place| place.key).collect::<Vec<_>>())
         });
-        let mut expected: Vec<_> = (1..=9000).map(|number| scattered(number).key).collect();
+        let mut expected: Vec<_> = (1..=last).map(|number| scattered(number).key).collect();
         expected.sort();
         assert_eq!(found.await.expect("they are found"), expected);
     }
+}
+
+#[tokio::test]
+async fn a_row_may_get_its_entry_after_it_was_read_and_before_it_is_written() {
+    let fixture = Fixture::new();
+    let most = u64::try_from(MOST).expect("it is small");
+    fill(&fixture, 1..=most).await;
+    let first = (1..=most).map(scattered).min().expect("there are some");
+    let name = first.clone();
+    let work = fixture.run(move |tx| {
+        let read = tx.record(&name)?.expect("it is there");
+        tx.put(&scattered(most + 1), &queued(most + 1))?;
+        tx.put(&name, &Record { queued: queued(most + 2).queued, ..read })
+    });
+    work.await.expect("the records are written");
+    assert_eq!(get(&fixture.storage, first.key.as_str()).await, Some(queued(most + 2)));
+    fixture
+        .with_connection(|_| Ok(()))
+        .await
+        .expect("all others can be entered, and it is not entered twice");
+}
+
+#[tokio::test]
+async fn a_second_row_of_the_same_name_is_told_of() {
+    let fixture = Fixture::new();
+    put(&fixture.storage, "a", queued(1)).await;
+    let copied = "INSERT INTO sync_outbox (id, queue, key, revision, queued)
+        SELECT id + 1, queue, key, 2, replace(queued, '\"seq\":1', '\"seq\":2') FROM sync_outbox";
+    let shell = rusqlite::Connection::open(path(&fixture)).expect("the file is SQLite");
+    shell.execute_batch(copied).expect("the SQL is right");
+    let read = fixture.run(|tx| tx.pending(None, None, 10)).await;
+    assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
 }
 
 #[tokio::test]

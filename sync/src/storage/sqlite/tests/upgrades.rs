@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::SqliteStorage;
-use super::super::schema::{APPLICATION_ID, UPGRADES, Upgrade};
+use super::super::schema::{APPLICATION_ID, UPGRADES, Upgrade, newest};
 use super::{Fixture, note, open, queued, run};
 use crate::storage::StorageError;
 
@@ -20,11 +20,11 @@ const FROM_LEGACY: &[Upgrade] = &[|connection| {
     )
 }];
 
-const WITH_ANOTHER: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], |connection| {
+const WITH_ANOTHER: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], |connection| {
     connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")
 }];
 
-const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], |connection| {
+const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], |connection| {
     connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
 }];
 
@@ -61,22 +61,29 @@ async fn an_older_file_is_upgraded_with_its_records() {
 
 #[tokio::test]
 async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("app.db");
-    let earlier = Connection::open(&path).expect("the file can be made");
-    for step in &UPGRADES[..2] {
-        step(&earlier).expect("the SQL is right");
+    for version in 1..UPGRADES.len() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("app.db");
+        let earlier = Connection::open(&path).expect("the file can be made");
+        for step in &UPGRADES[..version] {
+            step(&earlier).expect("the SQL is right");
+        }
+        let edit = |number: i64| serde_json::to_string(&queued(number.unsigned_abs()).queued);
+        earlier.execute_batch("INSERT INTO sync_queues VALUES (1, '', 'Note')").expect("the SQL is right");
+        let row = "INSERT INTO sync_outbox (id, queue, key, revision, queued) VALUES (?1, 1, ?2, ?3, ?4)";
+        for (key, number) in [("b", 1_i64), ("a", 2)] {
+            let edit = edit(number).expect("it is JSON");
+            earlier.execute(row, ((1 << 43) + number, key, number, edit)).expect("the SQL is right");
+        }
+        earlier.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
+        earlier.pragma_update(None, "user_version", newest(&UPGRADES[..version])).expect("it can be set");
+        drop(earlier);
+        let storage = open(&path);
+        for (key, number) in [("b", 1), ("a", 2)] {
+            let found = run(&storage, move |tx| tx.record(&note(key))).await.expect("it can be read");
+            assert_eq!(found, Some(queued(number)), "{key} in version {version}");
+        }
     }
-    let (place, edit) = ((1_i64 << 43) + 1, serde_json::to_string(&queued(1).queued).expect("it is JSON"));
-    earlier.execute_batch("INSERT INTO sync_queues VALUES (1, '', 'Note')").expect("the SQL is right");
-    let row = "INSERT INTO sync_outbox (id, queue, key, revision, queued) VALUES (?1, 1, 'a', 1, ?2)";
-    earlier.execute(row, (place, edit)).expect("the SQL is right");
-    earlier.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
-    earlier.pragma_update(None, "user_version", 2).expect("it can be set");
-    drop(earlier);
-    let storage = open(&path);
-    let found = run(&storage, |tx| tx.record(&note("a"))).await.expect("it can be read");
-    assert_eq!(found, Some(queued(1)));
 }
 
 #[tokio::test]
@@ -86,7 +93,7 @@ async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
     let path = fixture.folder.path().join("app.db");
     drop(fixture.storage);
     upgrade(&path, WITH_FAILING).expect_err("the last step fails");
-    assert_eq!(user_version(&path), 3);
+    assert_eq!(user_version(&path), 4);
     let storage = open(&path);
     let record = run(&storage, |tx| {
         tx.set_note("the table is still there", Some("yes"))?;
@@ -103,7 +110,7 @@ fn a_newer_file_is_refused_and_not_touched() {
     let before = fs::read(&path).expect("it can be read");
     for read_only in [false, true] {
         let result = SqliteStorage::builder(&path).read_only(read_only).open();
-        assert!(matches!(result, Err(StorageError::TooNew { found: 4, supported: 3, .. })), "{result:?}");
+        assert!(matches!(result, Err(StorageError::TooNew { found: 5, supported: 4, .. })), "{result:?}");
     }
     assert_eq!(fs::read(&path).expect("it can be read"), before);
     drop(upgrade(&path, WITH_ANOTHER).expect("the newer program still opens it"));
@@ -116,7 +123,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     drop(open(&path));
     // A newer program was killed: its log is there and was not moved into the file.
     let newer = Connection::open(&path).expect("the file is SQLite");
-    newer.pragma_update(None, "user_version", 4).expect("it can be set");
+    newer.pragma_update(None, "user_version", 5).expect("it can be set");
     let crashed = folder.path().join("crashed.db");
     for ending in ["", "-wal"] {
         let name = |base: &Path| format!("{}{ending}", base.display());
@@ -125,7 +132,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     let files = || ["", "-wal"].map(|ending| fs::read(format!("{}{ending}", crashed.display())).ok());
     let before = files();
     let result = SqliteStorage::open(&crashed);
-    assert!(matches!(result, Err(StorageError::TooNew { found: 4, supported: 3, .. })), "{result:?}");
+    assert!(matches!(result, Err(StorageError::TooNew { found: 5, supported: 4, .. })), "{result:?}");
     assert!(files() == before, "the file or its log has changed");
 }
 

@@ -1,0 +1,110 @@
+//! From a record's name to the row where it stands, and the entries of the index of names.
+
+use rusqlite::params;
+
+use super::fresh::FreshRow;
+use super::place::{LANES, Place};
+use super::rows::{self, number};
+use super::statements;
+use super::transaction::SqliteTransaction;
+use crate::record::{RecordKey, RecordRef};
+use crate::storage::StorageError;
+
+/// Where a record stands in the outbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) place: Place,
+    /// Whether the index of names has no entry of it.
+    pub(super) fresh: bool,
+}
+
+impl SqliteTransaction<'_> {
+    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, or that the index
+    /// of names has nothing of.
+    pub(super) fn find_place(&self, queue: i64, name: &RecordRef) -> Result<Option<Standing>, StorageError> {
+        if !self.is_busy(queue) {
+            return Ok(None);
+        }
+        if let Some(place) = self.live.fresh(queue, &name.key) {
+            return Ok(Some(Standing { place, fresh: true }));
+        }
+        if !self.is_alone() && self.live.is_all_fresh(queue) {
+            return Ok(None);
+        }
+        let Some(seq) = self.find_entry(queue, &name.key)? else { return Ok(None) };
+        // Whatever the file says, no other queue is looked into: the name is compared too.
+        let in_lane = |lane| Place::lane_of(queue, lane).start.saturating_add(seq);
+        let [ready, waiting, blocked, parked] = LANES.map(in_lane);
+        let parameters = params![ready, waiting, blocked, parked, name.key.as_str()];
+        let found = self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0))?;
+        let place = found.map(Place::from_id).ok_or_else(|| rows::disagreement(name))?;
+        Ok(Some(Standing { place, fresh: false }))
+    }
+
+    /// How a row stands there that was found without its name, which has to lead to it too: if that led elsewhere, it would be found
+    /// for ever.
+    pub(super) fn confirm(&self, place: Place, name: &RecordRef) -> Result<Standing, StorageError> {
+        let fresh = self.live.fresh(place.queue(), &name.key);
+        let leads_here = match fresh {
+            Some(fresh) => fresh == place,
+            None => self.find_entry(place.queue(), &name.key)? == Some(number(place.seq())),
+        };
+        if leads_here {
+            Ok(Standing { place, fresh: fresh.is_some() })
+        } else {
+            Err(rows::disagreement(name))
+        }
+    }
+
+    fn find_entry(&self, queue: i64, key: &RecordKey) -> Result<Option<i64>, StorageError> {
+        self.first(statements::FIND_NAME, params![queue, key.as_str()], |row| self.number(row, 0))
+    }
+
+    /// Has the name of a record lead from where it stood to where it stands now. `fresh`: without an entry, from now on.
+    pub(super) fn lead(
+        &self,
+        queue: i64,
+        name: &RecordRef,
+        before: Option<Standing>,
+        now: Option<Place>,
+        fresh: bool,
+    ) -> Result<(), StorageError> {
+        let entered = before.filter(|standing| !standing.fresh).map(|standing| standing.place);
+        match now {
+            Some(place) if fresh => self.live.set_fresh(queue, &name.key, Some(place)),
+            Some(place) => match entered {
+                Some(before) if before.seq() == place.seq() => {}
+                Some(_) => {
+                    let parameters = params![queue, name.key.as_str(), number(place.seq())];
+                    if self.execute(statements::CHANGE_NAME, parameters)? == 0 {
+                        return Err(rows::disagreement(name));
+                    }
+                }
+                None => self.enter_name(&FreshRow { queue, key: name.key.clone(), place })?,
+            },
+            None if entered.is_some() => {
+                if self.execute(statements::FORGET_NAME, params![queue, name.key.as_str()])? == 0 {
+                    return Err(rows::disagreement(name));
+                }
+            }
+            None => self.live.set_fresh(queue, &name.key, None),
+        }
+        Ok(())
+    }
+
+    fn enter_name(&self, FreshRow { queue, key, place }: &FreshRow) -> Result<(), StorageError> {
+        self.execute(statements::ENTER_NAME, params![queue, key.as_str(), number(place.seq())])?;
+        self.live.set_fresh(*queue, key, None);
+        Ok(())
+    }
+
+    /// Gives rows their entries.
+    pub(super) fn enter_names(&mut self, rows: &[FreshRow]) -> Result<(), StorageError> {
+        for row in rows {
+            self.enter_name(row)?;
+        }
+        // What was found fresh may not be any more.
+        self.found.clear();
+        Ok(())
+    }
+}

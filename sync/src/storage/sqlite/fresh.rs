@@ -46,9 +46,8 @@ impl Fresh {
         self.rows.get(&queue)?.get(key).copied()
     }
 
-    /// How many rows of a queue there are.
-    pub(super) fn count_of(&self, queue: i64) -> usize {
-        self.rows.get(&queue).map_or(0, BTreeMap::len)
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// Remembers where a row stands, or forgets it; answers what was remembered of it.

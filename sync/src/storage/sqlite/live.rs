@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::entered::Entered;
 use super::fresh::{Fresh, FreshRow, REACH};
 use super::place::{LANES, Place, PlaceLane};
 use super::rows::number;
@@ -31,6 +32,7 @@ struct Inner {
     /// The greatest number that any operation had since the file was opened, and of those that it had then.
     last_number: i64,
     fresh: Fresh,
+    entered: Entered,
     under_way: UnderWay,
     /// What a reader saw of other programs' changes.
     data_version: Option<i64>,
@@ -88,7 +90,9 @@ impl Live {
         };
         let last_number = last_number(connection)?;
         moment.commit()?;
-        Ok(Self { inner: RefCell::new(Inner { last_number, ..inner }), exact })
+        let mut inner = Inner { last_number, ..inner };
+        inner.look_whether_all_are_fresh();
+        Ok(Self { inner: RefCell::new(inner), exact })
     }
 
     /// Counts anew, when nobody can tell what became of a transaction.
@@ -159,11 +163,14 @@ impl Live {
         self.inner.borrow().fresh.find(queue, key)
     }
 
-    /// Whether each row of a queue is fresh.
-    pub(super) fn is_all_fresh(&self, queue: i64) -> bool {
-        let inner = self.inner.borrow();
-        let count = inner.queues.get(&queue).copied().unwrap_or_default();
-        self.exact && i64::try_from(inner.fresh.count_of(queue)) == Ok(count.waiting + count.parked)
+    /// Whether the index of names may have this one.
+    pub(super) fn may_be_entered(&self, queue: i64, key: &RecordKey) -> bool {
+        !self.exact || self.inner.borrow().entered.may_have(queue, key)
+    }
+
+    /// The index of names has this one from now on.
+    pub(super) fn entered(&self, queue: i64, key: &RecordKey) {
+        self.inner.borrow_mut().entered.add(queue, key);
     }
 
     /// Whether nothing of a queue waits.
@@ -230,9 +237,10 @@ impl Live {
 
     /// The transaction was committed.
     pub(super) fn keep(&self) {
-        let uncommitted = &mut self.inner.borrow_mut().uncommitted;
-        uncommitted.clear();
-        uncommitted.shrink_to(KEPT);
+        let inner = &mut *self.inner.borrow_mut();
+        inner.uncommitted.clear();
+        inner.uncommitted.shrink_to(KEPT);
+        inner.look_whether_all_are_fresh();
     }
 }
 
@@ -248,6 +256,14 @@ impl Inner {
             inner.fresh.add(row);
         })?;
         Ok(inner)
+    }
+
+    /// When each row of each queue is fresh, the index of names is empty.
+    fn look_whether_all_are_fresh(&mut self) {
+        let rows: i64 = self.queues.values().map(|count| count.waiting + count.parked).sum();
+        if i64::try_from(self.fresh.count()) == Ok(rows) {
+            self.entered.clear();
+        }
     }
 
     fn apply(&mut self, queue: i64, change: Count) {

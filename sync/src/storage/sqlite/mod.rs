@@ -5,6 +5,7 @@
 
 mod builder;
 mod connection;
+mod entered;
 mod failure;
 mod file_lock;
 mod fresh;

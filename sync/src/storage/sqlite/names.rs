@@ -19,8 +19,8 @@ pub(super) struct Standing {
 }
 
 impl SqliteTransaction<'_> {
-    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, or that the index
-    /// of names has nothing of.
+    /// Where a record stands in the outbox. Nothing is looked up in a queue that is empty, as it is in most pulls, nor a name that the
+    /// index cannot have, as that of most new records.
     pub(super) fn find_place(&self, queue: i64, name: &RecordRef) -> Result<Option<Standing>, StorageError> {
         if !self.is_busy(queue) {
             return Ok(None);
@@ -28,7 +28,7 @@ impl SqliteTransaction<'_> {
         if let Some(place) = self.live.fresh(queue, &name.key) {
             return Ok(Some(Standing { place, fresh: true }));
         }
-        if !self.is_alone() && self.live.is_all_fresh(queue) {
+        if !self.is_alone() && !self.live.may_be_entered(queue, &name.key) {
             return Ok(None);
         }
         let Some(seq) = self.find_entry(queue, &name.key)? else { return Ok(None) };
@@ -94,6 +94,7 @@ impl SqliteTransaction<'_> {
 
     fn enter_name(&self, FreshRow { queue, key, place }: &FreshRow) -> Result<(), StorageError> {
         self.execute(statements::ENTER_NAME, params![queue, key.as_str(), number(place.seq())])?;
+        self.live.entered(*queue, key);
         self.live.set_fresh(*queue, key, None);
         Ok(())
     }

@@ -17,10 +17,25 @@ use crate::storage::StorageError;
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages of 4 KiB in the write-ahead log before they are moved into the file, which waits for the disk twice. A longer log makes a
-/// long pull cheaper, since a page that changes often is moved less often. But as long as the log grows, each commit that waits for
-/// the disk waits twice as long.
-const CHECKPOINT_PAGES: u32 = 2000;
+/// How a file is laid out and its log kept, for what is dear with a durability.
+struct Layout {
+    /// Bytes of a page of a new file. A commit writes whole pages into the log, a push mostly one.
+    page: u32,
+    /// How many bytes the write-ahead log may have before its pages are moved into the file, which waits for the disk twice. A
+    /// longer log makes a long pull cheaper, since a page that changes often is moved less often.
+    log: u32,
+}
+
+impl Layout {
+    fn of(durability: Durability) -> Self {
+        match durability {
+            // A commit waits for the disk, whatever it writes; and as long as the log grows, it waits twice as long.
+            Durability::Full => Self { page: 4096, log: 8 * 1024 * 1024 },
+            // Nothing is waited for but what is written, and small pages are less of that.
+            Durability::Normal => Self { page: 2048, log: 16 * 1024 * 1024 },
+        }
+    }
+}
 
 /// What is left of the log's file after an unusually large transaction, in bytes.
 const LOG_BYTES: u32 = 32 * 1024 * 1024;
@@ -47,7 +62,7 @@ pub(super) fn open(
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
     if examine(location, upgrades)? == Found::Nothing {
-        create(location, upgrades)?;
+        create(location, durability, upgrades)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| Cause::new(error).to_error(&location.given);
@@ -100,7 +115,7 @@ fn check(location: &Location, found: u32, upgrades: &[Upgrade]) -> Result<(), St
 }
 
 /// Makes the file under another name first: at its own name there is either no storage or a whole one, whatever happens.
-fn create(location: &Location, upgrades: &[Upgrade]) -> Result<(), StorageError> {
+fn create(location: &Location, durability: Durability, upgrades: &[Upgrade]) -> Result<(), StorageError> {
     let unfinished = location.beside("-new");
     let io = |error| io_error(&location.given, error);
     match fs::remove_file(&unfinished) {
@@ -109,6 +124,7 @@ fn create(location: &Location, upgrades: &[Upgrade]) -> Result<(), StorageError>
     }
     let failed = |error| Cause::new(error).to_error(&location.given);
     let mut connection = Connection::open(&unfinished).map_err(failed)?;
+    connection.pragma_update(None, "page_size", Layout::of(durability).page).map_err(failed)?;
     schema::create(&mut connection, upgrades).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     File::options().write(true).open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
@@ -148,7 +164,10 @@ fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<(
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    // The file may have been made for another durability.
+    let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let pages = Layout::of(durability).log / page;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", CACHE)
 }

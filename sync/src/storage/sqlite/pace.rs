@@ -52,19 +52,22 @@ impl Pace {
         (self.0.parallel && mean <= SHORT).then_some(mean)
     }
 
-    /// The thread waits for the next job; `None` when there will be none.
-    pub(super) fn receive<T>(&self, jobs: &mut mpsc::Receiver<T>) -> Option<T> {
-        if self.short().is_some() {
-            let began = Instant::now();
-            while began.elapsed() < LINGER {
-                match jobs.try_recv() {
-                    Ok(job) => return Some(job),
-                    Err(mpsc::error::TryRecvError::Empty) => make_way(),
-                    Err(mpsc::error::TryRecvError::Disconnected) => return None,
-                }
+    /// Whether it is quicker to look for each other than to sleep.
+    pub(super) fn is_short(&self) -> bool {
+        self.short().is_some()
+    }
+
+    /// The thread looks for the next job for a moment.
+    pub(super) fn linger<T>(jobs: &mut mpsc::Receiver<T>) -> Option<T> {
+        let began = Instant::now();
+        while began.elapsed() < LINGER {
+            match jobs.try_recv() {
+                Ok(job) => return Some(job),
+                Err(mpsc::error::TryRecvError::Empty) => make_way(),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
             }
         }
-        jobs.blocking_recv()
+        None
     }
 
     /// A caller waits for its answer; `None` when the thread died.

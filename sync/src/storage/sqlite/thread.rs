@@ -1,6 +1,7 @@
 //! The thread that owns the connection: it takes what waits, runs it in one SQLite transaction, commits once and answers
 //! all (group commit).
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
@@ -89,7 +90,8 @@ impl Worker {
     }
 
     fn run(self, jobs: mpsc::Receiver<Job>) {
-        Shift { worker: &self, statements: KeptStatements::new(&self.connection) }.serve(jobs);
+        let statements = KeptStatements::new(&self.connection);
+        Shift { worker: &self, statements, comes_soon: Cell::new(false) }.serve(jobs);
         if !self.read_only
             && let Err(error) = self.live.save(&self.connection)
         {
@@ -102,6 +104,8 @@ impl Worker {
 struct Shift<'w> {
     worker: &'w Worker,
     statements: KeptStatements<'w>,
+    /// Whether the last job for which it looked a moment came in that time: then the next one may, too.
+    comes_soon: Cell<bool>,
 }
 
 impl Deref for Shift<'_> {
@@ -115,7 +119,7 @@ impl Deref for Shift<'_> {
 impl Shift<'_> {
     fn serve(&self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = None;
-        while let Some(first) = next.take().or_else(|| self.pace.receive(&mut jobs)) {
+        while let Some(first) = next.take().or_else(|| self.receive(&mut jobs)) {
             let began = Instant::now();
             let mut batch = vec![first];
             while batch.len() < SHARED && batch[0].task.shares() {
@@ -131,6 +135,42 @@ impl Shift<'_> {
             let answers = self.run_batch(batch);
             self.pace.took(began.elapsed());
             tell(answers);
+        }
+    }
+
+    /// Waits for the next job; `None` when there will be none.
+    fn receive(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Ok(job) = jobs.try_recv() {
+            return Some(job);
+        }
+        if self.pace.is_short() {
+            if self.comes_soon.get() {
+                self.begin_ahead();
+            }
+            let job = Pace::linger(jobs);
+            self.comes_soon.set(job.is_some());
+            if job.is_some() {
+                return job;
+            }
+            self.end_ahead();
+        }
+        jobs.blocking_recv()
+    }
+
+    /// Opens the next transaction while whoever was answered makes up the next work: that takes a fourth of a short commit.
+    fn begin_ahead(&self) {
+        if !self.read_only
+            && let Err(error) = self.execute(statements::BEGIN)
+        {
+            // The next job begins by itself, or is told why it cannot.
+            tracing::debug!(%error, "a transaction could not be opened ahead");
+        }
+    }
+
+    /// Nobody came: others may write the file.
+    fn end_ahead(&self) {
+        if !self.connection.is_autocommit() && self.execute(statements::COMMIT).is_err() {
+            self.undo();
         }
     }
 

@@ -420,6 +420,8 @@ async fn commit(
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     let rules = port.rules();
     let stamper = core.stamper();
+    // Answers that have come at the same time are written in one transaction.
+    tokio::task::yield_now().await;
     core.transact_together(move |ledger| {
         let record = ledger.record(&name)?;
         if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {

@@ -7,13 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::yield_now;
 use tracing::Instrument;
 
 use super::claim::Claimed;
 use super::core::Core;
+use super::ledger::Ledger;
 use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
 use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
+use super::to_its_end::ToItsEnd;
 use crate::error::SyncError;
 use crate::record::{Failure, Outcome, RecordRef, ServerCopy};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
@@ -420,9 +423,7 @@ async fn commit(
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     let rules = port.rules();
     let stamper = core.stamper();
-    // Answers that have come at the same time are written in one transaction.
-    tokio::task::yield_now().await;
-    core.transact_together(move |ledger| {
+    let work = move |ledger: &mut Ledger<'_>| {
         let record = ledger.record(&name)?;
         if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
             return Ok(Written::Done(Consequence::default()));
@@ -435,6 +436,12 @@ async fn commit(
             }
             missing => Written::Missing(missing),
         })
+    };
+    let core = Arc::clone(core);
+    // It is written down whoever stops waiting. Answers that have come at the same time share a transaction.
+    ToItsEnd::new(async move {
+        yield_now().await;
+        core.transact_together(work).await
     })
     .await
 }

@@ -13,20 +13,14 @@ const BITS: usize = 1 << 20;
 /// How many bits stand for a name.
 const EACH: u64 = 4;
 
-/// The names that were entered since the index was known to be empty.
-#[derive(Debug)]
+/// The names that were entered since the index was known to be empty. Of one that had names when the file was opened, nothing is known
+/// until it is empty.
+#[derive(Debug, Default)]
 pub(super) struct Entered {
     /// Empty as long as nothing was entered.
     bits: Vec<u64>,
     /// Whether the index has no other names.
     knows_all: bool,
-}
-
-impl Default for Entered {
-    /// Of an index that may have any names.
-    fn default() -> Self {
-        Self { bits: Vec::new(), knows_all: false }
-    }
 }
 
 impl Entered {

@@ -37,8 +37,8 @@ pub(super) struct Fresh {
     count: usize,
     /// None of them has a lower place in the outbox.
     oldest: u64,
-    /// Those after this one are entered next.
-    entered: (i64, Option<RecordKey>),
+    /// Those after this name are entered next.
+    entered_up_to: (i64, Option<RecordKey>),
 }
 
 impl Fresh {
@@ -107,13 +107,13 @@ impl Fresh {
 
     /// Some rows, from where the last ones ended, and round.
     fn next(&mut self) -> Vec<FreshRow> {
-        let (queue, key) = &self.entered;
+        let (queue, key) = &self.entered_up_to;
         let later = self.rows.range((Bound::Excluded(*queue), Bound::Unbounded));
         let later = later.flat_map(|(queue, _)| self.after(*queue, None));
         let round = self.after(*queue, key.as_ref()).chain(later).chain(self.all());
         let next: Vec<_> = round.take(SOME.min(self.count)).collect();
         if let Some(last) = next.last() {
-            self.entered = (last.queue, Some(last.key.clone()));
+            self.entered_up_to = (last.queue, Some(last.key.clone()));
         }
         next
     }

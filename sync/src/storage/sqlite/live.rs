@@ -169,7 +169,7 @@ impl Live {
     }
 
     /// The index of names has this one from now on.
-    pub(super) fn entered(&self, queue: i64, key: &RecordKey) {
+    pub(super) fn note_entered(&self, queue: i64, key: &RecordKey) {
         self.inner.borrow_mut().entered.add(queue, key);
     }
 
@@ -287,7 +287,8 @@ fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(places.fold(last, i64::max))
 }
 
-/// A row that was found, and its name if that can be read. (Otherwise it is told of when its turn comes.)
+/// A row without an entry that was found, and its name if that can be read and it may do without. (Otherwise it is told of when its
+/// turn comes.)
 struct Unentered {
     place: Place,
     key: Option<RecordKey>,
@@ -340,7 +341,10 @@ const DATA_VERSION: &str = "PRAGMA data_version";
 const QUEUES: &str = "SELECT id FROM sync_queues";
 
 const FRESH: &str = "
-    SELECT id, key FROM sync_outbox AS pending WHERE id >= ?1 AND id < ?2 AND NOT EXISTS (
+    SELECT id, CASE WHEN parked IS NULL AND blocked_queue IS NULL AND NOT has_references AND NOT EXISTS (
+            SELECT 1 FROM sync_bases AS base WHERE base.queue = pending.queue AND base.key = pending.key
+        ) THEN key END
+    FROM sync_outbox AS pending WHERE id >= ?1 AND id < ?2 AND NOT EXISTS (
         SELECT 1 FROM sync_names AS name WHERE name.queue = pending.queue AND name.key = pending.key
     )";
 

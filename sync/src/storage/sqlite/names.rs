@@ -1,6 +1,6 @@
 //! From a record's name to the row where it stands, and the entries of the index of names.
 
-use rusqlite::params;
+use rusqlite::{Params, params};
 
 use super::fresh::FreshRow;
 use super::place::{LANES, Place};
@@ -60,41 +60,55 @@ impl SqliteTransaction<'_> {
         self.first(statements::FIND_NAME, params![queue, key.as_str()], |row| self.number(row, 0))
     }
 
-    /// Has the name of a record lead from where it stood to where it stands now. `fresh`: without an entry, from now on.
+    /// Has the name of a record lead from where it stood to where it stands now.
     pub(super) fn lead(
         &self,
         queue: i64,
         name: &RecordRef,
         before: Option<Standing>,
-        now: Option<Place>,
-        fresh: bool,
+        now: Standing,
     ) -> Result<(), StorageError> {
-        let entered = before.filter(|standing| !standing.fresh).map(|standing| standing.place);
-        match now {
-            Some(place) if fresh => self.live.set_fresh(queue, &name.key, Some(place)),
-            Some(place) => match entered {
-                Some(before) if before.seq() == place.seq() => {}
-                Some(_) => {
-                    let parameters = params![queue, name.key.as_str(), number(place.seq())];
-                    if self.execute(statements::CHANGE_NAME, parameters)? == 0 {
-                        return Err(rows::disagreement(name));
-                    }
-                }
-                None => self.enter_name(&FreshRow { queue, key: name.key.clone(), place })?,
-            },
-            None if entered.is_some() => {
-                if self.execute(statements::FORGET_NAME, params![queue, name.key.as_str()])? == 0 {
-                    return Err(rows::disagreement(name));
-                }
-            }
-            None => self.live.set_fresh(queue, &name.key, None),
+        let place = now.place;
+        if now.fresh {
+            self.live.set_fresh(queue, &name.key, Some(place));
+            return Ok(());
         }
-        Ok(())
+        match before.filter(|before| !before.fresh) {
+            Some(before) if before.place.seq() == place.seq() => Ok(()),
+            Some(_) => {
+                let parameters = params![queue, name.key.as_str(), number(place.seq())];
+                self.change_entry(name, statements::CHANGE_NAME, parameters)
+            }
+            None => self.enter_name(&FreshRow { queue, key: name.key.clone(), place }),
+        }
+    }
+
+    /// Forgets the name of a record that stood there.
+    pub(super) fn forget_name(
+        &self,
+        queue: i64,
+        name: &RecordRef,
+        before: Standing,
+    ) -> Result<(), StorageError> {
+        if before.fresh {
+            self.live.set_fresh(queue, &name.key, None);
+            return Ok(());
+        }
+        self.change_entry(name, statements::FORGET_NAME, params![queue, name.key.as_str()])
+    }
+
+    fn change_entry(
+        &self,
+        name: &RecordRef,
+        sql: &'static str,
+        parameters: impl Params,
+    ) -> Result<(), StorageError> {
+        if self.execute(sql, parameters)? == 0 { Err(rows::disagreement(name)) } else { Ok(()) }
     }
 
     fn enter_name(&self, FreshRow { queue, key, place }: &FreshRow) -> Result<(), StorageError> {
         self.execute(statements::ENTER_NAME, params![queue, key.as_str(), number(place.seq())])?;
-        self.live.entered(*queue, key);
+        self.live.note_entered(*queue, key);
         self.live.set_fresh(*queue, key, None);
         Ok(())
     }

@@ -126,15 +126,15 @@ impl SqliteTransaction<'_> {
         let before = found.standing.map(|standing| standing.place);
         let unfit = |reason: String| StorageError::Row { record: name.clone(), reason };
         let place = Place::of(queue, record.lane()).map_err(|error| unfit(error.to_string()))?;
-        match (before, place) {
+        match (found.standing, place) {
             (None, None) => return Ok(()),
-            (Some(before), None) => {
-                if self.execute(statements::REMOVE_PENDING, [before.id()])? == 0 {
+            (Some(standing), None) => {
+                if self.execute(statements::REMOVE_PENDING, [standing.place.id()])? == 0 {
                     return Err(rows::disagreement(name));
                 }
-                self.lead(queue, name, found.standing, None, false)?;
+                self.forget_name(queue, name, standing)?;
             }
-            (before, Some(place)) => {
+            (_, Some(place)) => {
                 let columns = Columns::of(name, record)
                     .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
                 let (id, key) = (before.map(Place::id), name.key.as_str());
@@ -175,7 +175,7 @@ impl SqliteTransaction<'_> {
                 if written == 0 {
                     return Err(rows::disagreement(name));
                 }
-                self.lead(queue, name, found.standing, Some(place), fresh)?;
+                self.lead(queue, name, found.standing, Standing { place, fresh })?;
                 self.live.note_number(columns.revision);
                 if columns.has_references {
                     self.refer(queue, name, record)?;
@@ -188,7 +188,7 @@ impl SqliteTransaction<'_> {
         let (from, to) = (before.map(Place::lane), place.map(Place::lane));
         self.live.moved(queue, from, to);
         if let Some(touched) = &mut self.touched {
-            touched.entry(name.clone()).or_insert((queue, from));
+            touched.entry((queue, name.key.clone())).or_insert_with(|| (name.clone(), from));
         }
         let due = self.live.due_names();
         if due.is_empty() { Ok(()) } else { self.enter_names(&due) }

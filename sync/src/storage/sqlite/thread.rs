@@ -5,12 +5,14 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::SqliteTransaction;
+use super::connection::PATIENCE;
 use super::failure::Failures;
 use super::file_lock::FileLock;
 use super::kept::{KeptStatements, Statements};
@@ -140,8 +142,10 @@ impl Shift<'_> {
 
     /// Waits for the next job; `None` when there will be none.
     fn receive(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Ok(job) = jobs.try_recv() {
-            return Some(job);
+        match jobs.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
         }
         if self.pace.is_short() {
             if self.comes_soon.get() {
@@ -159,18 +163,24 @@ impl Shift<'_> {
 
     /// Opens the next transaction while whoever was answered makes up the next work: that takes a fourth of a short commit.
     fn begin_ahead(&self) {
-        if !self.read_only
-            && let Err(error) = self.execute(statements::BEGIN)
-        {
+        if self.read_only {
+            return;
+        }
+        // Nobody asked for it, so nobody is to wait until another program has written.
+        let begun =
+            self.connection.busy_timeout(Duration::ZERO).and_then(|()| self.execute(statements::BEGIN));
+        if let Err(error) = begun.and(self.connection.busy_timeout(PATIENCE)) {
             // The next job begins by itself, or is told why it cannot.
             tracing::debug!(%error, "a transaction could not be opened ahead");
         }
     }
 
-    /// Nobody came: others may write the file.
+    /// Nobody came: others may write the file. Nothing was written that could be kept.
     fn end_ahead(&self) {
-        if !self.connection.is_autocommit() && self.execute(statements::COMMIT).is_err() {
-            self.undo();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute(statements::ROLLBACK)
+        {
+            tracing::warn!(%error, "a transaction that was opened ahead could not be ended");
         }
     }
 

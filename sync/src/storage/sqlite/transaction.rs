@@ -18,6 +18,10 @@ use super::thread::OwnWork;
 use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError, Transaction};
 
+/// The records that were written, and the lanes in which they were before. By the number of the queue, which another entity may get
+/// when the making of the first is undone.
+type Touched = BTreeMap<(i64, RecordKey), (RecordRef, Option<PlaceLane>)>;
+
 /// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
 #[derive(Debug)]
 pub struct SqliteTransaction<'a> {
@@ -29,9 +33,9 @@ pub struct SqliteTransaction<'a> {
     pub(super) live: &'a Live,
     /// The records that were read and not written since: mostly they are written next.
     pub(super) found: HashMap<RecordRef, Found>,
-    /// In work that has the connection at hand: the records that were written, their queues, and the lanes in which they were before. Such work
-    /// may undo a part of itself, so what is remembered besides the file is not relied on.
-    pub(super) touched: Option<BTreeMap<RecordRef, (i64, Option<PlaceLane>)>>,
+    /// In work that has the connection at hand: what was written. Such work may undo a part of itself, so what is remembered besides
+    /// the file is not relied on.
+    pub(super) touched: Option<Touched>,
 }
 
 impl<'a> SqliteTransaction<'a> {
@@ -63,7 +67,7 @@ impl<'a> SqliteTransaction<'a> {
         self.touched = Some(BTreeMap::new());
         work(self)?;
         self.live.undo_to(mark);
-        for (name, (queue, before)) in self.touched.iter().flatten() {
+        for ((queue, _), (name, before)) in self.touched.iter().flatten() {
             let now = self.find_place(*queue, name)?;
             self.live.moved(*queue, *before, now.map(|standing| standing.place.lane()));
         }

@@ -11,7 +11,6 @@ INSERT INTO sync_names (queue, key, seq) SELECT queue, key, seq FROM sync_outbox
 
 DROP VIEW records;
 DROP INDEX sync_outbox_name;
-ALTER TABLE sync_outbox DROP COLUMN fresh;
 
 -- For people: one row for each record that something is known of. A row without an entry in the index of names has no base.
 CREATE VIEW records AS
@@ -31,3 +30,6 @@ SELECT named.principal, named.entity, base.key, 'idle', NULL, NULL, NULL,
 FROM sync_bases AS base
     JOIN sync_queues AS named ON named.id = base.queue
 WHERE NOT EXISTS (SELECT 1 FROM sync_names AS pending WHERE pending.queue = base.queue AND pending.key = base.key);
+
+-- Once the view is there again: SQLite looks at all views, and some of the user's may read it.
+ALTER TABLE sync_outbox DROP COLUMN fresh;

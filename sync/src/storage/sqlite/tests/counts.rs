@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Fixture, NOTE, note, open, queued, run};
-use crate::record::{EntityName, Record};
+use crate::record::{EntityName, Record, RecordRef};
 use crate::storage::{Counts, SqliteStorage, StorageError, Transaction};
 
 async fn counts(storage: &SqliteStorage) -> (Vec<(EntityName, Counts)>, u64) {
@@ -98,6 +98,30 @@ async fn what_a_savepoint_of_the_user_undid_can_be_done_again() {
     assert_eq!(counts(&fixture.storage).await.0, [(NOTE, Counts { waiting: 1, parked: 0 })]);
     let found = run(&fixture.storage, |tx| tx.pending(None, None, 10)).await.expect("they can be read");
     assert_eq!(found, [(note("1"), queued(2))]);
+}
+
+#[tokio::test]
+async fn a_queue_whose_making_was_undone_leaves_its_number_to_another() {
+    const TASK: EntityName = EntityName::new("Task");
+    fn task(key: &str) -> RecordRef {
+        RecordRef::new(TASK, note(key).key)
+    }
+    for again in [false, true] {
+        let fixture = Fixture::new();
+        let work = fixture.with_connection(move |tx| {
+            tx.connection().execute_batch("SAVEPOINT mine").expect("the SQL is right");
+            tx.put(&note("1"), &queued(1))?;
+            tx.connection().execute_batch("ROLLBACK TO mine; RELEASE mine").expect("the SQL is right");
+            tx.put(&task("1"), &queued(2))?;
+            if again { tx.put(&note("1"), &queued(3)) } else { Ok(()) }
+        });
+        work.await.expect("the transaction succeeds");
+        let one = Counts { waiting: 1, parked: 0 };
+        let expected = if again { vec![(NOTE, one), (TASK, one)] } else { vec![(TASK, one)] };
+        assert_eq!(counts(&fixture.storage).await.0, expected);
+        let found = fixture.run(|tx| Ok((tx.record(&note("1"))?, tx.record(&task("1"))?))).await;
+        assert_eq!(found.expect("they can be read"), (again.then(|| queued(3)), Some(queued(2))));
+    }
 }
 
 #[tokio::test]

@@ -382,6 +382,23 @@ async fn nothing_is_written_after_the_disk_was_full_even_if_nobody_minds() {
 }
 
 #[tokio::test]
+async fn a_lost_entry_of_what_the_server_has_is_told_of_after_a_crash() {
+    let fixture = Fixture::new();
+    let blocked = Record { blocked_on: Some(note("parent")), ..queued(2) };
+    put(&fixture.storage, "based", based(queued(1))).await;
+    put(&fixture.storage, "blocked", blocked).await;
+    let crashed = crashed(&fixture);
+    let shell = rusqlite::Connection::open(&crashed).expect("the file is SQLite");
+    shell.execute_batch("DELETE FROM sync_names").expect("the SQL is right");
+    drop(shell);
+    let storage = open(&crashed);
+    let counted = run(&storage, |tx| tx.counts()).await.expect("they can be read");
+    assert_eq!(counted[0].1.waiting, 2, "they wait all the same");
+    let read = run(&storage, |tx| tx.pending(None, None, 10)).await;
+    assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_cannot_be_read_keeps_no_file_from_being_opened() {
     for damage in ["x'ff'", "cast(x'ff' AS TEXT)", "''"] {
         let fixture = Fixture::new();

@@ -4,6 +4,7 @@ mod counts;
 mod durability;
 mod fresh;
 mod full_disk;
+mod other_programs;
 mod own_statements;
 mod places;
 mod plans;

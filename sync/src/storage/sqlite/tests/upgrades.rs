@@ -75,6 +75,8 @@ async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
             let edit = edit(number).expect("it is JSON");
             earlier.execute(row, ((1 << 43) + number, key, number, edit)).expect("the SQL is right");
         }
+        // The view is for people, who may have one over it.
+        earlier.execute_batch("CREATE VIEW mine AS SELECT key FROM records").expect("the SQL is right");
         earlier.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
         earlier.pragma_update(None, "user_version", newest(&UPGRADES[..version])).expect("it can be set");
         drop(earlier);

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::place::Place;
+use super::rows::number;
 use crate::record::RecordKey;
 
 /// How many rows may be without an entry; bounds what is remembered.
@@ -28,6 +29,13 @@ pub(super) struct FreshRow {
     pub(super) queue: i64,
     pub(super) key: RecordKey,
     pub(super) place: Place,
+}
+
+impl FreshRow {
+    /// The entry that it gets: what `ENTER_NAME` is told.
+    pub(super) fn entry(&self) -> (i64, &str, i64) {
+        (self.queue, self.key.as_str(), number(self.place.seq()))
+    }
 }
 
 /// The rows without an entry, in the order of the index.
@@ -154,7 +162,7 @@ mod tests {
         assert_eq!(fresh.count, 2);
     }
 
-    fn number(size: usize) -> u64 {
+    fn seq(size: usize) -> u64 {
         u64::try_from(size).expect("it is small")
     }
 
@@ -169,12 +177,12 @@ mod tests {
 
     #[test]
     fn when_there_are_too_many_neighbours_are_entered_and_round_it_goes() {
-        let most = number(MOST);
+        let most = seq(MOST);
         let mut fresh = filled(1..=most);
         assert_eq!(enter(&mut fresh, most), []);
         fresh.set(2, key(0), Some(place(most + 1)));
         let mut last = most + 1;
-        let first: Vec<_> = (1..=number(SOME)).map(key).collect();
+        let first: Vec<_> = (1..=seq(SOME)).map(key).collect();
         assert_eq!(enter(&mut fresh, last), first, "as the index has them");
         assert_eq!(enter(&mut fresh, last), [], "there is room again");
         // Those that come before the last that was entered have to wait until all others are.

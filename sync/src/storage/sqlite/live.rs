@@ -1,8 +1,8 @@
 //! What is remembered of the outbox besides the file: how many records of each queue wait, which rows are
 //! [fresh](super::fresh), and what is [under way](super::under_way).
 //!
-//! In the file, the first two would make every push write another page. The counts are saved when the file is closed, and no row is fresh
-//! then.
+//! In the file, the first two would make every push write another page. The counts are saved when the file is closed, and no row
+//! is fresh then.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -119,9 +119,8 @@ impl Live {
     /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
-        for FreshRow { queue, key, place } in self.inner.borrow().fresh.all() {
-            let parameters = params![queue, key.as_str(), number(place.seq())];
-            transaction.prepare_cached(statements::ENTER_NAME)?.execute(parameters)?;
+        for row in self.inner.borrow().fresh.all() {
+            transaction.prepare_cached(statements::ENTER_NAME)?.execute(row.entry())?;
         }
         for (queue, count) in &self.inner.borrow().queues {
             transaction.prepare_cached(SAVE)?.execute(params![queue, count.waiting, count.parked])?;

@@ -32,10 +32,10 @@ impl SqliteTransaction<'_> {
             return Ok(None);
         }
         let Some(seq) = self.find_entry(queue, &name.key)? else { return Ok(None) };
-        // Whatever the file says, no other queue is looked into: the name is compared too.
+        // Whatever number the file says: the row has to have the name.
         let in_lane = |lane| Place::lane_of(queue, lane).start.saturating_add(seq);
         let [ready, waiting, blocked, parked] = LANES.map(in_lane);
-        let parameters = params![ready, waiting, blocked, parked, name.key.as_str()];
+        let parameters = params![ready, waiting, blocked, parked, queue, name.key.as_str()];
         let found = self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0))?;
         let place = found.map(Place::from_id).ok_or_else(|| rows::disagreement(name))?;
         Ok(Some(Standing { place, fresh: false }))
@@ -106,10 +106,10 @@ impl SqliteTransaction<'_> {
         if self.execute(sql, parameters)? == 0 { Err(rows::disagreement(name)) } else { Ok(()) }
     }
 
-    fn enter_name(&self, FreshRow { queue, key, place }: &FreshRow) -> Result<(), StorageError> {
-        self.execute(statements::ENTER_NAME, params![queue, key.as_str(), number(place.seq())])?;
-        self.live.note_entered(*queue, key);
-        self.live.set_fresh(*queue, key, None);
+    fn enter_name(&self, row: &FreshRow) -> Result<(), StorageError> {
+        self.execute(statements::ENTER_NAME, row.entry())?;
+        self.live.note_entered(row.queue, &row.key);
+        self.live.set_fresh(row.queue, &row.key, None);
         Ok(())
     }
 

@@ -47,7 +47,8 @@ pub(super) const QUEUE_NAME: &str = "SELECT entity FROM sync_queues WHERE id = ?
 pub(super) const FIND_NAME: &str = "SELECT seq FROM sync_names WHERE queue = ?1 AND key = ?2";
 
 /// The row to which a name leads, by its place in each of the lanes.
-pub(super) const FIND_PLACE: &str = "SELECT id FROM sync_outbox WHERE id IN (?1, ?2, ?3, ?4) AND key = ?5";
+pub(super) const FIND_PLACE: &str =
+    "SELECT id FROM sync_outbox WHERE id IN (?1, ?2, ?3, ?4) AND queue = ?5 AND key = ?6";
 
 pub(super) const ENTER_NAME: &str = "INSERT OR FAIL INTO sync_names (queue, key, seq) VALUES (?1, ?2, ?3)";
 

@@ -156,7 +156,8 @@ impl Shift<'_> {
             if job.is_some() {
                 return job;
             }
-            self.end_ahead();
+            // Others may write the file.
+            self.roll_back();
         }
         jobs.blocking_recv()
     }
@@ -172,15 +173,6 @@ impl Shift<'_> {
         if let Err(error) = begun.and(self.connection.busy_timeout(PATIENCE)) {
             // The next job begins by itself, or is told why it cannot.
             tracing::debug!(%error, "a transaction could not be opened ahead");
-        }
-    }
-
-    /// Nobody came: others may write the file. Nothing was written that could be kept.
-    fn end_ahead(&self) {
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.execute(statements::ROLLBACK)
-        {
-            tracing::warn!(%error, "a transaction that was opened ahead could not be ended");
         }
     }
 
@@ -295,6 +287,10 @@ impl Shift<'_> {
     fn undo(&self) {
         self.numbers.forget();
         self.live.undo_to(0);
+        self.roll_back();
+    }
+
+    fn roll_back(&self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute(statements::ROLLBACK)
         {

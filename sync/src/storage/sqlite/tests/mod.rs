@@ -67,7 +67,11 @@ async fn run<R: Send + 'static>(
 }
 
 fn open(path: &Path) -> SqliteStorage {
-    SqliteStorage::builder(path).durability(Durability::Normal).open().expect("the file can be opened")
+    open_with(path, Durability::Normal)
+}
+
+fn open_with(path: &Path, durability: Durability) -> SqliteStorage {
+    SqliteStorage::builder(path).durability(durability).open().expect("the file can be opened")
 }
 
 const NOTE: EntityName = EntityName::new("Note");

@@ -23,7 +23,7 @@ fn assert_sound(first: u64, count: u64) {
     let plan = shrink(&Plan::of(*seed));
     let trace = play(&plan, Keep::Lines).trace.join("\n");
     panic!(
-        "seed {seed} breaks `{}` at step {}: {}\n\nmade short:\n{}\n{trace}\n\nreplay: cargo run -p sync-tests --bin simulate -- --seed {seed} --trace",
+        "seed {seed} breaks `{}` at step {}: {}\n\nmade short:\n{}\n{trace}\n\nreplay: cargo run --bin simulate -- --seed {seed} --trace",
         defect.rule,
         defect.step,
         defect.text,
@@ -68,5 +68,18 @@ fn another_process_on_any_number_of_threads_tells_the_same_story() {
             .output()
             .unwrap();
         assert_eq!(String::from_utf8(there.stdout).unwrap().trim(), format!("{here:016x}"));
+    }
+}
+
+#[test]
+fn the_program_tells_one_history_line_by_line() {
+    let told =
+        Command::new(env!("CARGO_BIN_EXE_simulate")).args(["--seed", "42", "--trace"]).output().unwrap();
+    assert!(told.status.success());
+    let told = String::from_utf8(told.stdout).unwrap();
+    let trace = play(&Plan::of(42), Keep::Lines).trace;
+    assert!(!trace.is_empty());
+    for line in &trace {
+        assert!(told.contains(&**line), "{line} is missing in:\n{told}");
     }
 }

@@ -87,7 +87,7 @@ fn show(seed: u64, shrunk: bool) -> ExitCode {
 
 fn again(seed: u64, defect: &Defect) {
     println!("\nseed {seed} breaks the rule `{}` at step {}: {}", defect.rule, defect.step, defect.text);
-    println!("again: cargo run -p sync-tests --bin simulate -- --seed {seed} --trace");
+    println!("again: cargo run --bin simulate -- --seed {seed} --trace");
 }
 
 /// A seed out of the time of day.

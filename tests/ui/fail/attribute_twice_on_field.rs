@@ -10,6 +10,6 @@ struct Note {
     key: String,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

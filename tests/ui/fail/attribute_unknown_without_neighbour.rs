@@ -9,6 +9,6 @@ struct Note {
     id: String,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

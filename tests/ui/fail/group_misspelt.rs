@@ -15,6 +15,6 @@ struct Note {
     country: String,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

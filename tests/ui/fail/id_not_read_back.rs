@@ -11,6 +11,6 @@ struct Note {
     title: String,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

@@ -12,6 +12,6 @@ struct Note {
     id: Key,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

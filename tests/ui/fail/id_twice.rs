@@ -12,6 +12,6 @@ struct Note {
     number: u64,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

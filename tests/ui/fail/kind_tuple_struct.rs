@@ -7,6 +7,6 @@ use sync::Syncable;
 #[sync(endpoint = "/notes", conflict = ServerWins)]
 struct Note(String, String);
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

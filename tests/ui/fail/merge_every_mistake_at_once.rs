@@ -17,6 +17,6 @@ struct Note {
     street: String,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

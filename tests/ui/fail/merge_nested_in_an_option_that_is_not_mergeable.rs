@@ -16,6 +16,6 @@ struct Note {
     address: Option<Address>,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

@@ -14,6 +14,6 @@ struct Note {
     weight: Weight,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

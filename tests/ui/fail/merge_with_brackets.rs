@@ -19,6 +19,6 @@ struct Note {
     sold: BTreeMap<String, u64>,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

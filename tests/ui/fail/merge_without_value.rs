@@ -11,6 +11,6 @@ struct Note {
     count: u64,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

@@ -17,6 +17,6 @@ struct Note {
     folder_id: Option<String>,
 }
 
-sync_tests::in_an_app!(Note, Folder);
+sync_ui_tests::in_an_app!(Note, Folder);
 
 fn main() {}

@@ -13,6 +13,6 @@ struct Note {
     edited: chrono::DateTime<chrono::Utc>,
 }
 
-sync_tests::in_an_app!(Note);
+sync_ui_tests::in_an_app!(Note);
 
 fn main() {}

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use sync::{
     BoxError, Conflict, Engine, EntityOf, Error, MemoryStorage, OnConflict, OnPull, Resolution, Schema, Syncable,
 };
-use sync_tests::entities::{self, Task};
+use sync_ui_tests::entities::{self, Task};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 #[sync(endpoint = "/comments", conflict = ClientWins)]
 struct Comment {
     id: u64,
-    #[sync(references = sync_tests::entities::Note)]
+    #[sync(references = sync_ui_tests::entities::Note)]
     note: String,
 }
 
@@ -30,13 +30,13 @@ impl OnConflict<Task> for App {
 
 /// Another schema may list them as well.
 #[derive(Schema)]
-#[sync(entities(sync_tests::entities::Note))]
+#[sync(entities(sync_ui_tests::entities::Note))]
 struct Reader;
 
 impl OnPull<entities::Note> for Reader {}
 
 async fn push(engine: &Engine<App>) -> Result<(), Error> {
-    engine.push(&entities::note("a", "title", 0)).await?;
+    engine.push(&entities::Note { id: "a".into(), title: "title".into() }).await?;
     engine.push(&Comment { id: 1, note: "a".into() }).await?;
     Ok(())
 }

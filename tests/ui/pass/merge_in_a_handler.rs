@@ -12,7 +12,7 @@ struct Task {
     hours: u64,
 }
 
-sync_tests::in_an_app!(Task);
+sync_ui_tests::in_an_app!(Task);
 
 impl OnConflict<Task> for App {
     async fn on_conflict(&self, conflict: Conflict<Task>) -> Result<Resolution<Task>, BoxError> {
@@ -48,7 +48,7 @@ impl<S: Sync> Strategy<S, Test> for OrDefer {
     }
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let task = |title: &str, hours| Task { id: 1, title: title.into(), hours };
     let conflict = Conflict::new(1, Some(task("a", 1)), Some(task("b", 2)), Some(task("c", 3)));

@@ -5,10 +5,10 @@
 
 #[test]
 fn mistakes_are_compile_errors_that_say_what_to_write() {
-    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+    trybuild::TestCases::new().compile_fail("fail/*.rs");
 }
 
 #[test]
 fn what_is_right_compiles_and_means_what_it_says() {
-    trybuild::TestCases::new().pass("ui/pass/*.rs");
+    trybuild::TestCases::new().pass("pass/*.rs");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::BoxError;
-use crate::record::{EntityName, IdError, OperationId, RecordRef};
+use crate::record::{EntityName, IdError, Misfit, OperationId, RecordRef};
 use crate::remote::RemoteError;
 use crate::storage::StorageError;
 
@@ -149,14 +149,23 @@ pub enum HandlerError {
         /// The id of what it returned.
         merged: String,
     },
-    /// What it returned, or what it was to be given, is no JSON of the entity.
-    #[error("a record of {entity} cannot be read or written as JSON")]
+    /// What it returned cannot be written as JSON.
+    #[error("a record of {entity} cannot be written as JSON")]
     Json {
         /// The entity.
         entity: EntityName,
         /// What serde said.
         #[source]
         source: serde_json::Error,
+    },
+    /// What is stored of a record, and was to be given to it, is not of the entity's type any more.
+    #[error("a stored record of {entity} cannot be read as the type that the program has now")]
+    Misfit {
+        /// The entity.
+        entity: EntityName,
+        /// Where it does not fit.
+        #[source]
+        source: Misfit,
     },
     /// What an earlier version of the program stored could not be upgraded.
     #[error(
@@ -347,17 +356,35 @@ impl From<StorageError> for SyncError {
     }
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line, each said once: some say their cause themselves.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
+            let text = error.to_string();
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            (said, cause) = (text, error.source());
         }
         Ok(())
+    }
+}
+
+/// An error as the log has it: without the words in which a server refuses an operation, for they may quote the record.
+pub(crate) struct Logged<'a>(pub(crate) &'a SyncError);
+
+impl std::fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            SyncError::Push { record, source: RemoteError::Refused { url, refusal, .. }, .. } => {
+                write!(f, "{record}: {url} was refused: status {}", refusal.status)
+            }
+            error => Chain(error).fmt(f),
+        }
     }
 }

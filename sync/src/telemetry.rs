@@ -19,7 +19,8 @@ use crate::status::Status;
 /// How many events a slow receiver may be behind before it misses some.
 const BACKLOG: usize = 1024;
 
-/// Something that happened in a sync. Never carries a payload or a credential.
+/// Something that happened in a sync. Never carries a payload or a credential; but with what words a server refuses an operation
+/// ([`Refusal`]), and a handler fails, is up to them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SyncEvent {

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use sync::RestRemote;
+use sync::{RemoteError, RestRemote, SyncError};
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
 use sync_tests::entities::note;
@@ -44,18 +44,35 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     let remote = RestRemote::builder(server.base_url()).bearer("a-secret-token").build().unwrap();
     let device = Device::with(&folder.file("a.db"), remote).await;
     let receipt = device.engine.push(&note("a", "the-private-title", 0)).await.unwrap();
-    let mut first = true;
-    server.intercept(move |_| {
-        if std::mem::take(&mut first) {
-            let body = "the-private-title is a bad title".to_owned();
-            return Intercept::Answer { status: 500, headers: Vec::new(), body };
+    // A server, and what it tells to a reader who expects something else, quotes what people wrote.
+    let mut answers = [
+        Some((500, "the-private-title is a bad title")),
+        Some((422, r#"{"title":"Bad title","detail":"the-private-title is a bad title"}"#)),
+    ];
+    server.intercept(move |request| {
+        if request.method == "GET" {
+            let body = r#"{"items":[{"id":"b","title":["the-private-title"],"updatedAt":"the-private-title"}],"has_more":false}"#;
+            return Intercept::Answer { status: 200, headers: Vec::new(), body: body.to_owned() };
         }
-        Intercept::Pass
+        let Some((status, body)) = answers.iter_mut().find_map(Option::take) else { return Intercept::Pass };
+        Intercept::Answer { status, headers: Vec::new(), body: body.to_owned() }
     });
-    device.engine.full_sync().await.unwrap();
-    device.engine.full_sync().await.unwrap();
+    let report = device.engine.full_sync().await.unwrap();
+    let [failed, unreadable, _, refused] = &*report.errors else { panic!("{report:?}") };
+    assert!(matches!(&**failed, SyncError::Push { source: RemoteError::Transient { .. }, .. }));
+    assert!(matches!(&**unreadable, SyncError::Unreadable { .. }));
+    assert!(refused.to_string().contains("the-private-title is a bad title"), "the app is told: {refused}");
     let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    for told in ["entity=Note", "verb=\"create\"", "attempt=1", "attempt=2", &receipt.id().to_string()] {
+    for told in [
+        "entity=Note",
+        "verb=\"create\"",
+        "attempt=1",
+        "attempt=2",
+        "status 500",
+        "status 422",
+        "invalid type: a list, expected a string",
+        &receipt.id().to_string(),
+    ] {
         assert!(log.contains(told), "{told} is missing in:\n{log}");
     }
     for secret in ["a-secret-token", "the-private-title"] {

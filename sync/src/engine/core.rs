@@ -19,7 +19,7 @@ use super::showing::Showing;
 use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
-use crate::error::{Chain, Error, SyncError};
+use crate::error::{Error, Logged, SyncError};
 use crate::record::{Principal, RecordRef, Rounds, Stamp};
 use crate::remote::{Remote, RemoteError};
 use crate::report::SyncReport;
@@ -239,7 +239,7 @@ impl Core {
     /// Notes an error in a report, in the events and in the log.
     pub(crate) fn fail(&self, report: &mut SyncReport, error: SyncError) -> Arc<SyncError> {
         let error = Arc::new(error);
-        tracing::warn!(error = %Chain(&*error), "sync");
+        tracing::warn!(error = %Logged(&error), "sync");
         report.fail(Arc::clone(&error));
         self.announcer.announce(SyncEvent::Failed(Arc::clone(&error)));
         error

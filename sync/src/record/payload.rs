@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Rules;
+use super::misfit::{self, Misfit};
 
 /// The JSON text of one record, checked to be JSON and otherwise untouched. Cloning shares the text.
 ///
@@ -98,8 +99,8 @@ impl Payload {
     ///
     /// # Errors
     /// When the text does not have the type's shape.
-    pub fn decode<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.as_str())
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Misfit> {
+        misfit::read(self.as_str().as_bytes())
     }
 
     /// The JSON text.

@@ -16,7 +16,7 @@ use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
 use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
 use crate::error::{Error, Handler, HandlerError};
 use crate::handler::Pulled;
-use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
+use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, misfit};
 use crate::remote::PageItem;
 use crate::replica::{Keeping, Outdated};
 use crate::storage::IndexEntry;
@@ -163,7 +163,9 @@ pub(super) async fn hand_over<S, T: Syncable<Keeping: Keeping<S, T>>>(
 pub(super) fn decode<T: Syncable>(payload: &Payload) -> Result<T, HandlerError> {
     let entity = || T::INFO.entity_name();
     match payload.version().cmp(&T::VERSION) {
-        Ordering::Equal => payload.decode().map_err(|source| HandlerError::Json { entity: entity(), source }),
+        Ordering::Equal => {
+            payload.decode().map_err(|source| HandlerError::Misfit { entity: entity(), source })
+        }
         Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
             Ok(upgraded) => upgraded.map_err(|source| HandlerError::Upgrade {
                 entity: entity(),
@@ -226,7 +228,7 @@ fn superseded<T>(read: &[Result<Slot<T>, (String, Unreadable)>]) -> Vec<bool> {
 }
 
 fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
-    let record: T = serde_json::from_slice(body)
+    let record: T = misfit::read(body)
         .map_err(|error| Unreadable { key: salvage::<T>(body), reason: error.to_string() })?;
     let key =
         RecordKey::of(record.id()).map_err(|error| Unreadable { key: None, reason: error.to_string() })?;
@@ -256,8 +258,7 @@ fn read_item<T: Syncable>(item: PageItem) -> Result<Slot<T>, (String, Unreadable
 }
 
 fn read_id<T: Syncable>(body: &[u8]) -> Result<Slot<T>, String> {
-    let id: T::Id =
-        serde_json::from_slice(body).map_err(|error| format!("the id of a deleted record: {error}"))?;
+    let id: T::Id = misfit::read(body).map_err(|error| format!("the id of a deleted record: {error}"))?;
     let key = RecordKey::of(&id).map_err(|error| format!("the id of a deleted record: {error}"))?;
     Ok(Slot::Deleted { key })
 }

@@ -1,0 +1,146 @@
+//! Reading JSON as a type, and saying why it does not fit without quoting it.
+//!
+//! What serde says of a value that does not fit contains the value. Such errors end up in reports, events and logs, where what
+//! people wrote does not belong.
+
+mod quiet;
+
+use serde::de::DeserializeOwned;
+
+/// Why JSON does not fit a type: what kind of value stands where, and what was expected. It quotes no value.
+///
+/// ```
+/// # use sync::record::Payload;
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Book { pages: u32 }
+///
+/// let payload = Payload::from_json(r#"{"pages": "what somebody wrote"}"#).expect("it is JSON");
+/// let misfit = payload.decode::<Book>().expect_err("it is a text");
+/// assert_eq!(misfit.to_string(), "invalid type: a string, expected u32 at line 1 column 31");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfit(String);
+
+/// Reads JSON as a type.
+pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Misfit> {
+    serde_json::from_slice(json).map_err(|error| {
+        // What is no JSON is told of in words that are always the same.
+        Misfit(if error.is_data() { quiet::why::<T>(json) } else { error.to_string() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+
+    use serde::Deserialize;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "it is only read into")]
+    enum Shape {
+        Point,
+        Circle(u8),
+        Line(u8, u8),
+        Box { side: u8 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "it is only read into")]
+    enum Either {
+        Number(u8),
+        Flag(bool),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "it is only read into")]
+    struct Plain {
+        id: u8,
+        #[serde(default)]
+        tags: Vec<Option<char>>,
+        #[serde(default)]
+        shape: Option<Shape>,
+        #[serde(default)]
+        by_number: BTreeMap<u8, i8>,
+        #[serde(default)]
+        either: Option<Either>,
+        #[serde(default)]
+        raw: Option<Box<RawValue>>,
+        #[serde(default)]
+        unit: (),
+        #[serde(default)]
+        day: Option<chrono::NaiveDate>,
+    }
+
+    fn why<T: DeserializeOwned + Debug>(json: &str) -> String {
+        read::<T>(json.as_bytes()).expect_err("it does not fit").to_string()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_by_its_kind_and_its_place() {
+        let told = [
+            (r#"{"id":"secret"}"#, "invalid type: a string, expected u8 at line 1 column 14"),
+            (r#"{"id":7777}"#, "invalid value: an integer, expected u8 at line 1 column 10"),
+            (r#"{"id":7.25}"#, "invalid type: a number with decimals, expected u8 at line 1 column 10"),
+            (r#"{"id":["secret"]}"#, "invalid type: a list, expected u8 at line 1 column 7"),
+            (r#"{"id":{"secret":1}}"#, "invalid type: an object, expected u8 at line 1 column 7"),
+            (r#"{"id":null}"#, "invalid type: null, expected u8 at line 1 column 10"),
+            (r#"{"id":true}"#, "invalid type: a boolean, expected u8 at line 1 column 10"),
+            (r"{}", "missing field `id` at line 1 column 2"),
+            (r#"{"id":1,"id":2}"#, "duplicate field `id` at line 1 column 12"),
+            (
+                r#"{"id":1,"tags":["a","secret"]}"#,
+                "invalid value: a string, expected a character at line 1 column 28",
+            ),
+            (
+                r#"{"id":1,"shape":"secret"}"#,
+                "unknown variant, expected one of `Point`, `Circle`, `Line`, `Box` at line 1 column 24",
+            ),
+            (
+                r#"{"id":1,"shape":{"Point":"secret"}}"#,
+                "invalid type: a string, expected unit at line 1 column 33",
+            ),
+            (
+                r#"{"id":1,"shape":{"Circle":"secret"}}"#,
+                "invalid type: a string, expected u8 at line 1 column 34",
+            ),
+            (
+                r#"{"id":1,"shape":{"Line":[1]}}"#,
+                "invalid length 1, expected tuple variant Shape::Line with 2 elements at line 1 column 27",
+            ),
+            (
+                r#"{"id":1,"shape":{"Box":{"side":"secret"}}}"#,
+                "invalid type: a string, expected u8 at line 1 column 39",
+            ),
+            (r#"{"id":1,"shape":5}"#, "expected value at line 1 column 17"),
+            (
+                r#"{"id":1,"by_number":{"1":"secret"}}"#,
+                "invalid type: a string, expected i8 at line 1 column 33",
+            ),
+            (r#"{"id":1,"either":"secret"}"#, "its `Deserialize` refuses it at line 1 column 26"),
+            (r#"{"id":1,"unit":"secret"}"#, "invalid type: a string, expected unit at line 1 column 23"),
+            (r#"{"id":1,"day":"secret"}"#, "its `Deserialize` refuses it at line 1 column 22"),
+            (r#"{"id":1} secret"#, "trailing characters at line 1 column 10"),
+            (r#"{"id":secret}"#, "expected value at line 1 column 7"),
+            (r#"["secret"]"#, "invalid type: a string, expected u8 at line 1 column 9"),
+            (r#""secret""#, "invalid type: a string, expected struct Plain at line 1 column 8"),
+        ];
+        for (json, expected) in told {
+            assert_eq!(why::<Plain>(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_fits_is_passed_over_on_the_way_to_what_does_not() {
+        let fitting = r#""tags":["a",null],"shape":{"Line":[1,2]},"by_number":{"1":-1},"either":true,"raw":{"a":[1]},"unit":null,"day":"2026-01-31""#;
+        assert!(read::<Plain>(format!(r#"{{"id":1,{fitting}}}"#).as_bytes()).is_ok());
+        let told = why::<Plain>(&format!("{{{fitting},\n\"id\":\"secret\"}}"));
+        assert_eq!(told, "invalid type: a string, expected u8 at line 2 column 13");
+    }
+}

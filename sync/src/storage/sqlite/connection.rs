@@ -114,22 +114,42 @@ fn check(location: &Location, found: u32, upgrades: &[Upgrade]) -> Result<(), St
     Ok(())
 }
 
+/// What SQLite keeps beside a file.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Makes the file under another name first: at its own name there is either no storage or a whole one, whatever happens.
 fn create(location: &Location, durability: Durability, upgrades: &[Upgrade]) -> Result<(), StorageError> {
     let unfinished = location.beside("-new");
     let io = |error| io_error(&location.given, error);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
+    remove(&unfinished).map_err(io)?;
     let failed = |error| Cause::new(error).to_error(&location.given);
     let mut connection = Connection::open(&unfinished).map_err(failed)?;
     connection.pragma_update(None, "page_size", Layout::of(durability).page).map_err(failed)?;
     schema::create(&mut connection, upgrades).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     File::options().write(true).open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
-    fs::rename(&unfinished, &location.file).map_err(io)?;
-    sync_folder(&location.file).map_err(io)
+    let take_the_name = || {
+        // Who may read it is up to an empty file that is there already.
+        if let Ok(there) = fs::metadata(&location.file) {
+            fs::set_permissions(&unfinished, there.permissions())?;
+        }
+        // The log of a file that is gone: SQLite would play it into this one.
+        for ending in BESIDE {
+            remove(&location.beside(ending))?;
+        }
+        sync_folder(&location.file)?;
+        fs::rename(&unfinished, &location.file)?;
+        sync_folder(&location.file)
+    };
+    take_the_name().map_err(io)
+}
+
+/// Removes a file, if it is there.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the new name survive a power cut.

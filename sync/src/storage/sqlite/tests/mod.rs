@@ -1,6 +1,7 @@
 //! What only the inside of the crate can see: plans, upgrades, counts, the newest rows, and the user's own statements.
 
 mod counts;
+mod creation;
 mod durability;
 mod fresh;
 mod full_disk;

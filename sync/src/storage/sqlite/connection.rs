@@ -15,7 +15,7 @@ use super::schema::{self, Upgrade};
 use crate::storage::StorageError;
 
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
 /// How a file is laid out and its log kept, for what is dear with a durability.
 struct Layout {

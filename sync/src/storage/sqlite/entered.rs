@@ -1,60 +1,50 @@
 //! Which names the index may have: most new records are not looked up in it, because it cannot have them.
-//!
-//! A Bloom filter (Burton H. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", Communications of the ACM 13 (7),
-//! 1970). It forgets nothing until the index is empty, so it may take a name for entered that was removed; then it is looked up.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use fastbloom::BloomFilter;
 
 use crate::record::RecordKey;
 
-/// A power of two: 128 KiB. With 100,000 names entered, one other in a hundred is looked up in vain; with a million, nearly all are.
+/// 128 KiB. With 100,000 names entered, one other in a hundred is looked up in vain; with a million, nearly all are.
 const BITS: usize = 1 << 20;
 
 /// How many bits stand for a name.
-const EACH: u64 = 4;
+const EACH: u32 = 4;
 
-/// The names that were entered since the index was known to be empty. Of one that had names when the file was opened, nothing is known
-/// until it is empty.
+/// The names that were entered since the index was known to be empty.
+///
+/// None is forgotten until the index is empty again, so one that was removed may be taken for there, and be looked up.
 #[derive(Debug, Default)]
-pub(super) struct Entered {
-    /// Empty as long as nothing was entered.
-    bits: Vec<u64>,
-    /// Whether the index has no other names.
-    knows_all: bool,
+pub(super) enum Entered {
+    /// The index had names when the file was opened, so it may have any.
+    #[default]
+    Any,
+    None,
+    These(BloomFilter),
 }
 
 impl Entered {
     pub(super) fn add(&mut self, queue: i64, key: &RecordKey) {
-        if self.knows_all {
-            self.bits.resize(BITS / 64, 0);
-            for bit in bits(queue, key) {
-                self.bits[bit / 64] |= 1 << (bit % 64);
-            }
+        if let Self::None = self {
+            *self = Self::These(BloomFilter::with_num_bits(BITS).seed(&0).hashes(EACH));
+        }
+        if let Self::These(names) = self {
+            names.insert(&(queue, key));
         }
     }
 
     /// `false`: the index does not have it.
     pub(super) fn may_have(&self, queue: i64, key: &RecordKey) -> bool {
-        let is_set = |bit: usize| self.bits[bit / 64] & (1 << (bit % 64)) != 0;
-        !self.knows_all || (!self.bits.is_empty() && bits(queue, key).all(is_set))
+        match self {
+            Self::Any => true,
+            Self::None => false,
+            Self::These(names) => names.contains(&(queue, key)),
+        }
     }
 
     /// The index has no names.
     pub(super) fn clear(&mut self) {
-        if !self.knows_all || !self.bits.is_empty() {
-            *self = Self { bits: Vec::new(), knows_all: true };
-        }
+        *self = Self::None;
     }
-}
-
-/// Where the bits of a name stand (two hashes are as good as many: Adam Kirsch and Michael Mitzenmacher, "Less Hashing, Same
-/// Performance", 2006).
-fn bits(queue: i64, key: &RecordKey) -> impl Iterator<Item = usize> {
-    let mut hasher = DefaultHasher::new();
-    (queue, key).hash(&mut hasher);
-    let hash = hasher.finish();
-    let (first, step) = (hash & 0xffff_ffff, hash >> 32);
-    (0..EACH).map(move |time| usize::try_from(first + time * step).unwrap_or(0) % BITS)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! In the file, the first two would make every push write another page. The counts are saved when the file is closed, and no row
 //! is fresh then.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +24,8 @@ pub(super) struct Live {
     inner: RefCell<Inner>,
     /// Whether nobody else writes the file. If somebody may, the counts are those of when it was opened.
     exact: bool,
+    /// Whether nobody can tell what became of a transaction.
+    doubtful: Cell<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -92,14 +94,22 @@ impl Live {
         moment.commit()?;
         let mut inner = Inner { last_number, ..inner };
         inner.look_whether_all_are_fresh();
-        Ok(Self { inner: RefCell::new(inner), exact })
+        Ok(Self { inner: RefCell::new(inner), exact, doubtful: Cell::new(false) })
     }
 
-    /// Counts anew, when nobody can tell what became of a transaction.
-    pub(super) fn recount(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let found = Inner::found(connection)?;
-        let mut inner = self.inner.borrow_mut();
-        *inner = Inner { last_number: inner.last_number, ..found };
+    /// Only the file knows from now on what stayed of a transaction.
+    pub(super) fn doubt(&self) {
+        self.doubtful.set(true);
+    }
+
+    /// Counts anew, when there is a doubt.
+    pub(super) fn settle_doubt(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.doubtful.get() {
+            let found = Inner::found(connection)?;
+            let mut inner = self.inner.borrow_mut();
+            *inner = Inner { last_number: inner.last_number, ..found };
+            self.doubtful.set(false);
+        }
         Ok(())
     }
 
@@ -119,6 +129,7 @@ impl Live {
     /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
+        self.settle_doubt(connection)?;
         for row in self.inner.borrow().fresh.all() {
             transaction.prepare_cached(statements::ENTER_NAME)?.execute(row.entry())?;
         }

@@ -17,7 +17,7 @@ impl SqliteTransaction<'_> {
         let parameters = params![self.principal(), entity.as_str()];
         let found = self.first(statements::FIND_QUEUE, parameters, |row| self.number(row, 0))?;
         if let Some(found) = found {
-            self.numbers.remember(self.principal, entity, found);
+            self.remember_queue(entity, found);
         }
         Ok(found)
     }
@@ -29,8 +29,14 @@ impl SqliteTransaction<'_> {
         let parameters = params![self.principal(), entity.as_str()];
         let made = self.first(statements::MAKE_QUEUE, parameters, |row| self.number(row, 0))?;
         let made = made.ok_or_else(|| self.failures.note(rusqlite::Error::QueryReturnedNoRows))?;
-        self.numbers.remember(self.principal, entity, made);
+        self.remember_queue(entity, made);
         Ok(made)
+    }
+
+    fn remember_queue(&self, entity: &EntityName, number: i64) {
+        if !self.is_alone() {
+            self.numbers.remember(self.principal, entity, number);
+        }
     }
 
     /// The queues with something in them.

@@ -2,7 +2,6 @@
 //! all (group commit).
 
 use std::cell::Cell;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -110,14 +109,6 @@ struct Shift<'w> {
     comes_soon: Cell<bool>,
 }
 
-impl Deref for Shift<'_> {
-    type Target = Worker;
-
-    fn deref(&self) -> &Worker {
-        self.worker
-    }
-}
-
 impl Shift<'_> {
     fn serve(&self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = None;
@@ -135,7 +126,7 @@ impl Shift<'_> {
                 }
             }
             let answers = self.run_batch(batch);
-            self.pace.took(began.elapsed());
+            self.worker.pace.took(began.elapsed());
             tell(answers);
         }
     }
@@ -147,7 +138,7 @@ impl Shift<'_> {
             Err(TryRecvError::Disconnected) => return None,
             Err(TryRecvError::Empty) => {}
         }
-        if self.pace.is_short() {
+        if self.worker.pace.is_short() {
             if self.comes_soon.get() {
                 self.begin_ahead();
             }
@@ -164,13 +155,16 @@ impl Shift<'_> {
 
     /// Opens the next transaction while whoever was answered makes up the next work: that takes a fourth of a short commit.
     fn begin_ahead(&self) {
-        if self.read_only {
+        if self.worker.read_only {
             return;
         }
         // Nobody asked for it, so nobody is to wait until another program has written.
-        let begun =
-            self.connection.busy_timeout(Duration::ZERO).and_then(|()| self.execute(statements::BEGIN));
-        if let Err(error) = begun.and(self.connection.busy_timeout(PATIENCE)) {
+        let begun = self
+            .worker
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| self.execute(statements::BEGIN));
+        if let Err(error) = begun.and(self.worker.connection.busy_timeout(PATIENCE)) {
             // The next job begins by itself, or is told why it cannot.
             tracing::debug!(%error, "a transaction could not be opened ahead");
         }
@@ -178,22 +172,31 @@ impl Shift<'_> {
 
     /// Runs jobs in one transaction. A failure of one undoes that one, unless SQLite had to undo everything.
     fn run_batch(&self, batch: Vec<Job>) -> Vec<Answer> {
+        let Worker { connection, failures, live, .. } = self.worker;
         let apart = batch.len() > 1 || batch.iter().any(|job| !job.task.shares());
         let mut answers = Vec::with_capacity(batch.len());
+        let mut refused = false;
         for Job { principal, task, reply } in batch {
-            let result = self.attempt(&principal, task, apart);
+            let result = if refused {
+                // One has waited in vain for another program; nobody waits once more.
+                Err(failures.why_it_ended())
+            } else {
+                let begun = self.begin();
+                refused = begun.is_err();
+                begun.and_then(|()| self.attempt(&principal, task, apart))
+            };
             answers.push((reply, result));
-            if self.connection.is_autocommit() {
+            if connection.is_autocommit() {
                 // What ran before was undone as well; what comes next begins anew.
                 self.fail_all(&mut answers);
                 tell(std::mem::take(&mut answers));
             }
         }
-        if !self.connection.is_autocommit() {
+        if !connection.is_autocommit() {
             match self.execute(statements::COMMIT) {
-                Ok(()) => self.live.keep(),
+                Ok(()) => live.keep(),
                 Err(error) => {
-                    self.failures.note(error);
+                    failures.note(error);
                     self.undo();
                     self.fail_all(&mut answers);
                 }
@@ -202,31 +205,41 @@ impl Shift<'_> {
         answers
     }
 
-    /// Runs one job in the transaction that is open, or in a new one. `apart`: behind a savepoint.
-    fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> Result<(), StorageError> {
-        self.failures.forget();
-        if self.connection.is_autocommit() {
-            let begin = if self.read_only { statements::BEGIN_READING } else { statements::BEGIN };
-            self.execute(begin).map_err(|error| self.failures.note(error))?;
-            if self.read_only {
-                self.live.refresh(&self.connection).map_err(|error| {
-                    self.undo();
-                    self.failures.note(error)
-                })?;
+    /// Opens a transaction, unless one is open.
+    fn begin(&self) -> Result<(), StorageError> {
+        let Worker { connection, failures, live, read_only, .. } = self.worker;
+        failures.forget();
+        let begin = || {
+            if connection.is_autocommit() {
+                self.execute(if *read_only { statements::BEGIN_READING } else { statements::BEGIN })?;
+                if *read_only {
+                    live.refresh(connection)?;
+                }
             }
-        }
+            live.settle_doubt(connection)
+        };
+        begin().map_err(|error| {
+            self.undo();
+            failures.note(error)
+        })
+    }
+
+    /// Runs one job in the transaction that is open. `apart`: behind a savepoint.
+    fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> Result<(), StorageError> {
+        let Worker { failures, live, numbers, .. } = self.worker;
         if apart && let Err(error) = self.execute(statements::SAVEPOINT) {
             self.undo();
-            return Err(self.failures.note(error));
+            return Err(failures.note(error));
         }
-        let (shares, mark) = (task.shares(), self.live.mark());
+        let (shares, mark) = (task.shares(), live.mark());
         let result = self.guarded(principal, task);
         if result.is_err() || !shares {
-            self.numbers.forget();
+            numbers.forget();
         }
         let (is_whole, result) = self.finish(result, apart, mark);
         if !shares && !is_whole {
-            self.recount();
+            // Somebody ended a transaction that was not theirs.
+            live.doubt();
         }
         result
     }
@@ -238,9 +251,9 @@ impl Shift<'_> {
         apart: bool,
         mark: usize,
     ) -> (bool, Result<(), StorageError>) {
-        if self.connection.is_autocommit() {
+        if self.worker.connection.is_autocommit() {
             self.undo();
-            return (false, result.and_then(|()| Err(self.failures.why_it_ended())));
+            return (false, result.and_then(|()| Err(self.worker.failures.why_it_ended())));
         }
         match (&result, apart) {
             (Ok(()), false) => {}
@@ -253,7 +266,7 @@ impl Shift<'_> {
                 }
             }
             (Err(_), true) => {
-                self.live.undo_to(mark);
+                self.worker.live.undo_to(mark);
                 let undone = self
                     .execute(statements::ROLLBACK_TO_SAVEPOINT)
                     .and_then(|()| self.execute(statements::RELEASE_SAVEPOINT));
@@ -283,32 +296,25 @@ impl Shift<'_> {
         self.statements.with(sql, &mut |statement| statement.execute([]).map(drop))
     }
 
-    /// Leaves no transaction open. When even that fails, the next `BEGIN` says why.
+    /// Leaves no transaction open, and nothing remembered of it.
     fn undo(&self) {
-        self.numbers.forget();
-        self.live.undo_to(0);
+        self.worker.numbers.forget();
+        self.worker.live.undo_to(0);
         self.roll_back();
     }
 
     fn roll_back(&self) {
-        if !self.connection.is_autocommit()
+        if !self.worker.connection.is_autocommit()
             && let Err(error) = self.execute(statements::ROLLBACK)
         {
             tracing::warn!(%error, "a transaction could not be rolled back");
         }
     }
 
-    /// After somebody ended a transaction that was not theirs, only the file knows what stayed of it.
-    fn recount(&self) {
-        if let Err(error) = self.live.recount(&self.connection) {
-            tracing::warn!(%error, "the queues could not be counted; their counts are right again when the file is opened anew");
-        }
-    }
-
     /// Those that went well have to hear that it was in vain.
     fn fail_all(&self, answers: &mut [Answer]) {
         for (_, result) in answers.iter_mut().filter(|(_, result)| result.is_ok()) {
-            *result = Err(self.failures.why_it_ended());
+            *result = Err(self.worker.failures.why_it_ended());
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use tokio::task::JoinSet;
 
-use super::{Fixture, SqliteTransaction, note, queued};
+use super::fresh::{get, path};
+use super::{Fixture, SqliteTransaction, note, open, queued};
 use crate::record::Principal;
 use crate::storage::{self, StorageError, Transaction};
 
@@ -118,4 +119,44 @@ async fn own_statements_and_shared_transactions_keep_their_order() {
         result.expect("the transaction succeeds");
     }
     assert_eq!(tasks(&fixture).await, 30);
+}
+
+#[tokio::test]
+async fn what_a_user_committed_is_found_even_if_it_cannot_be_counted_at_first() {
+    let fixture = with_table().await;
+    fixture.run(|tx| tx.put(&note("before"), &queued(1))).await.expect("it is written");
+    let culprit = fixture.with_connection(|tx| {
+        tx.put(&note("committed"), &queued(2))?;
+        tx.run_sql("COMMIT; ALTER TABLE sync_bases RENAME TO elsewhere");
+        Ok(())
+    });
+    assert!(matches!(culprit.await, Err(StorageError::Ended)));
+    let unable = fixture.run(|tx| tx.counts());
+    unable.await.expect_err("nobody knows what waits");
+    let other = rusqlite::Connection::open(path(&fixture)).expect("the file is SQLite");
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO sync_bases").expect("nobody else is writing");
+    for name in ["before", "committed"] {
+        assert!(get(&fixture.storage, name).await.is_some(), "{name}");
+    }
+    let again = fixture.with_connection(|tx| tx.put(&note("again"), &queued(3)));
+    again.await.expect("no name is entered twice");
+    assert_eq!(records(&fixture).await, 3);
+}
+
+#[tokio::test]
+async fn what_could_not_be_counted_is_not_saved() {
+    let fixture = with_table().await;
+    let path = path(&fixture);
+    let culprit = fixture.with_connection(|tx| {
+        tx.put(&note("committed"), &queued(1))?;
+        tx.run_sql("COMMIT; ALTER TABLE sync_bases RENAME TO elsewhere");
+        Ok(())
+    });
+    assert!(matches!(culprit.await, Err(StorageError::Ended)));
+    let Fixture { storage, folder: _folder } = fixture;
+    drop(storage);
+    let other = rusqlite::Connection::open(&path).expect("the file is SQLite");
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO sync_bases").expect("nobody else is writing");
+    drop(other);
+    assert!(get(&open(&path), "committed").await.is_some());
 }

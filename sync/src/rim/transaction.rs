@@ -18,8 +18,11 @@ pub struct AppTransaction<'a, S> {
 }
 
 impl<S: Schema> AppTransaction<'_, S> {
-    /// The connection, for SQL on tables of your own. `COMMIT` and `ROLLBACK` are the storage's business, and so are its
-    /// own tables.
+    /// The connection, for SQL on tables of your own. `COMMIT` and `ROLLBACK` are the storage's business; its own tables, and the
+    /// view `records`, are to be read only.
+    ///
+    /// Savepoints of your own are fine around your own statements. Do not undo a push or a deletion with one: its receipt and the
+    /// counts would still tell of it. An error of the closure undoes them all.
     #[must_use]
     pub fn connection(&self) -> &rusqlite::Connection {
         self.connection
@@ -106,7 +109,7 @@ impl SqliteStorage {
             .change(|core| async move {
                 let tools = Tools::of(&core)?;
                 let done = storage.transact_with_connection(&core.principal, move |transaction| {
-                    let connection = transaction.raw();
+                    let connection = transaction.connection();
                     let edits = EngineTransaction::new(transaction, &tools);
                     let mut app = AppTransaction { connection, edits };
                     let result = work(&mut app).map_err(GivenUp::ByUser)?;

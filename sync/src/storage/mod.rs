@@ -28,7 +28,7 @@ pub use self::error::StorageError;
 pub use self::index::{Condition, IndexEntry, IndexValue, Order, Place, Search};
 pub use self::memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::{Durability, SqliteBuilder, SqliteStorage, SqliteTransaction};
+pub use self::sqlite::{Durability, SqliteBuilder, SqliteStorage};
 use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
 
 /// What a storage runs in one transaction.
@@ -155,8 +155,8 @@ pub trait Transaction {
     /// When the storage cannot be read.
     fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError>;
 
-    /// Enters the values of a record's indexed fields, in place of those that it had; without any values, takes it out of the
-    /// index. The engine does this for the records of a replica, with the fields that they have in this program.
+    /// Enters the values of all of a record's indexed fields, in place of those that it had; without any values, takes it out of
+    /// the index. Which fields an entity has does not change until the index is [cleared](Self::clear_index).
     ///
     /// # Errors
     /// When the storage cannot be written.

@@ -64,6 +64,9 @@ pub fn excepted_records_are_left_out(subject: &Subject) {
         let found = opened.run(move |tx| tx.sendable(at(0), HOUR, limit, &except));
         assert_eq!(names(&found), expected);
     }
+    let except = HashSet::from([note("d")]);
+    let found = opened.run(move |tx| tx.sendable(at(0), HOUR, 0, &except));
+    assert!(found.is_empty(), "none are wanted");
 }
 
 /// By due time, to the nanosecond, and before those that are ready.

@@ -48,7 +48,8 @@ impl SqliteBuilder {
     }
 
     /// Opens the file for reading only, also while another program has it: for tools that look into it. Nothing is locked
-    /// or upgraded, every write fails with [`StorageError::ReadOnly`], and no engine can own it.
+    /// or upgraded, every write fails with [`StorageError::ReadOnly`], and no engine can own it. The counts are those of when it was
+    /// opened.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self

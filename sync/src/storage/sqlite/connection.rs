@@ -43,7 +43,7 @@ const LOG_BYTES: u32 = 32 * 1024 * 1024;
 /// Memory for pages of the file, in KiB (negative: that is how SQLite tells KiB from pages).
 const CACHE: i32 = -8 * 1024;
 
-/// Prepared statements kept; more than this crate has, so that the user's own have room too.
+/// Prepared statements that the connection keeps: searches, which are made as they are asked for, and the user's own.
 const STATEMENTS: usize = 96;
 
 /// Looks at the file without SQLite, which would change it. (By recovering it, or by making files beside it.)

@@ -42,7 +42,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::builder::{Durability, SqliteBuilder};
 use self::pace::Pace;
 use self::thread::{Job, Joined, Task};
-pub use self::transaction::SqliteTransaction;
+use self::transaction::SqliteTransaction;
 use super::possession::Possession;
 use super::{Storage, StorageError, StorageLock, Work};
 use crate::record::Principal;

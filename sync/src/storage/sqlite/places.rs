@@ -102,6 +102,9 @@ impl SqliteTransaction<'_> {
         first: &First<'_>,
     ) -> Result<Vec<Turn>, StorageError> {
         let mut turns = Vec::new();
+        if first.limit == 0 {
+            return Ok(turns);
+        }
         self.each(sql, parameters, |row| {
             let name = RecordRef::new(entity.clone(), rows::read_key(row, 1)?);
             if first.admits(&name) {

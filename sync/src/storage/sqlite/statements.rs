@@ -1,18 +1,4 @@
-//! The SQL of the transaction: constants, so that the connection finds each prepared statement again.
-
-/// Reads records of the outbox: `queue` for the account and entity, `base` for what the server has.
-macro_rules! select_pending {
-    ($rest:literal) => {
-        concat!(
-            "SELECT queue.entity, pending.key, base.id IS NOT NULL, base.version, base.value, ",
-            "pending.flight, pending.queued, pending.parked, ",
-            "(SELECT entity FROM sync_queues WHERE id = pending.blocked_queue), pending.blocked_key ",
-            "FROM sync_outbox AS pending CROSS JOIN sync_queues AS queue ON queue.id = pending.queue ",
-            "LEFT JOIN sync_bases AS base ON base.queue = pending.queue AND base.key = pending.key ",
-            $rest
-        )
-    };
-}
+//! The SQL of the transaction: constants, so that each prepared statement is found again.
 
 pub(super) const FIND_QUEUE: &str = "SELECT id FROM sync_queues WHERE principal = ?1 AND entity = ?2";
 
@@ -99,8 +85,13 @@ pub(super) const NEXT_DUE: &str =
 pub(super) const LANE_PLACES: &str =
     "SELECT id, key, NULL FROM sync_outbox WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
-pub(super) const PARKED_BY_ID: &str =
-    select_pending!("WHERE pending.parked_id = ?2 AND queue.principal = ?1");
+/// All of a record, and its name.
+pub(super) const PARKED_BY_ID: &str = "
+    SELECT queue.entity, pending.key, base.id IS NOT NULL, base.version, base.value, pending.flight, pending.queued,
+        pending.parked, (SELECT entity FROM sync_queues WHERE id = pending.blocked_queue), pending.blocked_key
+    FROM sync_outbox AS pending CROSS JOIN sync_queues AS queue ON queue.id = pending.queue
+        LEFT JOIN sync_bases AS base ON base.queue = pending.queue AND base.key = pending.key
+    WHERE pending.parked_id = ?2 AND queue.principal = ?1";
 
 /// `?3` is what one step from lane to lane adds to a key: from blocked it is one down to waiting, and two to ready.
 pub(super) const RELEASE: &str = "
@@ -175,8 +166,8 @@ pub(super) const SAVEPOINT: &str = "SAVEPOINT sync_work";
 pub(super) const RELEASE_SAVEPOINT: &str = "RELEASE sync_work";
 pub(super) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO sync_work";
 
-/// What runs for every push, every operation sent and every record pulled, with the number of rows that it may look
-/// at bound by its answer and not by the table.
+/// All but those of the transaction itself. What runs for every push, every operation sent and every record pulled looks at no more
+/// rows than it answers; counting and clearing look at those of one queue.
 #[cfg(test)]
 pub(super) const HOT: &[&str] = &[
     FIND_QUEUE,

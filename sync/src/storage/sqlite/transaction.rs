@@ -22,9 +22,9 @@ use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError,
 /// when the making of the first is undone.
 type Touched = BTreeMap<(i64, RecordKey), (RecordRef, Option<PlaceLane>)>;
 
-/// A transaction on a [`SqliteStorage`](super::SqliteStorage), which the user's own statements can join.
+/// A transaction, which the user's own statements can join.
 #[derive(Debug)]
-pub struct SqliteTransaction<'a> {
+pub(crate) struct SqliteTransaction<'a> {
     pub(super) connection: &'a Connection,
     pub(super) statements: &'a dyn Statements,
     pub(super) principal: &'a Principal,
@@ -74,18 +74,9 @@ impl<'a> SqliteTransaction<'a> {
         Ok(())
     }
 
-    /// The connection, for statements on tables of your own in the same file: they are committed, or rolled back,
-    /// together with everything else in this transaction.
-    ///
-    /// Leave `BEGIN`, `COMMIT` and `ROLLBACK` to the storage (savepoints of your own are fine), and only read the tables
-    /// `records` and `sync_…`.
-    #[must_use]
-    pub fn connection(&self) -> &Connection {
-        self.connection
-    }
-
-    /// The connection, for as long as the transaction.
-    pub(crate) fn raw(&self) -> &'a Connection {
+    /// The connection, for statements on tables of the user's in the same file: they are committed, or rolled back, together with
+    /// everything else in this transaction.
+    pub(crate) fn connection(&self) -> &'a Connection {
         self.connection
     }
 

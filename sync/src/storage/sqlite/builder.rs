@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::connection;
+use super::connection::{self, Layout};
 use super::failure::Failures;
 use super::file_lock::FileLock;
 use super::live::Live;
@@ -32,18 +32,27 @@ pub enum Durability {
 pub struct SqliteBuilder {
     path: PathBuf,
     durability: Durability,
+    log_bytes: Option<u32>,
     read_only: bool,
     upgrades: &'static [Upgrade],
 }
 
 impl SqliteBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, durability: Durability::Full, read_only: false, upgrades: UPGRADES }
+        Self { path, durability: Durability::Full, log_bytes: None, read_only: false, upgrades: UPGRADES }
     }
 
     /// What has to survive a power cut; [`Durability::Full`] unless told otherwise.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// How many bytes the log beside the file (`-wal`) may have before it is moved into the file, which goes on beside the writing; it
+    /// gets at most twice as long, but for a single transaction that needs more. 4 MiB with [`Durability::Full`] and 16 MiB with
+    /// [`Durability::Normal`] unless told otherwise. A short log spares room, a long one writing.
+    pub fn log_bytes(mut self, bytes: u32) -> Self {
+        self.log_bytes = Some(bytes);
         self
     }
 
@@ -80,7 +89,8 @@ impl SqliteBuilder {
             // A file that is none of ours does not even get a lock beside it.
             connection::examine(&location, self.upgrades)?;
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
-            (connection::open(&location, self.durability, self.upgrades)?, Some(lock))
+            let layout = Layout::of(self.durability, self.log_bytes);
+            (connection::open(&location, self.durability, layout, self.upgrades)?, Some(lock))
         };
         let failures = Failures::new(self.path.clone());
         let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }

@@ -8,32 +8,34 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::Durability;
 use super::failure::Cause;
 use super::location::{Found, Location, io_error};
 use super::schema::{self, Upgrade};
+use super::{Durability, checkpoint};
 use crate::storage::StorageError;
 
 /// How long to wait for another program that writes, such as a `sqlite3` shell.
 pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
 /// How a file is laid out and its log kept, for what is dear with a durability.
-struct Layout {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
     /// Bytes of a page of a new file. A commit writes whole pages into the log, a push mostly one.
     page: u32,
-    /// How many bytes the write-ahead log may have before its pages are moved into the file, which waits for the disk twice. A
-    /// longer log makes a long pull cheaper, since a page that changes often is moved less often.
+    /// How many bytes the write-ahead log has before its pages are moved into the file. With a longer log, a page that changes often
+    /// is moved less often.
     log: u32,
 }
 
 impl Layout {
-    fn of(durability: Durability) -> Self {
-        match durability {
+    pub(super) fn of(durability: Durability, log: Option<u32>) -> Self {
+        let usual = match durability {
             // A commit waits for the disk, whatever it writes; and as long as the log grows, it waits twice as long.
-            Durability::Full => Self { page: 4096, log: 8 * 1024 * 1024 },
+            Durability::Full => Self { page: 4096, log: 4 * 1024 * 1024 },
             // Nothing is waited for but what is written, and small pages are less of that.
             Durability::Normal => Self { page: 2048, log: 16 * 1024 * 1024 },
-        }
+        };
+        Self { log: log.unwrap_or(usual.log), ..usual }
     }
 }
 
@@ -59,10 +61,11 @@ pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found
 pub(super) fn open(
     location: &Location,
     durability: Durability,
+    layout: Layout,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
     if examine(location, upgrades)? == Found::Nothing {
-        create(location, durability, upgrades)?;
+        create(location, layout, upgrades)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| Cause::new(error).to_error(&location.given);
@@ -78,6 +81,7 @@ pub(super) fn open(
     }
     set_up(&connection, durability).map_err(failed)?;
     schema::upgrade(&mut connection, upgrades).map_err(failed)?;
+    keep_log_short(&mut connection, location, durability, layout.log).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
     Ok(connection)
 }
@@ -118,13 +122,13 @@ fn check(location: &Location, found: u32, upgrades: &[Upgrade]) -> Result<(), St
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Makes the file under another name first: at its own name there is either no storage or a whole one, whatever happens.
-fn create(location: &Location, durability: Durability, upgrades: &[Upgrade]) -> Result<(), StorageError> {
+fn create(location: &Location, layout: Layout, upgrades: &[Upgrade]) -> Result<(), StorageError> {
     let unfinished = location.beside("-new");
     let io = |error| io_error(&location.given, error);
     remove(&unfinished).map_err(io)?;
     let failed = |error| Cause::new(error).to_error(&location.given);
     let mut connection = Connection::open(&unfinished).map_err(failed)?;
-    connection.pragma_update(None, "page_size", Layout::of(durability).page).map_err(failed)?;
+    connection.pragma_update(None, "page_size", layout.page).map_err(failed)?;
     schema::create(&mut connection, upgrades).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     File::options().write(true).open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
@@ -174,6 +178,12 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
 fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     keep_statements(connection)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    set_durability(connection, durability)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", CACHE)
+}
+
+fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
@@ -184,10 +194,27 @@ fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<(
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
+    Ok(())
+}
+
+fn keep_log_short(
+    connection: &mut Connection,
+    location: &Location,
+    durability: Durability,
+    bytes: u32,
+) -> rusqlite::Result<()> {
     // The file may have been made for another durability.
     let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let pages = Layout::of(durability).log / page;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))?;
-    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
-    connection.pragma_update(None, "cache_size", CACHE)
+    let pages = i32::try_from(bytes / page).unwrap_or(i32::MAX);
+    let (file, identity) = (location.file.clone(), checkpoint::identity(&location.file));
+    checkpoint::beside(connection, pages, move || {
+        if checkpoint::identity(&file) != identity {
+            return Err(rusqlite::Error::InvalidPath(file.clone()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&file, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        set_durability(&connection, durability)?;
+        Ok(connection)
+    })
 }

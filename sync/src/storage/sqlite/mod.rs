@@ -4,6 +4,7 @@
 //! connection; what is asked of it while it commits shares the next commit. Nothing in here knows the rules of records.
 
 mod builder;
+mod checkpoint;
 mod connection;
 mod entered;
 mod failure;

@@ -73,16 +73,12 @@ pub async fn tell(seed: u64, durability: Durability) -> Story {
 impl Teller {
     async fn open(&mut self) -> (SqliteStorage, Engine<Phone>) {
         let file = self.folder.path().join(FILE);
-        let storage = SqliteStorage::builder(file).durability(self.durability).open().unwrap();
+        // Seldom in life, often here: the log is moved into the file.
+        let log = [5, 20, 1000][self.chance.random_range(0..3_usize)] * 4096;
+        let builder = SqliteStorage::builder(file).durability(self.durability).log_bytes(log);
+        let storage = builder.open().unwrap();
         let server = Server { remote: self.remote.clone(), diary: self.diary.clone() };
         let engine = engine(&storage, server, self.chance.random()).await.unwrap();
-        // Seldom in life, often here: the log is moved into the file.
-        let pages = [5_u32, 20, 1000][self.chance.random_range(0..3_usize)];
-        let often = storage.transaction(&engine, move |tx| {
-            tx.connection().pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(())).unwrap();
-            Ok::<_, sync::Error>(())
-        });
-        often.await.unwrap();
         (storage, engine)
     }
 

@@ -2,9 +2,9 @@
 
 mod counts;
 mod creation;
-mod durability;
 mod fresh;
 mod full_disk;
+mod log;
 mod other_programs;
 mod own_statements;
 mod places;

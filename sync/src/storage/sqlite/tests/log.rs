@@ -1,0 +1,89 @@
+//! The log beside the file, which is moved into it while others write.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::super::{Durability, SqliteStorage};
+use super::{note, open_with, queued, run};
+use crate::record::{Intention, Payload, Record, Write};
+use crate::storage::StorageError;
+
+const MIB: u64 = 1024 * 1024;
+
+/// A transaction may make the log longer than it is to be.
+const TRANSACTION: u64 = 256 * 1024;
+
+/// Writes a record of 64 KiB, in a transaction of its own.
+async fn put(storage: &SqliteStorage, number: u64) -> Result<(), StorageError> {
+    let value = Payload::encode(&"x".repeat(64 * 1024)).expect("a string is JSON");
+    let edit = queued(number).queued.map(|edit| Intention { write: Write::Create(value), ..edit });
+    let large = Record { queued: edit, ..Record::default() };
+    run(storage, move |tx| tx.put(&note(&number.to_string()), &large)).await
+}
+
+async fn fill(storage: &SqliteStorage, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        put(storage, number).await.expect("the record is written");
+    }
+}
+
+async fn count(storage: &SqliteStorage) -> usize {
+    run(storage, |tx| Ok(tx.pending(None, None, 10_000)?.len())).await.expect("it can be read")
+}
+
+fn length(file: &Path, ending: &str) -> u64 {
+    let name = format!("{}{ending}", file.display());
+    fs::metadata(name).expect("it is there").len()
+}
+
+#[tokio::test]
+async fn the_log_stays_as_short_as_it_is_to_be_whatever_the_file_was_made_for() {
+    let each = [(Durability::Full, 4 * MIB), (Durability::Normal, 16 * MIB)];
+    for (made_for, _) in each {
+        for (durability, log) in each {
+            let folder = TempDir::new().expect("a temporary folder");
+            let path = folder.path().join("app.db");
+            drop(open_with(&path, made_for));
+            let storage = open_with(&path, durability);
+            fill(&storage, 1..=700).await;
+            let length = length(&path, "-wal");
+            assert!(
+                (log..2 * log + TRANSACTION).contains(&length),
+                "{durability:?}, made for {made_for:?}: the log has {length} bytes of {log}"
+            );
+            drop(storage);
+            assert_eq!(count(&open_with(&path, durability)).await, 700);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_to_be_short_is_moved_all_the_time() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    fill(&storage, 1..=100).await;
+    assert!(length(&path, "-wal") < TRANSACTION * 2);
+    assert!(length(&path, "") > 5 * MIB, "what the log had is in the file");
+    assert_eq!(count(&storage).await, 100);
+}
+
+/// It has the name of the storage, and the log beside it is none of its own.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_took_the_place_of_an_open_one_gets_nothing_of_its_log() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (path, restored) = (folder.path().join("app.db"), folder.path().join("restored.db"));
+    fill(&open_with(&restored, Durability::Full), 1..=3).await;
+    let backup = fs::read(&restored).expect("it can be read");
+    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    fill(&storage, 1..=2).await;
+    fs::rename(&restored, &path).expect("it can be renamed");
+    // SQLite refuses to write to a file that has moved, or goes on with it.
+    for number in 3..=40 {
+        let _ = put(&storage, number).await;
+    }
+    assert!(fs::read(&path).expect("it can be read") == backup, "it is as it was");
+}

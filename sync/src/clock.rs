@@ -14,7 +14,7 @@ use crate::record::OperationId;
 ///
 /// The engine uses it for due times and for the time stamps that it shows; never for cursors, and never to
 /// decide a conflict. A clock that is wrong, jumps or runs backwards delays a retry by at most
-/// [`RetryPolicy::cap`](crate::RetryPolicy).
+/// [`RetryPolicy::cap`](crate::RetryPolicy), and what the server asked to wait for by at most two hours.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> DateTime<Utc>;

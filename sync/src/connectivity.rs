@@ -14,6 +14,9 @@ use tokio::task::AbortHandle;
 pub use self::network::NetworkConnectivity;
 use crate::remote::Remote;
 
+/// A server is not asked again before, whatever its interval.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// Tells whether the device is online.
 ///
 /// While it is not, nothing is sent and no operation loses an attempt; when it comes online, a started engine flushes
@@ -76,7 +79,8 @@ pub struct ServerProbe {
 }
 
 impl ServerProbe {
-    /// Starts to ask `remote` every `interval`, at once for the first time. Stops when it is dropped. Until the first
+    /// Starts to ask `remote` every `interval` (100 milliseconds at least), at once
+    /// for the first time. Stops when it is dropped. Until the first
     /// answer the device counts as online.
     ///
     /// # Panics
@@ -89,7 +93,7 @@ impl ServerProbe {
             loop {
                 let reachable = remote.probe().await.is_ok();
                 sender.send_if_modified(|current| std::mem::replace(current, reachable) != reachable);
-                tokio::time::sleep(interval).await;
+                tokio::time::sleep(interval.max(SHORTEST)).await;
             }
         });
         Self { online, task: task.abort_handle() }

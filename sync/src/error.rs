@@ -7,7 +7,8 @@ use crate::record::{EntityName, IdError, Misfit, OperationId, RecordRef};
 use crate::remote::RemoteError;
 use crate::storage::StorageError;
 
-/// Why a call of the engine failed. Nothing was changed by the call.
+/// Why a call of the engine failed. Nothing was changed by the call, but for those that take on one record after another
+/// ([`retry_all`](crate::Engine::retry_all), [`clear_queue`](crate::Engine::clear_queue)): what they did stays.
 ///
 /// That a server cannot be reached, refuses an operation or fails is no error of a call: the operation waits, and the
 /// [`SyncReport`](crate::SyncReport) says what happened.

@@ -58,3 +58,23 @@ impl SyncReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_into_a_report_is_counted_also_when_reports_are_added() {
+        let of = |errors: usize| {
+            let mut report = SyncReport::default();
+            for _ in 0..errors {
+                report.fail(Arc::new(SyncError::Offline));
+            }
+            report
+        };
+        let mut report = of(70);
+        report.add(of(SyncReport::MAX_ERRORS + 5));
+        assert_eq!((report.errors.len(), report.errors_omitted), (SyncReport::MAX_ERRORS, 75));
+        assert!(!report.is_clean());
+    }
+}

@@ -54,7 +54,7 @@ pub enum SyncEvent {
         /// How many changes there were.
         changes: u64,
     },
-    /// The pull of an entity was stopped. Its cursor stays where it is.
+    /// The pull of an entity was stopped. What it had taken over stays, and the next one goes on behind that.
     PullFailed {
         /// The entity.
         entity: EntityName,

@@ -22,6 +22,8 @@ pub struct State {
     pub tasks: BTreeMap<u64, Task>,
     /// Every page of notes, in order.
     pub note_pages: Vec<Vec<Change<Note>>>,
+    /// Of each of them, whether more were to follow.
+    pub more_follow: Vec<bool>,
     /// Every conflict that was asked about.
     pub conflicts: Vec<Conflict<Task>>,
     /// How the next conflicts are decided; `TakeRemote` after that.
@@ -92,6 +94,7 @@ impl OnPull<Note> for App {
         }
         store(&mut state.notes, &pulled.changes);
         state.note_pages.push(pulled.changes);
+        state.more_follow.push(pulled.has_more);
         Ok(())
     }
 }

@@ -167,7 +167,7 @@ impl Timers {
         let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
         let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
         if pull {
-            self.pull_at = auto.pull_every.map(|every| now + every);
+            self.pull_at = auto.pull_every.map(|every| now + every.max(AutoSync::SHORTEST_INTERVAL));
         }
         let edge = std::mem::take(&mut self.edge);
         let told = due(&mut self.told_at);

@@ -64,7 +64,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// A record that is about to be replaced by an edit: what of it cannot be upgraded any more is no ancestor of that.
+    /// A record whose edit is about to be replaced or given up: what of it cannot be upgraded any more is no ancestor of an edit.
     pub(crate) fn record_to_replace(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
         match self.record(name) {
             Err(StorageError::Row { .. }) => {

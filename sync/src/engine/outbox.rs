@@ -206,7 +206,7 @@ impl Core {
         let turn = self.turn().await;
         turn.is_about([name.clone()]);
         let record = name.clone();
-        let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record(&record)?)).await?;
+        let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record_to_replace(&record)?)).await?;
         if now.newest().is_none_or(|newest| newest.id != given_up) {
             return Ok(());
         }
@@ -222,7 +222,7 @@ impl Core {
         let count = Arc::clone(&self.given_up);
         let revision = self
             .transact::<_, Error, _>(move |ledger| {
-                let before = ledger.record(&record)?;
+                let before = ledger.record_to_replace(&record)?;
                 // An edit that was made meanwhile is none of those that are given up.
                 let Some(newest) = before.newest().filter(|newest| newest.id == given_up) else {
                     return Ok(None);

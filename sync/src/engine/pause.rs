@@ -56,7 +56,7 @@ impl Pause {
             None => 0,
         };
         let longest = LONGEST.to_std().unwrap_or(Duration::MAX);
-        let wait = wish.map_or_else(|| retry.delay(times, fraction), |wish| wish.min(longest));
+        let wait = wish.unwrap_or_else(|| retry.delay(times, fraction)).min(longest);
         let until = after(now, wait);
         match before.filter(|pause| pause.holds(now)) {
             Some(before) if before.reason == reason => Self { reason, until: before.until.max(until), times },
@@ -90,6 +90,18 @@ mod tests {
     fn asked(before: Option<Pause>, seconds: u64) -> Pause {
         let wish = Some(Duration::from_secs(seconds));
         Pause::next(before, PauseReason::Throttled, wish, &RetryPolicy::default(), 1.0, NOW)
+    }
+
+    #[test]
+    fn a_back_off_that_may_be_long_is_still_believed() {
+        let retry = RetryPolicy { cap: Duration::from_secs(86_400), ..RetryPolicy::default() };
+        let mut pause = None;
+        for _ in 0..20 {
+            let now = pause.map_or(NOW, |pause: Pause| pause.until);
+            let next = Pause::next(pause, PauseReason::Offline, None, &retry, 1.0, now);
+            assert!(next.holds(now), "{next:?}");
+            pause = Some(next);
+        }
     }
 
     fn unauthorized(before: Option<Pause>) -> Pause {

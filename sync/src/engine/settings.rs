@@ -50,11 +50,16 @@ impl RetryPolicy {
 pub struct AutoSync {
     /// How long after a push the queue is flushed; pushes in between do not put it off. Default: 300 milliseconds.
     pub flush_after: Duration,
-    /// How often everything is pulled, the first time at once; `None` for never. Default: 5 minutes.
+    /// How often everything is pulled, the first time at once; `None` for never. 100 milliseconds at least. Default: 5 minutes.
     pub pull_every: Option<Duration>,
     /// Whether to listen for what the server tells ([`Remote::changes`](crate::Remote::changes)) and pull at once what it
     /// speaks of. Default: yes.
     pub listen: bool,
+}
+
+impl AutoSync {
+    /// A server is not asked more often for everything, whatever it says.
+    pub(crate) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 }
 
 impl Default for AutoSync {
@@ -94,4 +99,20 @@ pub(crate) fn after(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
         .ok()
         .and_then(|wait| now.checked_add_signed(wait))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_wait_doubles_up_to_the_cap_and_chance_takes_any_part_of_it() {
+        let retry =
+            RetryPolicy { base: Duration::from_secs(1), cap: Duration::from_secs(10), max_attempts: 5 };
+        let longest: Vec<_> = (0..6).map(|failures| retry.delay(failures, 1.0).as_secs()).collect();
+        assert_eq!(longest, [1, 2, 4, 8, 10, 10]);
+        assert_eq!(retry.delay(2, 0.5), Duration::from_secs(2));
+        assert_eq!(retry.delay(200, 0.25), Duration::from_millis(2500));
+        assert_eq!(retry.delay(2, 0.0), Duration::from_millis(1), "and never none at all");
+    }
 }

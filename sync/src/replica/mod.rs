@@ -22,7 +22,8 @@
 //! #[sync(entities(Card))]
 //! struct App;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[cfg(not(feature = "testing"))] fn main() {}
+//! # #[cfg(feature = "testing")] #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::builder(App, sync::testing::ScriptedRemote::new(), MemoryStorage::new()).build().await?;
 //! let card = Card { id: "a".into(), column: "todo".into(), rank: 1 };

@@ -125,7 +125,8 @@ impl<S: Schema> EngineBuilder<S> {
     /// Takes the storage into possession and reads what is left to do. When it returns, every count is right.
     ///
     /// # Errors
-    /// When the storage cannot be read or is in use, and when two entities have the same name.
+    /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name;
+    /// [`Error::NewerData`] when a later version of the program has used the storage.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -230,5 +231,38 @@ impl<S> fmt::Debug for EngineBuilder<S> {
             .field("storage", &self.storage)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use crate::testing::ScriptedRemote;
+    use crate::{Engine, Error, MemoryStorage, OnPull, Schema, Syncable};
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/notes", conflict = ServerWins)]
+    struct Note {
+        id: String,
+    }
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/old-notes", conflict = ServerWins, name = "Note")]
+    struct OldNote {
+        id: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Note, OldNote))]
+    struct App;
+    impl OnPull<Note> for App {}
+    impl OnPull<OldNote> for App {}
+
+    #[tokio::test]
+    async fn two_entities_with_one_name_are_refused() {
+        let built = Engine::builder(App, ScriptedRemote::new(), MemoryStorage::new()).build().await;
+        let error = built.expect_err("each would take the other's records for its own");
+        assert!(matches!(&error, Error::DuplicateName { name } if name.as_str() == "Note"), "{error:?}");
     }
 }

@@ -304,7 +304,8 @@ impl<S: Schema> Engine<S> {
     /// The operations of an entity that the server refused, or that failed too often.
     ///
     /// # Errors
-    /// When the storage fails, or what is stored cannot be read as `T`.
+    /// When the storage fails; [`Error::Decode`] when one of them cannot be read as `T`: its record is named, and
+    /// [`sync_state`](Self::sync_state) tells the operation to [`discard`](Self::discard).
     pub async fn parked<T: EntityOf<S>>(&self) -> Result<Vec<Parked<T>>, Error> {
         self.list(T::INFO.entity_name(), parked::<T>).await
     }
@@ -312,7 +313,7 @@ impl<S: Schema> Engine<S> {
     /// The conflicts of an entity that a handler left to the user.
     ///
     /// # Errors
-    /// When the storage fails, or what is stored cannot be read as `T`.
+    /// As [`parked`](Self::parked).
     pub async fn conflicts<T: EntityOf<S>>(&self) -> Result<Vec<Deferred<T>>, Error> {
         self.list(T::INFO.entity_name(), deferred::<T>).await
     }
@@ -400,7 +401,7 @@ impl<S: Schema> Engine<S> {
     // --- background ---
 
     /// Syncs in the background from now on: soon after a push, at each due retry, when the device comes online, and on
-    /// an interval. Called again, it changes the settings.
+    /// an interval; and listens for what the server tells. Called again, it changes the settings.
     pub fn start(&self, auto: AutoSync) {
         self.inner.inbox.start(auto);
     }
@@ -410,7 +411,7 @@ impl<S: Schema> Engine<S> {
         self.shutdown_within(SHUTDOWN).await;
     }
 
-    /// Finishes the requests in flight, for at most the given time, and stops. What is cut short is durable, and is sent
+    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits. What is cut short is durable, and is sent
     /// again by the next engine under the same idempotency key.
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);

@@ -1,11 +1,14 @@
 //! The background: what happens without anybody asking.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{AutoSync, Error, MemoryStorage, State, SyncEvent, Telemetry, Verdict};
 use sync_tests::entities::{Note, note, task};
+use tokio::sync::mpsc;
 
 use crate::device::Device;
 
@@ -28,6 +31,8 @@ async fn pushes_in_quick_succession_become_one_flush() {
     let mut receipts = Vec::new();
     for number in 0..5 {
         receipts.push(device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(device.server.calls(), [], "it waits whether more come");
     }
     for receipt in receipts {
         receipt.synced().await.unwrap();
@@ -115,7 +120,9 @@ async fn a_long_time_offline_costs_no_work_and_no_request() {
 async fn pulls_come_on_an_interval() {
     let device = Device::new().await;
     let mut events = device.engine.events();
-    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(60)), ..NO_PULLS });
+    let minute = Duration::from_secs(60);
+    device.engine.start(AutoSync { pull_every: Some(minute), ..NO_PULLS });
+    let started = tokio::time::Instant::now();
     for round in 0..3 {
         device.server.put(&note(&round.to_string(), "x", 0));
         loop {
@@ -124,6 +131,8 @@ async fn pulls_come_on_an_interval() {
                 break;
             }
         }
+        let passed = started.elapsed();
+        assert!((minute * round..minute * round + Duration::from_secs(1)).contains(&passed), "{passed:?}");
     }
     assert_eq!(device.app.state().notes.len(), 3);
 }
@@ -301,29 +310,74 @@ async fn events_tell_what_happened() {
     seen(|event| matches!(event, SyncEvent::Status(status) if status.state == State::Syncing));
 }
 
-#[tokio::test]
-async fn a_telemetry_that_panics_or_hangs_disturbs_no_sync() {
-    #[derive(Debug)]
-    struct Bad(std::sync::Mutex<std::sync::mpsc::Receiver<()>>, std::sync::atomic::AtomicU32);
-    impl Telemetry for Bad {
-        fn on_event(&self, _: &SyncEvent) {
-            assert!(
-                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0,
-                "a panic at the first event"
-            );
-            // From the second one on it hangs until the test is over.
-            let _ = self.0.lock().unwrap().recv();
-        }
+/// Passes on what it hears, after a panic at the first event and for as long as it is let.
+#[derive(Debug)]
+struct Listener {
+    heard: mpsc::UnboundedSender<SyncEvent>,
+    panicked: AtomicBool,
+    hang: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Listener {
+    /// Beside it: what lets it go on for good when it is dropped, and what it hears.
+    fn new() -> (Self, std::sync::mpsc::Sender<()>, mpsc::UnboundedReceiver<SyncEvent>) {
+        let (end, hang) = std::sync::mpsc::channel();
+        let (heard, hears) = mpsc::unbounded_channel();
+        (Self { heard, panicked: AtomicBool::new(false), hang: Mutex::new(hang) }, end, hears)
     }
-    let (end, hang) = std::sync::mpsc::channel();
-    let bad = Bad(std::sync::Mutex::new(hang), std::sync::atomic::AtomicU32::new(0));
-    let device =
-        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.telemetry(bad)).await;
+}
+
+impl Telemetry for Listener {
+    fn on_event(&self, event: &SyncEvent) {
+        assert!(self.panicked.swap(true, Ordering::Relaxed), "a panic at the first event");
+        let _ = self.hang.lock().unwrap().recv();
+        let _ = self.heard.send(event.clone());
+    }
+}
+
+async fn telling(telemetry: Listener) -> Device {
+    Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.telemetry(telemetry)).await
+}
+
+#[tokio::test]
+async fn a_telemetry_hears_what_happens_and_goes_on_after_a_panic() {
+    let (listener, end, mut hears) = Listener::new();
+    drop(end);
+    let device = telling(listener).await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    drop(device);
+    let mut heard = Vec::new();
+    while let Some(event) = hears.recv().await {
+        heard.push(event);
+    }
+    let pushed = |event: &SyncEvent| matches!(event, SyncEvent::Pushed { operation, .. } if *operation == receipt.id());
+    assert!(heard.iter().any(pushed), "{heard:#?}");
+    assert!(matches!(heard.last(), Some(SyncEvent::SyncComplete(_) | SyncEvent::Status(_))), "{heard:#?}");
+}
+
+#[tokio::test]
+async fn a_telemetry_that_hangs_disturbs_no_sync_and_is_told_how_much_it_missed() {
+    let (listener, end, mut hears) = Listener::new();
+    let device = telling(listener).await;
     for number in 0..2000 {
         device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
     }
     assert_eq!(device.engine.flush().await.unwrap().pushed, 2000);
     drop(end);
+    // There is room again when it has heard some.
+    for _ in 0..10 {
+        hears.recv().await.unwrap();
+    }
+    device.engine.flush().await.unwrap();
+    drop(device);
+    let mut missed = 0;
+    while let Some(event) = hears.recv().await {
+        if let SyncEvent::Missed(more) = event {
+            missed += more;
+        }
+    }
+    assert!(missed >= 2000 - 1024, "{missed}");
 }
 
 /// A wall clock that follows tokio's, so that paused time moves both.

@@ -1,10 +1,10 @@
 //! Pulls: pages in order, cursors of the server, and one bad record spoils nothing.
 
-use chrono::TimeDelta;
+use futures::StreamExt;
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, Error, MemoryStorage, State, SyncError};
+use sync::{Change, Error, MemoryStorage, State, SyncError, SyncEvent};
 use sync_tests::app::Mood;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -121,7 +121,7 @@ async fn an_item_that_cannot_be_read_is_kept_aside_and_the_rest_goes_through() {
     let told = report.errors[0].to_string();
     assert!(
         told.starts_with(
-            "Note `b`: a pulled item cannot be read and is kept aside: invalid type: integer `7`"
+            "Note `b`: a pulled item cannot be read and is kept aside: invalid type: an integer"
         )
     );
     let aside = device.engine.set_aside::<Note>().await.unwrap();
@@ -203,11 +203,25 @@ async fn an_item_that_cannot_be_read_is_not_kept_when_a_later_one_of_the_page_ca
 
 #[tokio::test]
 async fn a_page_says_whether_more_follow_and_what_changed() {
-    let device = Device::new().await;
-    device.server.put(&note("a", "x", 0));
-    device.engine.pull().await.unwrap();
-    assert_eq!(device.app.state().note_pages[0], [Change::Upserted(note("a", "x", 0))]);
-    device.clock.advance(TimeDelta::seconds(1));
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(2)).await;
+    for id in ["a", "b", "c"] {
+        device.server.put(&note(id, "x", 0));
+    }
+    let events = device.engine.events();
+    device.engine.pull_only::<Note>().await.unwrap();
+    let change = |id: &str| Change::Upserted(note(id, "x", 0));
+    assert_eq!(device.app.state().note_pages, [vec![change("a"), change("b")], vec![change("c")]]);
+    assert_eq!(device.app.state().more_follow, [true, false]);
+    drop(device);
+    let told: Vec<_> = events
+        .filter_map(async |event| match event {
+            SyncEvent::PageProgress { has_more, .. } => Some(has_more),
+            _ => None,
+        })
+        .collect()
+        .await;
+    assert_eq!(told, [true, false]);
 }
 
 #[tokio::test]

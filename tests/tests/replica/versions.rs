@@ -172,6 +172,8 @@ async fn a_record_that_cannot_be_upgraded_holds_back_itself_alone() {
         .any(|error| matches!(&**error, SyncError::Storage(_)) && error.to_string().contains("Person `c`"));
     assert!(told, "{:?}", report.errors);
     assert_eq!(engine.queue_len(), 1, "it is still there for a better `upgrade`");
+    assert_eq!(engine.clear_queue().await.unwrap(), 1, "and can be given up");
+    assert_eq!(engine.queue_len(), 0);
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ pub enum RestError {
         name: String,
     },
     /// There are two sources of `Authorization`.
-    #[error("there is a header `Authorization` beside `bearer` or `credentials`; keep one of them")]
+    #[error(
+        "requests would carry two sources of credentials: a header that signs in, and `bearer`, `basic` or `credentials`; keep one of them"
+    )]
     TwoCredentials,
     /// A limit is zero, so that no request could succeed.
     #[error("`{setting}` is zero, so that no request could succeed")]
@@ -83,7 +85,7 @@ pub enum BaseUrlProblem {
     Whitespace,
     /// It carries a user name or a password.
     #[error(
-        "it carries a user name or password, which would end up in logs; use `.bearer(…)` or `.credentials(…)`"
+        "it carries a user name or password, which would end up in logs; use `.basic(…)`, `.bearer(…)` or `.credentials(…)`"
     )]
     Credentials,
     /// It has a query.

@@ -43,8 +43,10 @@ use crate::record::Principal;
 /// again after everything was dropped, and also tests that nothing is lost in between:
 ///
 /// ```
+/// # #[cfg(feature = "sqlite")] mod tests {
 /// # use sync::SqliteStorage;
 /// sync::storage::conformance!(sqlite, |folder| SqliteStorage::open(folder.join("app.db")).unwrap());
+/// # }
 /// ```
 ///
 /// An adapter of your own is tested in the same way, in a file such as `tests/storage_conformance.rs`:

@@ -41,7 +41,8 @@ pub type Parameters = Vec<(Template, Template)>;
 /// };
 /// ```
 ///
-/// It can be kept as JSON: what is left out has its default, and what is unknown is refused. A dialect that contradicts
+/// It can be kept as JSON: a part that is left out has its default, and so have the members of most parts; how a record is written,
+/// and batches, are said whole. What is unknown is refused. A dialect that contradicts
 /// itself is refused when the remote is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

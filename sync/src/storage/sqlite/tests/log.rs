@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::super::{Durability, SqliteStorage};
 use super::{note, open_with, queued, run};
-use crate::record::{Intention, Payload, Record, Write};
+use crate::record::{Intention, Payload, Principal, Record, Write};
 use crate::storage::StorageError;
 
 const MIB: u64 = 1024 * 1024;
@@ -57,6 +57,23 @@ async fn the_log_stays_as_short_as_it_is_to_be_whatever_the_file_was_made_for() 
             assert_eq!(count(&open_with(&path, durability)).await, 700);
         }
     }
+}
+
+#[tokio::test]
+async fn commits_wait_for_the_disk_unless_told_otherwise() {
+    async fn synchronous(storage: &SqliteStorage) -> i64 {
+        let principal = Principal::default();
+        let asked = storage.transact_with_connection(&principal, |tx| {
+            let mode = tx.connection().query_row("PRAGMA synchronous", [], |row| row.get(0));
+            Ok::<_, StorageError>(mode.expect("it can be asked for"))
+        });
+        asked.await.expect("it can be asked for")
+    }
+    let folder = TempDir::new().expect("a temporary folder");
+    let usual = SqliteStorage::open(folder.path().join("usual.db")).expect("it can be opened");
+    assert_eq!(synchronous(&usual).await, 2, "FULL");
+    let quick = open_with(&folder.path().join("quick.db"), Durability::Normal);
+    assert_eq!(synchronous(&quick).await, 1, "NORMAL");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::BoxError;
-use crate::record::{EntityName, IdError, Misfit, OperationId, RecordRef};
+use crate::misfit::Misfit;
+use crate::record::{EntityName, IdError, OperationId, RecordRef};
 use crate::remote::RemoteError;
 use crate::storage::StorageError;
 

@@ -12,6 +12,10 @@ use crate::strategy::AsksHandler;
 /// handler failed or panicked, or the process died: applying a page twice must do no harm, which an upsert by id never
 /// does. Also called with what a push brought: the server's copy where it differs from what was sent, and the winner of
 /// a conflict.
+///
+/// Handlers are called one after another, and have no time limit: as long as one runs, no other page is handed over and no other
+/// conflict decided. One that waits for a sync, directly ([`Error::InHandler`](crate::Error::InHandler)) or in a task that it spawned,
+/// waits for itself.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what happens with pulled `{T}` records",
     label = "no `impl OnPull<{T}> for {Self}`",
@@ -30,7 +34,7 @@ pub trait OnPull<T: Syncable>: Send + Sync + 'static {
     }
 }
 
-/// Decides the conflicts of an entity with `conflict = Manual`.
+/// Decides the conflicts of an entity with `conflict = Manual`. Called as [`OnPull`] is: one after another, with no time limit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not decide the conflicts of `{T}`, which says `conflict = Manual`",
     label = "no `impl OnConflict<{T}> for {Self}`",

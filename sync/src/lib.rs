@@ -83,6 +83,7 @@ mod error;
 pub mod fuzzing;
 pub mod handler;
 pub mod merge;
+mod misfit;
 #[cfg(feature = "planted-faults")]
 #[doc(hidden)]
 pub mod planted;
@@ -108,6 +109,7 @@ pub use entity::{EntityId, EntityInfo, EntityOf, Schema, Syncable, Timestamp, Ti
 pub use error::{Error, Handler, HandlerError, SyncError};
 pub use handler::{Change, Conflict, OnConflict, OnPull, Pulled, Resolution};
 pub use merge::{Mergeable, Merged, OnDelete};
+pub use misfit::Misfit;
 pub use record::{OperationId, Principal};
 #[cfg(feature = "rest")]
 pub use remote::rest::{

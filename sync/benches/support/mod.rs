@@ -94,7 +94,11 @@ pub fn runtime() -> Runtime {
 }
 
 pub fn storage(path: &Path, durability: Durability) -> SqliteStorage {
-    SqliteStorage::builder(path).durability(durability).open().unwrap()
+    let builder = SqliteStorage::builder(path).durability(durability);
+    match setting("SYNC_BENCH_LOG", 0) {
+        0 => builder.open().unwrap(),
+        kib => builder.log_bytes(u32::try_from(kib * 1024).unwrap()).open().unwrap(),
+    }
 }
 
 pub async fn engine(remote: impl Remote, storage: SqliteStorage) -> Engine<App> {

@@ -10,7 +10,6 @@
 //! (Design, section 4.)
 
 mod enqueue;
-pub(crate) mod misfit;
 pub(crate) mod moment;
 mod name;
 mod next;
@@ -26,7 +25,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::enqueue::{Edit, Enqueued, enqueue};
-pub use self::misfit::Misfit;
 pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, RecordRef, Version};
 pub use self::next::{Lane, Next, launch, next};
 pub use self::park::{GivenUp, discard, reinstate};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Rules;
-use super::misfit::{self, Misfit};
+use crate::misfit::{self, Misfit};
 
 /// The JSON text of one record, checked to be JSON and otherwise untouched. Cloning shares the text.
 ///

@@ -101,3 +101,28 @@ fn a_file_is_free_at_once_also_while_the_program_starts_other_ones() {
         assert!(failed.is_none(), "{failed:?}");
     });
 }
+
+fn read_by_another_program(file: &Path) -> String {
+    let reader = Command::new("sqlite3").arg(file).arg("SELECT count(*) FROM records").output().unwrap();
+    String::from_utf8(reader.stdout).unwrap()
+}
+
+/// By the locks on a file, another program knows that it is in use, and leaves its log alone.
+#[tokio::test]
+async fn opening_a_file_again_leaves_the_locks_of_the_first_alone() {
+    let folder = Folder::new();
+    let file = folder.file("app.db");
+    let storage = SqliteStorage::open(&file).unwrap();
+    let engine = Engine::builder(App::default(), ScriptedRemote::new(), storage).build().await.unwrap();
+    engine.push(&note("a", "x", 0)).await.unwrap();
+    let again = SqliteStorage::open(&file);
+    assert!(matches!(again, Err(StorageError::Locked { .. })), "{again:?}");
+    drop(SqliteStorage::builder(&file).read_only(true).open().unwrap());
+    assert_eq!(read_by_another_program(&file), "1\n");
+    engine.push(&note("b", "x", 0)).await.unwrap();
+    assert_eq!(
+        read_by_another_program(&file),
+        "2\n",
+        "or else it took the log away, and sees nothing of the new one"
+    );
+}

@@ -10,6 +10,7 @@ use super::live::Live;
 use super::location::Location;
 use super::numbers::Numbers;
 use super::pace::Pace;
+use super::presence::Opening;
 use super::schema::{UPGRADES, Upgrade};
 use super::thread::Worker;
 use super::{Handle, SqliteStorage};
@@ -83,15 +84,20 @@ impl SqliteBuilder {
     /// In each of these cases the file stays as it was.
     pub fn open(self) -> Result<SqliteStorage, StorageError> {
         let location = Location::of(&self.path)?;
+        let opening = Opening::begin();
+        let known = opening.is_open(&location.file);
         let (connection, lock) = if self.read_only {
-            (connection::open_reading(&location, self.upgrades)?, None)
+            (connection::open_reading(&location, known, self.upgrades)?, None)
         } else {
             // A file that is none of ours does not even get a lock beside it.
-            connection::examine(&location, self.upgrades)?;
+            if !known {
+                connection::examine(&location, self.upgrades)?;
+            }
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             let layout = Layout::of(self.durability, self.log_bytes);
-            (connection::open(&location, self.durability, layout, self.upgrades)?, Some(lock))
+            (connection::open(&location, known, self.durability, layout, self.upgrades)?, Some(lock))
         };
+        let presence = opening.enter(location.file);
         let failures = Failures::new(self.path.clone());
         let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }
             .map_err(|error| failures.note(error))?;
@@ -103,6 +109,7 @@ impl SqliteBuilder {
             live,
             read_only: self.read_only,
             pace: pace.clone(),
+            _presence: presence,
             _file_lock: lock,
         };
         let (jobs, thread) = worker.start().map_err(|error| StorageError::Io(error.into()))?;

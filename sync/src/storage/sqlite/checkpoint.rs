@@ -17,59 +17,89 @@ const ROUNDS: u32 = 4;
 /// What is left to the writing connection: this part of a log that is long enough.
 const REST: i32 = 16;
 
+/// By how many pages the log has grown at least before it is tried again to move what a reader holds back.
+const SOME: i32 = 16;
+
 /// Has the log of a connection moved whenever it has so many pages; it gets at most twice as long, but for the transaction that makes
-/// it too long. `other` opens another connection to the same file.
+/// it too long and for what a reader holds back. `other` opens another connection to the same file.
 pub(super) fn beside(
     connection: &mut Connection,
     pages: i32,
     other: impl Fn() -> rusqlite::Result<Connection> + Clone + Send + 'static,
 ) -> rusqlite::Result<()> {
-    let mut under_way = UnderWay(None);
+    let mut mover = Mover { pages, length: 0, next: pages, thread: None };
     connection.wal_hook(Some(move |log: &mut Wal, length: i32| {
-        if length >= pages {
-            under_way.after_commit(log, length < pages.saturating_mul(2), || {
-                let other = other.clone();
-                let work = move || move_most(&other, pages);
-                thread::Builder::new().name("sync-sqlite-log".to_owned()).spawn(work)
-            });
+        // A database of the user's may be attached; that is moved as SQLite does it.
+        if log.name() == c"main" {
+            mover.after_commit(log, length, &other);
+        } else if length >= pages {
+            move_rest(log);
         }
-        // As with SQLite's own: when it fails, the next commit tries again, and nothing is lost but room.
+        // As with SQLite's own: when it fails, a later commit tries again, and nothing is lost but room.
         Ok(())
     }))
 }
 
-/// The thread that moves the log, if one does.
-struct UnderWay(Option<JoinHandle<()>>);
+struct Mover {
+    pages: i32,
+    /// How long the log was after the last commit.
+    length: i32,
+    /// How long the log is when it is moved next.
+    next: i32,
+    /// What moves it, if anything does.
+    thread: Option<JoinHandle<()>>,
+}
 
-impl UnderWay {
-    fn after_commit(
-        &mut self,
-        log: &mut Wal,
-        there_is_time: bool,
-        start: impl FnOnce() -> std::io::Result<JoinHandle<()>>,
-    ) {
-        match self.0.take() {
-            None => match start() {
-                Ok(thread) => self.0 = Some(thread),
-                Err(error) => {
-                    tracing::debug!(%error, "no thread to move the log");
-                    move_rest(log);
+impl Mover {
+    fn after_commit<O>(&mut self, log: &mut Wal, length: i32, other: &O)
+    where
+        O: Fn() -> rusqlite::Result<Connection> + Clone + Send + 'static,
+    {
+        // Each commit makes it longer, but for the one with which it begins anew.
+        if length <= self.length {
+            self.next = self.pages;
+        }
+        self.length = length;
+        if length < self.pages {
+            if let Some(finished) = self.thread.take_if(|thread| thread.is_finished()) {
+                wait_for(finished);
+            }
+            return;
+        }
+        if length < self.next {
+            return;
+        }
+        let latest = self.next.saturating_add(self.pages);
+        match self.thread.take() {
+            Some(thread) if length < latest && !thread.is_finished() => self.thread = Some(thread),
+            None if length < latest => {
+                let (other, pages) = (other.clone(), self.pages);
+                let work = move || move_most(&other, pages);
+                match thread::Builder::new().name("sync-sqlite-log".to_owned()).spawn(work) {
+                    Ok(thread) => self.thread = Some(thread),
+                    Err(error) => {
+                        tracing::debug!(%error, "no thread to move the log");
+                        self.finish(log, length);
+                    }
                 }
-            },
-            Some(thread) if there_is_time && !thread.is_finished() => self.0 = Some(thread),
-            Some(thread) => {
-                wait_for(thread);
-                move_rest(log);
+            }
+            thread => {
+                thread.into_iter().for_each(wait_for);
+                self.finish(log, length);
             }
         }
     }
+
+    /// After this the log begins anew, unless a reader holds it back.
+    fn finish(&mut self, log: &mut Wal, length: i32) {
+        move_rest(log);
+        self.next = length.saturating_add((self.pages / REST).max(SOME));
+    }
 }
 
-impl Drop for UnderWay {
+impl Drop for Mover {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
-            wait_for(thread);
-        }
+        self.thread.take().into_iter().for_each(wait_for);
     }
 }
 
@@ -104,18 +134,18 @@ fn move_rest(log: &mut Wal) {
     }
 }
 
-/// What file a path leads to, where the system tells: another connection must not take a file that took its place for it, nor the
-/// log for that one's.
+/// What files the names of a storage and of its log lead to. Another connection would take others that took their places for them, and
+/// read the one by what is known of the other. `None`: nobody can tell.
 #[cfg(unix)]
-pub(super) fn identity(file: &Path) -> Option<(u64, u64)> {
+pub(super) fn identity(file: &Path, log: &Path) -> Option<[(u64, u64); 2]> {
     use std::os::unix::fs::MetadataExt;
 
-    let metadata = file.metadata().ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    let one = |file: &Path| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    Some([one(file)?, one(log)?])
 }
 
 /// Elsewhere a file that is open keeps its name.
 #[cfg(not(unix))]
-pub(super) fn identity(_: &Path) -> Option<(u64, u64)> {
-    Some((0, 0))
+pub(super) fn identity(_: &Path, _: &Path) -> Option<[(u64, u64); 2]> {
+    Some([(0, 0); 2])
 }

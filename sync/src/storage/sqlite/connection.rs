@@ -57,14 +57,15 @@ pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found
     Ok(found)
 }
 
-/// Opens the file for writing. The caller has the lock.
+/// Opens the file for writing. The caller has the lock. `known`: this process has it open already, and must not look at it besides.
 pub(super) fn open(
     location: &Location,
+    known: bool,
     durability: Durability,
     layout: Layout,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
-    if examine(location, upgrades)? == Found::Nothing {
+    if !known && examine(location, upgrades)? == Found::Nothing {
         create(location, layout, upgrades)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -86,9 +87,13 @@ pub(super) fn open(
     Ok(connection)
 }
 
-/// Opens the file for reading; another program may be writing it.
-pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<Connection, StorageError> {
-    if examine(location, upgrades)? == Found::Nothing {
+/// Opens the file for reading; another program may be writing it. `known` as above.
+pub(super) fn open_reading(
+    location: &Location,
+    known: bool,
+    upgrades: &[Upgrade],
+) -> Result<Connection, StorageError> {
+    if !known && examine(location, upgrades)? == Found::Nothing {
         return Err(location.missing());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -206,15 +211,20 @@ fn keep_log_short(
     // The file may have been made for another durability.
     let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let pages = i32::try_from(bytes / page).unwrap_or(i32::MAX);
-    let (file, identity) = (location.file.clone(), checkpoint::identity(&location.file));
+    let (file, log) = (location.file.clone(), location.beside("-wal"));
+    let identity = checkpoint::identity(&file, &log);
     checkpoint::beside(connection, pages, move || {
-        if checkpoint::identity(&file) != identity {
-            return Err(rusqlite::Error::InvalidPath(file.clone()));
-        }
+        let check = || match checkpoint::identity(&file, &log) {
+            now @ Some(_) if now == identity => Ok(()),
+            _ => Err(rusqlite::Error::InvalidPath(file.clone())),
+        };
+        check()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&file, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Reads the file, and so opens the log: a connection that has not would move nothing.
         set_durability(&connection, durability)?;
+        check()?;
         Ok(connection)
     })
 }

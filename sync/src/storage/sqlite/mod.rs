@@ -20,6 +20,7 @@ mod numbers;
 mod pace;
 mod place;
 mod places;
+mod presence;
 mod put;
 mod queues;
 mod rows;

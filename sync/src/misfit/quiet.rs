@@ -114,19 +114,15 @@ impl<D> Quiet<D> {
     fn value(inner: D) -> Self {
         Self { inner, is_name: false }
     }
-
-    fn name(inner: D) -> Self {
-        Self { inner, is_name: true }
-    }
 }
 
 macro_rules! take_what_is_there {
     ($($method:ident($($hint:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($hint: $type,)* visitor: V) -> Result<V::Value, Unquoted> {
             let visited = if self.is_name {
-                self.inner.$method($($hint,)* Watched(visitor))
+                self.inner.$method($($hint,)* Watched { visitor, is_name: self.is_name })
             } else {
-                self.inner.deserialize_any(Watched(visitor))
+                self.inner.deserialize_any(Watched { visitor, is_name: self.is_name })
             };
             visited.map_err(Unquoted::by)
         }
@@ -137,19 +133,33 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
     type Error = Unquoted;
 
     take_what_is_there! {
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+        deserialize_any() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
         deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
         deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
         deserialize_bytes() deserialize_byte_buf() deserialize_unit() deserialize_seq() deserialize_map()
-        deserialize_identifier() deserialize_ignored_any()
+        deserialize_identifier()
         deserialize_unit_struct(name: &'static str)
         deserialize_tuple(length: usize)
         deserialize_tuple_struct(name: &'static str, length: usize)
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
     }
 
+    /// `serde_json` quotes a name that is neither `true` nor `false`.
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unquoted> {
+        if self.is_name {
+            self.inner.deserialize_any(NameOfBool(visitor)).map_err(Unquoted::by)
+        } else {
+            self.deserialize_any(visitor)
+        }
+    }
+
+    /// What is skipped is no reason.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unquoted> {
+        self.inner.deserialize_ignored_any(visitor).map_err(Unquoted::by)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unquoted> {
-        self.inner.deserialize_option(Watched(visitor)).map_err(Unquoted::by)
+        self.inner.deserialize_option(Watched { visitor, is_name: self.is_name }).map_err(Unquoted::by)
     }
 
     /// By the name, `serde_json` knows its own `RawValue`.
@@ -158,7 +168,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Unquoted> {
-        self.inner.deserialize_newtype_struct(name, Watched(visitor)).map_err(Unquoted::by)
+        self.inner
+            .deserialize_newtype_struct(name, Watched { visitor, is_name: self.is_name })
+            .map_err(Unquoted::by)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -172,12 +184,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
 }
 
 /// Passes everything on to what reads it, through [`Quiet`].
-struct Watched<V>(V);
+struct Watched<V> {
+    visitor: V,
+    is_name: bool,
+}
 
 macro_rules! pass_on {
-    ($($method:ident($($value:ident: $type:ty)?))*) => {$(
+    ($to:tt: $($method:ident($($value:ident: $type:ty)?))*) => {$(
         fn $method<E: de::Error>(self, $($value: $type)?) -> Result<V::Value, E> {
-            self.0.$method::<Unquoted>($($value)?).map_err(E::custom)
+            self.$to.$method::<Unquoted>($($value)?).map_err(E::custom)
         }
     )*};
 }
@@ -186,10 +201,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+        self.visitor.expecting(f)
     }
 
     pass_on! {
+        visitor:
         visit_bool(value: bool) visit_i64(value: i64) visit_i128(value: i128) visit_u64(value: u64)
         visit_u128(value: u128) visit_f64(value: f64) visit_str(value: &str) visit_borrowed_str(value: &'de str)
         visit_string(value: String) visit_bytes(value: &[u8]) visit_borrowed_bytes(value: &'de [u8])
@@ -197,19 +213,41 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Quiet::value(inner)).map_err(de::Error::custom)
+        let Self { visitor, is_name } = self;
+        visitor.visit_some(Quiet { inner, is_name }).map_err(de::Error::custom)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Quiet::value(inner)).map_err(de::Error::custom)
+        let Self { visitor, is_name } = self;
+        visitor.visit_newtype_struct(Quiet { inner, is_name }).map_err(de::Error::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Quiet::value(list)).map_err(de::Error::custom)
+        self.visitor.visit_seq(Quiet::value(list)).map_err(de::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Quiet::value(members)).map_err(de::Error::custom)
+        self.visitor.visit_map(Quiet::value(members)).map_err(de::Error::custom)
+    }
+}
+
+/// A member's name that is asked for as a boolean.
+struct NameOfBool<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for NameOfBool<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<V::Value, E> {
+        let read = match name {
+            "true" => self.0.visit_bool(true),
+            "false" => self.0.visit_bool(false),
+            other => Err(de::Error::invalid_type(Unexpected::Str(other), &self.0)),
+        };
+        read.map_err(|error: Unquoted| E::custom(error))
     }
 }
 
@@ -224,6 +262,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<V> {
     }
 
     pass_on! {
+        0:
         visit_bool(value: bool) visit_i64(value: i64) visit_u64(value: u64) visit_f64(value: f64) visit_unit()
     }
 
@@ -240,22 +279,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<V> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Watched<S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Quiet::value(inner)).map_err(de::Error::custom)
-    }
+/// What reads a part: a member's name, or a value.
+struct Seed<S> {
+    seed: S,
+    is_name: bool,
 }
 
-/// What reads a member's name.
-struct Name<S>(S);
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Quiet::name(inner)).map_err(de::Error::custom)
+        self.seed.deserialize(Quiet { inner, is_name: self.is_name }).map_err(de::Error::custom)
     }
 }
 
@@ -263,7 +297,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Quiet<A> {
     type Error = Unquoted;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unquoted> {
-        self.inner.next_element_seed(Watched(seed)).map_err(Unquoted::by)
+        self.inner.next_element_seed(Seed { seed, is_name: false }).map_err(Unquoted::by)
     }
 }
 
@@ -271,10 +305,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Quiet<A> {
     type Error = Unquoted;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unquoted> {
-        self.inner.next_key_seed(Name(seed)).map_err(Unquoted::by)
+        self.inner.next_key_seed(Seed { seed, is_name: true }).map_err(Unquoted::by)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Unquoted> {
-        self.inner.next_value_seed(Watched(seed)).map_err(Unquoted::by)
+        self.inner.next_value_seed(Seed { seed, is_name: false }).map_err(Unquoted::by)
     }
 }

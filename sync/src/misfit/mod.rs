@@ -49,6 +49,9 @@ mod tests {
         Box { side: u8 },
     }
 
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+    struct Number(u64);
+
     #[derive(Debug, Deserialize)]
     #[serde(untagged)]
     #[allow(dead_code, reason = "it is only read into")]
@@ -68,6 +71,10 @@ mod tests {
         shape: Option<Shape>,
         #[serde(default)]
         by_number: BTreeMap<u8, i8>,
+        #[serde(default)]
+        by_flag: BTreeMap<bool, u8>,
+        #[serde(default)]
+        by_name: BTreeMap<Number, u8>,
         #[serde(default)]
         either: Option<Either>,
         #[serde(default)]
@@ -123,6 +130,14 @@ mod tests {
                 r#"{"id":1,"by_number":{"1":"secret"}}"#,
                 "invalid type: a string, expected i8 at line 1 column 33",
             ),
+            (
+                r#"{"id":1,"by_flag":{"secret":1}}"#,
+                "invalid type: a string, expected a boolean at line 1 column 27",
+            ),
+            (
+                r#"{"id":1,"by_name":{"1":"secret"}}"#,
+                "invalid type: a string, expected u8 at line 1 column 31",
+            ),
             (r#"{"id":1,"either":"secret"}"#, "its `Deserialize` refuses it at line 1 column 26"),
             (r#"{"id":1,"unit":"secret"}"#, "invalid type: a string, expected unit at line 1 column 23"),
             (r#"{"id":1,"day":"secret"}"#, "its `Deserialize` refuses it at line 1 column 22"),
@@ -138,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_fits_is_passed_over_on_the_way_to_what_does_not() {
-        let fitting = r#""tags":["a",null],"shape":{"Line":[1,2]},"by_number":{"1":-1},"either":true,"raw":{"a":[1]},"unit":null,"day":"2026-01-31""#;
+        let fitting = r#""tags":["a",null],"shape":{"Line":[1,2]},"by_number":{"1":-1},"by_flag":{"true":1},"by_name":{"7":1},"either":true,"raw":{"a":[1]},"unit":null,"day":"2026-01-31""#;
         assert!(read::<Plain>(format!(r#"{{"id":1,{fitting}}}"#).as_bytes()).is_ok());
         let told = why::<Plain>(&format!("{{{fitting},\n\"id\":\"secret\"}}"));
         assert_eq!(told, "invalid type: a string, expected u8 at line 2 column 13");

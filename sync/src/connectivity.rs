@@ -12,10 +12,8 @@ use tokio::task::AbortHandle;
 
 #[cfg(feature = "network")]
 pub use self::network::NetworkConnectivity;
+use crate::engine::settings::SHORTEST_INTERVAL;
 use crate::remote::Remote;
-
-/// A server is not asked again before, whatever its interval.
-const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Tells whether the device is online.
 ///
@@ -79,9 +77,8 @@ pub struct ServerProbe {
 }
 
 impl ServerProbe {
-    /// Starts to ask `remote` every `interval` (100 milliseconds at least), at once
-    /// for the first time. Stops when it is dropped. Until the first
-    /// answer the device counts as online.
+    /// Starts to ask `remote` every `interval` (100 milliseconds at least), at once for the first time. Stops when it is dropped.
+    /// Until the first answer the device counts as online.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -93,7 +90,7 @@ impl ServerProbe {
             loop {
                 let reachable = remote.probe().await.is_ok();
                 sender.send_if_modified(|current| std::mem::replace(current, reachable) != reachable);
-                tokio::time::sleep(interval.max(SHORTEST)).await;
+                tokio::time::sleep(interval.max(SHORTEST_INTERVAL)).await;
             }
         });
         Self { online, task: task.abort_handle() }

@@ -15,7 +15,7 @@ use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
 use super::pause::PauseReason;
 use super::pull::pull;
-use super::settings::AutoSync;
+use super::settings::{AutoSync, SHORTEST_INTERVAL};
 use crate::error::{Error, SyncError};
 use crate::remote::RemoteError;
 use crate::report::SyncReport;
@@ -167,7 +167,7 @@ impl Timers {
         let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
         let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
         if pull {
-            self.pull_at = auto.pull_every.map(|every| now + every.max(AutoSync::SHORTEST_INTERVAL));
+            self.pull_at = auto.pull_every.map(|every| now + every.max(SHORTEST_INTERVAL));
         }
         let edge = std::mem::take(&mut self.edge);
         let told = due(&mut self.told_at);

@@ -57,10 +57,8 @@ pub struct AutoSync {
     pub listen: bool,
 }
 
-impl AutoSync {
-    /// A server is not asked more often for everything, whatever it says.
-    pub(crate) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-}
+/// A server is asked no more often, whatever an interval says.
+pub(crate) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Default for AutoSync {
     fn default() -> Self {

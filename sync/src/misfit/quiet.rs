@@ -119,11 +119,9 @@ impl<D> Quiet<D> {
 macro_rules! take_what_is_there {
     ($($method:ident($($hint:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($hint: $type,)* visitor: V) -> Result<V::Value, Unquoted> {
-            let visited = if self.is_name {
-                self.inner.$method($($hint,)* Watched { visitor, is_name: self.is_name })
-            } else {
-                self.inner.deserialize_any(Watched { visitor, is_name: self.is_name })
-            };
+            let Self { inner, is_name } = self;
+            let watched = Watched { visitor, is_name };
+            let visited = if is_name { inner.$method($($hint,)* watched) } else { inner.deserialize_any(watched) };
             visited.map_err(Unquoted::by)
         }
     )*};

@@ -411,8 +411,8 @@ impl<S: Schema> Engine<S> {
         self.shutdown_within(SHUTDOWN).await;
     }
 
-    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits. What is cut short is durable, and is sent
-    /// again by the next engine under the same idempotency key.
+    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits. What is cut short is
+    /// durable, and is sent again by the next engine under the same idempotency key.
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);
         self.inner.inbox.close();

@@ -85,17 +85,14 @@ impl SqliteBuilder {
     pub fn open(self) -> Result<SqliteStorage, StorageError> {
         let location = Location::of(&self.path)?;
         let opening = Opening::begin();
-        let known = opening.is_open(&location.file);
         let (connection, lock) = if self.read_only {
-            (connection::open_reading(&location, known, self.upgrades)?, None)
+            (connection::open_reading(&location, &opening, self.upgrades)?, None)
         } else {
             // A file that is none of ours does not even get a lock beside it.
-            if !known {
-                connection::examine(&location, self.upgrades)?;
-            }
+            connection::examine(&location, &opening, self.upgrades)?;
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             let layout = Layout::of(self.durability, self.log_bytes);
-            (connection::open(&location, known, self.durability, layout, self.upgrades)?, Some(lock))
+            (connection::open(&location, &opening, self.durability, layout, self.upgrades)?, Some(lock))
         };
         let presence = opening.enter(location.file);
         let failures = Failures::new(self.path.clone());

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::Cause;
 use super::location::{Found, Location, io_error};
+use super::presence::Opening;
 use super::schema::{self, Upgrade};
 use super::{Durability, checkpoint};
 use crate::storage::StorageError;
@@ -48,8 +49,16 @@ const CACHE: i32 = -8 * 1024;
 /// Prepared statements that the connection keeps: searches, which are made as they are asked for, and the user's own.
 const STATEMENTS: usize = 96;
 
-/// Looks at the file without SQLite, which would change it. (By recovering it, or by making files beside it.)
-pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found, StorageError> {
+/// Looks at the file without SQLite, which would change it. (By recovering it, or by making files beside it.) One that is open here is
+/// not looked at.
+pub(super) fn examine(
+    location: &Location,
+    opening: &Opening,
+    upgrades: &[Upgrade],
+) -> Result<Found, StorageError> {
+    if opening.is_open(&location.file) {
+        return Ok(Found::OpenHere);
+    }
     let found = location.examine()?;
     if let Found::Storage { version } = found {
         check(location, version, upgrades)?;
@@ -57,22 +66,20 @@ pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found
     Ok(found)
 }
 
-/// Opens the file for writing. The caller has the lock. `known`: this process has it open already, and must not look at it besides.
+/// Opens the file for writing. The caller has the lock.
 pub(super) fn open(
     location: &Location,
-    known: bool,
+    opening: &Opening,
     durability: Durability,
     layout: Layout,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
-    if !known && examine(location, upgrades)? == Found::Nothing {
+    if examine(location, opening, upgrades)? == Found::Nothing {
         create(location, layout, upgrades)?;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| Cause::new(error).to_error(&location.given);
-    let mut connection = Connection::open_with_flags(&location.file, flags).map_err(failed)?;
     // Closing a file that turns out to be none of ours must not move its log into it.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    let mut connection = connect(&location.file).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     // The header that was examined may be older than what the log says.
     check(location, schema::version(&connection).map_err(failed)?, upgrades)?;
@@ -87,13 +94,13 @@ pub(super) fn open(
     Ok(connection)
 }
 
-/// Opens the file for reading; another program may be writing it. `known` as above.
+/// Opens the file for reading; another program may be writing it.
 pub(super) fn open_reading(
     location: &Location,
-    known: bool,
+    opening: &Opening,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
-    if !known && examine(location, upgrades)? == Found::Nothing {
+    if examine(location, opening, upgrades)? == Found::Nothing {
         return Err(location.missing());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -112,6 +119,14 @@ pub(super) fn open_reading(
             source: io::Error::from(io::ErrorKind::Unsupported).into(),
         });
     }
+    Ok(connection)
+}
+
+/// A connection for writing to a file that is there, which leaves the log alone when it is closed.
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
@@ -219,9 +234,7 @@ fn keep_log_short(
             _ => Err(rusqlite::Error::InvalidPath(file.clone())),
         };
         check()?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&file, flags)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let connection = connect(&file)?;
         // Reads the file, and so opens the log: a connection that has not would move nothing.
         set_durability(&connection, durability)?;
         check()?;

@@ -27,6 +27,8 @@ pub(super) enum Found {
     Nothing,
     /// A storage of this library, with the version that its header tells.
     Storage { version: u32 },
+    /// A storage that this process has open.
+    OpenHere,
 }
 
 impl Location {

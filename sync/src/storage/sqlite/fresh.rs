@@ -38,10 +38,26 @@ impl FreshRow {
     }
 }
 
+/// A key behind its first bytes, as a number. Two numbers mostly tell two keys apart, without a look at the texts, which lie
+/// elsewhere in memory. The order is that of the texts.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SortedKey {
+    start: u64,
+    key: RecordKey,
+}
+
+impl SortedKey {
+    fn new(key: RecordKey) -> Self {
+        let mut start = [0; size_of::<u64>()];
+        start.iter_mut().zip(key.as_str().bytes()).for_each(|(first, byte)| *first = byte);
+        Self { start: u64::from_be_bytes(start), key }
+    }
+}
+
 /// The rows without an entry, in the order of the index.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
-    rows: BTreeMap<i64, BTreeMap<RecordKey, Place>>,
+    rows: BTreeMap<i64, BTreeMap<SortedKey, Place>>,
     count: usize,
     /// None of them has a lower place in the outbox.
     oldest: u64,
@@ -51,7 +67,7 @@ pub(super) struct Fresh {
 
 impl Fresh {
     pub(super) fn find(&self, queue: i64, key: &RecordKey) -> Option<Place> {
-        self.rows.get(&queue)?.get(key).copied()
+        self.rows.get(&queue)?.get(&SortedKey::new(key.clone())).copied()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -60,7 +76,7 @@ impl Fresh {
 
     /// Remembers where a row stands, or forgets it; answers what was remembered of it.
     pub(super) fn set(&mut self, queue: i64, key: RecordKey, place: Option<Place>) -> Option<Place> {
-        let rows = self.rows.entry(queue).or_default();
+        let (rows, key) = (self.rows.entry(queue).or_default(), SortedKey::new(key));
         let before = match place {
             Some(place) => {
                 self.oldest = if self.count == 0 { place.seq() } else { self.oldest.min(place.seq()) };
@@ -78,11 +94,11 @@ impl Fresh {
         queue: i64,
         key: Option<&RecordKey>,
     ) -> impl Iterator<Item = FreshRow> + use<'a> {
-        let after = key.map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = self.rows.get(&queue).map(|rows| rows.range::<RecordKey, _>((after, Bound::Unbounded)));
-        rows.into_iter().flatten().map(move |(key, place)| FreshRow {
+        let after = key.map_or(Bound::Unbounded, |key| Bound::Excluded(SortedKey::new(key.clone())));
+        let rows = self.rows.get(&queue).map(|rows| rows.range((after, Bound::Unbounded)));
+        rows.into_iter().flatten().map(move |(sorted, place)| FreshRow {
             queue,
-            key: key.clone(),
+            key: sorted.key.clone(),
             place: *place,
         })
     }
@@ -134,6 +150,30 @@ mod tests {
 
     fn key(number: u64) -> RecordKey {
         RecordKey::new(format!("{number:06}")).expect("it can name a record")
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_their_texts() {
+        let texts = [
+            "\0",
+            "\0\0",
+            "1",
+            "10",
+            "2",
+            "a",
+            "a\0",
+            "a\0b",
+            "ab",
+            "eight by",
+            "eight byt",
+            "eight bytes",
+            "eight bz",
+            "z",
+            "é",
+            "\u{10ffff}",
+        ];
+        let keys = texts.map(|text| SortedKey::new(RecordKey::new(text).expect("it can name a record")));
+        assert!(keys.is_sorted() && texts.is_sorted(), "{keys:?}");
     }
 
     fn place(seq: u64) -> Place {

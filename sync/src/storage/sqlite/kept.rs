@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, PrepFlags, Statement};
 
 /// A power of two, and more than this crate has. Those without a place are prepared each time.
 const PLACES: usize = 256;
@@ -52,7 +52,9 @@ impl Statements for KeptStatements<'_> {
             let (kept, statement) = match &mut *place {
                 Some((kept, statement)) => (*kept, statement),
                 empty => {
-                    let statement = self.connection.prepare(sql)?;
+                    // Leaves the connection's small memory blocks (lookaside) to what runs.
+                    let flags = PrepFlags::SQLITE_PREPARE_PERSISTENT;
+                    let statement = self.connection.prepare_with_flags(sql, flags)?;
                     let (kept, statement) = empty.insert((sql, statement));
                     (*kept, statement)
                 }

@@ -1,31 +1,19 @@
 //! The board in a terminal, as a newcomer uses it.
-#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::example;
 
 /// How long anything may take before the test is given up; nothing is ever waited for by the clock.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(120).unwrap();
-
-/// The program, built by whoever builds the tests, or else now.
-fn program() -> PathBuf {
-    let deps = std::env::current_exe().unwrap();
-    let built = deps.parent().and_then(|deps| deps.parent()).unwrap().join("examples/kanban");
-    if !built.exists() {
-        let cargo = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "kanban"]).status();
-        assert!(cargo.unwrap().success());
-    }
-    built
-}
 
 /// What the terminal shows, and a sign that it has changed.
 #[derive(Default)]
@@ -45,7 +33,7 @@ impl Terminal {
     fn start() -> Self {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(program());
+        let mut command = CommandBuilder::new(example("kanban"));
         command.args(["--neighbour", "0"]);
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();

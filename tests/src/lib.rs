@@ -5,3 +5,4 @@ pub mod device;
 pub mod entities;
 pub mod simulation;
 pub mod soak;
+pub mod tls;

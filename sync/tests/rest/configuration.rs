@@ -245,6 +245,21 @@ async fn http2_starts_at_once_where_it_is_known_to_be_spoken() {
 }
 
 #[tokio::test]
+async fn a_connection_that_does_not_come_about_is_given_up_after_a_time_of_its_own() {
+    // It takes the call, and does not say a word about TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let remote = RestRemote::builder(&url)
+        .connect_timeout(Duration::from_millis(50))
+        .timeout(Duration::from_secs(24 * 60 * 60))
+        .build()
+        .unwrap();
+    let sent = tokio::time::timeout(Duration::from_secs(60), remote.send(operation(create()))).await;
+    let error = sent.expect("it is given up").unwrap_err();
+    assert_eq!(error.to_string(), format!("{url}/notes cannot be reached: no connection within 50ms"));
+}
+
+#[tokio::test]
 async fn a_connection_is_used_again() {
     let server = Server::saying(Answer::status(201)).await;
     let remote = super::given::remote(&server);

@@ -5,6 +5,7 @@
 mod abandoned;
 mod bad_input;
 mod careless;
+mod http2;
 mod live;
 mod merging;
 mod network;

@@ -367,7 +367,8 @@ async fn a_telemetry_that_hangs_disturbs_no_sync_and_is_told_how_much_it_missed(
     drop(end);
     // There is room again when it has heard some.
     for _ in 0..10 {
-        hears.recv().await.unwrap();
+        let hears = tokio::time::timeout(Duration::from_secs(60), hears.recv()).await;
+        hears.expect("it hears what happened").expect("the device is there");
     }
     device.engine.flush().await.unwrap();
     drop(device);

@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use sync::{RemoteError, SyncError};
+use sync_tests::tls;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::story::{Story, Turn};
 
-/// A certificate that vouches for itself: what a server needs, and what a client that trusts it needs, as PEM.
+/// A server's side of TLS, and the certificate that a client has to trust.
 fn vouching_for(host: &str) -> (TlsAcceptor, String) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![cert.der().clone()], key.into()).unwrap();
-    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+    let (config, pem) = tls::vouching_for(host);
+    (TlsAcceptor::from(Arc::new(config)), pem)
 }
 
 async fn is_refused(story: &Story) {

@@ -224,6 +224,7 @@ impl RestRemoteBuilder {
             headers,
             access,
             signer: self.signer,
+            connect_timeout: self.connect_timeout,
             timeout: self.timeout,
             max_response_bytes: self.max_response_bytes,
             silence: self.silence,

@@ -30,6 +30,8 @@ pub(super) struct Exchange {
     pub(super) headers: HeaderMap,
     pub(super) access: Access,
     pub(super) signer: Option<Arc<dyn Signer>>,
+    /// For a connection, which the client sees to; here it is only told.
+    pub(super) connect_timeout: Duration,
     /// For a request with its redirects and the answer's body.
     pub(super) timeout: Duration,
     pub(super) max_response_bytes: usize,
@@ -184,7 +186,7 @@ impl Exchange {
 
     fn no_answer(&self, url: String, error: reqwest::Error) -> RemoteError {
         let reason = if error.is_connect() && error.is_timeout() {
-            "no connection in time".to_owned()
+            format!("no connection within {:?}", self.connect_timeout)
         } else if error.is_timeout() {
             return self.late(url);
         } else if error.is_builder() {

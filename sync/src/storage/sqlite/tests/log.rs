@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::{Durability, SqliteStorage};
@@ -85,6 +86,50 @@ async fn a_log_that_is_to_be_short_is_moved_all_the_time() {
     assert!(length(&path, "-wal") < TRANSACTION * 2);
     assert!(length(&path, "") > 5 * MIB, "what the log had is in the file");
     assert_eq!(count(&storage).await, 100);
+}
+
+#[tokio::test]
+async fn a_reader_that_stays_keeps_the_log_from_being_moved_and_nothing_from_being_written() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    fill(&storage, 1..=1).await;
+    let reader = Connection::open(&path).expect("it can be opened");
+    let reading = reader.unchecked_transaction().expect("it can be read");
+    let seen = |reader: &Connection| -> i64 {
+        reader.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).expect("it can be read")
+    };
+    assert_eq!(seen(&reader), 1);
+    fill(&storage, 2..=60).await;
+    assert!(length(&path, "") < MIB, "nothing is moved over what it reads");
+    assert!(length(&path, "-wal") > 3 * MIB);
+    assert_eq!(seen(&reader), 1, "it sees what it saw");
+    drop(reading);
+    fill(&storage, 61..=80).await;
+    assert!(length(&path, "") > 3 * MIB, "what the log had is in the file");
+    assert_eq!((seen(&reader), count(&storage).await), (80, 80));
+}
+
+#[tokio::test]
+async fn the_log_of_an_attached_database_stays_short_too() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (path, other) = (folder.path().join("app.db"), folder.path().join("other.db"));
+    let mine = Connection::open(&other).expect("it can be opened");
+    mine.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).expect("it takes to WAL");
+    mine.execute_batch("CREATE TABLE rows (text TEXT)").expect("it can be written");
+    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    let principal = Principal::default();
+    let attach = format!("ATTACH '{}' AS other", other.display());
+    let insert = "INSERT INTO other.rows VALUES (hex(randomblob(32 * 1024)))".to_owned();
+    for sql in std::iter::once(attach).chain(std::iter::repeat_n(insert, 40)) {
+        let done = storage.transact_with_connection(&principal, move |tx| {
+            tx.connection().execute_batch(&sql).expect("the SQL is right");
+            Ok::<_, StorageError>(())
+        });
+        done.await.expect("it is committed");
+    }
+    assert!(length(&other, "-wal") < TRANSACTION * 2);
+    assert!(length(&other, "") > 2 * MIB, "what the log had is in the file");
 }
 
 /// It has the name of the storage, and the log beside it is none of its own.

@@ -9,6 +9,7 @@ mod other_programs;
 mod own_statements;
 mod places;
 mod plans;
+mod sharing;
 mod under_way;
 mod upgrades;
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use sync::{BoxError, SqliteStorage};
 
@@ -29,14 +30,14 @@ const TABLES: [(&str, &str); 5] = [
     ),
     (
         "Parked: refused, or failed too often",
-        "select count(*) over (), entity, key, parked ->> '$.intention.id', parked -> '$.reason'
-         from records where lane = 'parked' and parked -> '$.reason.deferred' is null order by seq limit ?1",
+        "select count(*) over (), entity, key, told ->> '$.intention.id', coalesce(told -> '$.reason', 'cannot be read: ' || parked)
+         from told where told -> '$.reason.deferred' is null order by seq limit ?1",
     ),
     (
         "Conflicts that wait for an answer",
-        "select count(*) over (), entity, key, parked ->> '$.intention.id', parked -> '$.intention.write',
-                parked -> '$.reason.deferred.remote'
-         from records where lane = 'parked' and parked -> '$.reason.deferred' is not null order by seq limit ?1",
+        "select count(*) over (), entity, key, told ->> '$.intention.id', told -> '$.intention.write',
+                told -> '$.reason.deferred.remote'
+         from told where told -> '$.reason.deferred' is not null order by seq limit ?1",
     ),
     ("Cursors", "select count(*) over (), principal, entity, cursor from sync_cursors order by 2, 3 limit ?1"),
     (
@@ -44,6 +45,12 @@ const TABLES: [(&str, &str); 5] = [
         "select count(*) over (), entity, identity, error from sync_aside order by since limit ?1",
     ),
 ];
+
+/// The parked records, whatever stands there: what is no JSON becomes a string of it.
+const TOLD: &str = "
+    create temp view told as
+    select *, iif(json_valid(parked), parked, json_quote(cast(parked as text))) as told
+    from records where lane = 'parked'";
 
 fn main() -> ExitCode {
     match show(&Arguments::parse(), &mut io::stdout().lock()) {
@@ -67,6 +74,7 @@ fn show(arguments: &Arguments, out: &mut impl Write) -> Result<(), BoxError> {
     let connection = Connection::open_with_flags(&arguments.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // One moment for all tables, while an engine may be at work.
     let connection = connection.unchecked_transaction()?;
+    connection.execute_batch(TOLD)?;
     let known: i64 =
         connection.query_row("select count(*) from records where on_server", [], |row| row.get(0))?;
     writeln!(out, "{} knows {known} records of the server.", arguments.file.display())?;
@@ -78,11 +86,10 @@ fn show(arguments: &Arguments, out: &mut impl Write) -> Result<(), BoxError> {
         let mut total = 0_i64;
         while let Some(row) = rows.next()? {
             total = row.get(0)?;
-            let cells = (1..columns).map(|column| row.get::<_, Option<String>>(column));
-            let cells = cells.collect::<Result<Vec<_>, _>>()?;
-            lines.push(
-                cells.into_iter().flatten().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  "),
-            );
+            let cells = (1..columns).map(|column| row.get_ref(column).map(text));
+            let mut cells = cells.collect::<Result<Vec<_>, _>>()?;
+            cells.retain(|cell| !cell.is_empty());
+            lines.push(cells.join("  "));
         }
         writeln!(out, "\n{heading}: {total}")?;
         for line in &lines {
@@ -94,4 +101,13 @@ fn show(arguments: &Arguments, out: &mut impl Write) -> Result<(), BoxError> {
         }
     }
     Ok(())
+}
+
+fn text(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }

@@ -1,7 +1,7 @@
-//! The import of a file, which somebody interrupts.
+//! The import of a file: whole, interrupted, and with a mistake in it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -19,10 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const QUICK: usize = 40;
 const SLOW: Duration = Duration::from_secs(1);
 
-fn start(file: &Path, server: &Server) -> Child {
+fn command(file: &Path, server: &Server) -> Command {
     let mut command = Command::new(example("import"));
     command.arg(file).args(["--server", &server.base_url()]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn start(file: &Path, server: &Server) -> Child {
+    command(file, server).spawn().unwrap()
 }
 
 /// What it printed, once it has ended well.
@@ -70,4 +75,39 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
     assert!(said.contains(&format!("All {rows} rows are on")), "{said}");
     assert_eq!(server.records("/seeds").len(), rows);
     assert_eq!(server.requests().len() - before, rows - sent, "each row that was left, once");
+}
+
+/// A file with these lines, and a server for them.
+fn given(lines: &[&str]) -> (TempDir, PathBuf, Server) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("seeds.jsonl");
+    fs::write(&file, lines.join("\n")).unwrap();
+    (folder, file, Server::start(Config::new([]).collection("/seeds", "sku")).unwrap())
+}
+
+const BEAN: &str = r#"{"sku":"S1","name":"Bean","sow_in":5,"price_cents":250}"#;
+const LEEK: &str = r#"{"sku":"S2","name":"Leek","sow_in":3,"price_cents":190}"#;
+
+#[test]
+fn json_lines_are_rows_as_well() {
+    let (_folder, file, server) = given(&[BEAN, LEEK]);
+    let said = ended(start(&file, &server));
+    assert!(said.contains("All 2 rows are on"), "{said}");
+    let records = server.records("/seeds");
+    assert_eq!(records["S1"], serde_json::from_str::<serde_json::Value>(BEAN).unwrap());
+    assert_eq!(records["S2"]["name"], "Leek");
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_named_before_anything_is_sent() {
+    let (_folder, file, server) = given(&[BEAN, r#"{"sku":"S2","name":"Leek"}"#]);
+    let output = command(&file, &server).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("seeds.jsonl, line 2: missing field `sow_in`"), "{said}");
+    assert!(server.requests().is_empty());
+    // Mended, it is taken whole.
+    fs::write(&file, [BEAN, LEEK].join("\n")).unwrap();
+    assert!(ended(start(&file, &server)).contains("All 2 rows"));
+    assert_eq!(server.records("/seeds").len(), 2);
 }

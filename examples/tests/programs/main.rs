@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 mod import;
+mod inspect;
 mod kanban;
 
 use std::path::PathBuf;

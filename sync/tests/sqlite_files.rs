@@ -1,7 +1,7 @@
 //! What `SqliteStorage` does with files that are not as they should be: a typed error, and the file stays as it was.
 #![cfg(feature = "sqlite")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -173,7 +173,7 @@ async fn read_all(path: &Path) -> Result<(), StorageError> {
         for number in 0..200 {
             tx.record(&note(&number.to_string()))?;
         }
-        tx.pending(None, None, 1000)?;
+        tx.pending(None, None, 1000, &HashSet::new())?;
         tx.counts()?;
         Ok(())
     })

@@ -1,5 +1,6 @@
 //! What the parts of an engine share: the storage, the remote, the entities, and how it is doing.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -139,7 +140,8 @@ impl Core {
     pub(crate) async fn refresh_status(&self, state: State, tried: &Tried) -> Result<(), StorageError> {
         let (oldest, due) = self
             .transact::<_, StorageError, _>(|ledger| {
-                let oldest = readable(ledger.tx.pending(None, None, 1))?.unwrap_or_default().pop();
+                let oldest =
+                    readable(ledger.tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
                 let made_at = oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at));
                 Ok((made_at, ledger.tx.next_due()?))
             })

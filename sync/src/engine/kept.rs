@@ -1,5 +1,7 @@
 //! Reading what a replica keeps: what the server has, with the edits that wait on top.
 
+use std::collections::HashSet;
+
 use super::core::Core;
 use super::entities::index;
 use super::ledger::{Ledger, readable};
@@ -104,7 +106,7 @@ pub(crate) fn count(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<u64,
     let mut count = ledger.tx.kept_count(entity)?;
     let mut after = None;
     loop {
-        let pending = ledger.tx.pending(Some(entity), after, BATCH)?;
+        let pending = ledger.tx.pending(Some(entity), after, BATCH, &HashSet::new())?;
         let Some((_, last)) = pending.last() else { return Ok(count) };
         after = last.lane().seq();
         for (_, record) in &pending {

@@ -17,10 +17,10 @@ pub(crate) struct Ledger<'a> {
     changes: Changes,
 }
 
-/// What can be sent.
-pub(crate) struct Sendable {
+/// What was asked for.
+pub(crate) struct Rows {
     pub(crate) records: Vec<(RecordRef, Record)>,
-    /// Rows that could be sent if they could be read.
+    /// Those that would be among them if they could be read.
     pub(crate) damaged: Vec<StorageError>,
 }
 
@@ -78,19 +78,28 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// What can be sent, without those in `except`. A row that cannot be read holds back itself and nothing else: it is added to
-    /// `except`, and answered beside the others.
+    /// What can be sent, without those in `except`, as [`around_damage`](Self::around_damage) has it.
     pub(crate) fn sendable(
         &mut self,
         now: DateTime<Utc>,
         horizon: TimeDelta,
         limit: usize,
         except: &mut HashSet<RecordRef>,
-    ) -> Result<Sendable, StorageError> {
+    ) -> Result<Rows, StorageError> {
+        self.around_damage(except, |tx, except| tx.sendable(now, horizon, limit, except))
+    }
+
+    /// Asks for rows. One that cannot be read holds back itself and nothing else: it is added to `except`, and answered beside the
+    /// others.
+    pub(crate) fn around_damage(
+        &mut self,
+        except: &mut HashSet<RecordRef>,
+        ask: impl Fn(&mut dyn Transaction, &HashSet<RecordRef>) -> Result<Vec<(RecordRef, Record)>, StorageError>,
+    ) -> Result<Rows, StorageError> {
         let mut damaged = Vec::new();
         loop {
-            match self.tx.sendable(now, horizon, limit, except) {
-                Ok(records) => return Ok(Sendable { records, damaged }),
+            match ask(self.tx, except) {
+                Ok(records) => return Ok(Rows { records, damaged }),
                 Err(StorageError::Row { record, reason }) if except.insert(record.clone()) => {
                     damaged.push(StorageError::Row { record, reason });
                 }

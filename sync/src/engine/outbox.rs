@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 
 use super::core::{Core, Stamper, Turn, outside_of_handlers};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Rows};
 use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
@@ -19,7 +19,7 @@ use crate::record::{
     ServerCopy, discard, enqueue, reinstate,
 };
 use crate::report::SyncReport;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, Transaction};
 use crate::telemetry::SyncEvent;
 
 /// How many rows one transaction takes on when everything of a kind is concerned.
@@ -86,6 +86,34 @@ fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &R
     }
 }
 
+/// A walk over many rows, a page in each transaction, around those that cannot be read.
+#[derive(Debug, Default)]
+struct Walk {
+    /// The place of the last row.
+    after: Option<u64>,
+    damaged: HashSet<RecordRef>,
+}
+
+impl Walk {
+    /// The next page, which is empty at the end.
+    fn next(
+        &mut self,
+        ledger: &mut Ledger<'_>,
+        ask: impl Fn(
+            &mut dyn Transaction,
+            Option<u64>,
+            &HashSet<RecordRef>,
+        ) -> Result<Vec<(RecordRef, Record)>, StorageError>,
+    ) -> Result<Rows, StorageError> {
+        let after = self.after;
+        let rows = ledger.around_damage(&mut self.damaged, |tx, except| ask(tx, after, except))?;
+        if let Some((_, last)) = rows.records.last() {
+            self.after = last.lane().seq();
+        }
+        Ok(rows)
+    }
+}
+
 /// As many failures as make the back-off long enough for a person.
 const PATIENT: u32 = 5;
 
@@ -135,36 +163,36 @@ impl Core {
         .await
     }
 
-    /// Sends every parked operation of an entity, or of all, again, except the conflicts that wait for an answer.
+    /// Sends every parked operation of an entity, or of all, again, except the conflicts that wait for an answer. Fails for a row that
+    /// cannot be read once all others were seen to.
     pub(crate) async fn retry_all(&self, entity: Option<EntityName>) -> Result<u64, Error> {
-        let mut after = None;
-        let mut retried = 0;
+        let (mut walk, mut damage, mut retried) = (Walk::default(), None, 0);
         loop {
-            let entity = entity.clone();
-            let (count, last) = self
+            let (entity, mut at) = (entity.clone(), walk);
+            let (rows, count, next) = self
                 .transact::<_, Error, _>(move |ledger| {
-                    let parked = ledger.tx.parked(entity.as_ref(), after, BATCH)?;
-                    let last = parked.last().and_then(|(_, record)| record.lane().seq());
+                    let rows = at
+                        .next(ledger, |tx, after, except| tx.parked(entity.as_ref(), after, BATCH, except))?;
                     let mut count = 0;
-                    for (name, before) in parked {
+                    for (name, before) in &rows.records {
                         let deferred = matches!(
                             before.parked.as_ref().map(|parked| &parked.reason),
                             Some(ParkReason::Deferred { .. })
                         );
                         if !deferred {
-                            let after = reinstate(before.clone());
-                            ledger.put(&name, &before, &after)?;
+                            ledger.put(name, before, &reinstate(before.clone()))?;
                             count += 1;
                         }
                     }
-                    Ok((count, last))
+                    Ok((rows, count, at))
                 })
                 .await?;
+            walk = next;
             retried += count;
-            if last.is_none() {
-                return Ok(retried);
+            damage = damage.or(rows.damaged.into_iter().next());
+            if rows.records.is_empty() {
+                return damage.map_or(Ok(retried), |damage| Err(damage.into()));
             }
-            after = last;
         }
     }
 
@@ -176,20 +204,25 @@ impl Core {
         self.give_up(name, id).await
     }
 
-    /// Gives every waiting and parked operation up. Answers how many records there were.
+    /// Gives every waiting and parked operation up. Answers how many records there were. Fails for a row that cannot be read once
+    /// all others were seen to.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
         outside_of_handlers()?;
-        let mut cleared = 0;
-        let mut after = None;
+        let (mut walk, mut damage, mut cleared) = (Walk::default(), None, 0);
         loop {
-            let page = self
-                .transact::<_, Error, _>(move |ledger| Ok(ledger.tx.pending(None, after, BATCH)?))
+            let mut at = walk;
+            let (rows, next) = self
+                .transact::<_, Error, _>(move |ledger| {
+                    let rows = at.next(ledger, |tx, after, except| tx.pending(None, after, BATCH, except))?;
+                    Ok((rows, at))
+                })
                 .await?;
-            let Some(last) = page.last().and_then(|(_, record)| record.lane().seq()) else {
-                return Ok(cleared);
-            };
-            after = Some(last);
-            for (name, record) in page {
+            walk = next;
+            damage = damage.or(rows.damaged.into_iter().next());
+            if rows.records.is_empty() {
+                return damage.map_or(Ok(cleared), |damage| Err(damage.into()));
+            }
+            for (name, record) in rows.records {
                 if let Some(newest) = record.newest() {
                     self.give_up(name, newest.id).await?;
                     cleared += 1;

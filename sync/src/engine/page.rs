@@ -4,7 +4,7 @@
 //! so the transaction checks that what the handler was told is still what it would be told now; where it is not, the
 //! handler is told again, and nothing is written before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -236,7 +236,7 @@ impl Writing {
             ledger.tx.set_cursor(&self.entity, cursor.as_ref())?;
         }
         // A row that cannot be read waits, too.
-        let waiting = readable(ledger.tx.pending(Some(&self.entity), None, 1))?;
+        let waiting = readable(ledger.tx.pending(Some(&self.entity), None, 1, &HashSet::new()))?;
         let nothing_waits = waiting.is_some_and(|waiting| waiting.is_empty());
         let mut unread = Vec::new();
         let consequences = if nothing_waits && self.told.except.is_empty() {

@@ -210,7 +210,7 @@ async fn recover(
         for marker in entities.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
         }
-        let oldest = readable(tx.pending(None, None, 1))?.unwrap_or_default().pop();
+        let oldest = readable(tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
         Ok(Recovered {
             tally: if planted!(CountsStartAtZero) { Tally::default() } else { Tally::new(tx.counts()?) },
             last_seq: tx.last_seq()?,

@@ -1,5 +1,6 @@
 //! The engine, as the application sees it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -189,9 +190,10 @@ impl<S: Schema> Engine<S> {
     {
         let (work, inbox) = (work(Arc::clone(&self.inner.core)), Arc::clone(&self.inner.inbox));
         ToItsEnd::new(async move {
-            let result = work.await?;
+            let result = work.await;
+            // What failed may have changed something before that.
             inbox.pushed();
-            Ok(result)
+            result
         })
     }
 
@@ -329,7 +331,9 @@ impl<S: Schema> Engine<S> {
             let name = entity.clone();
             let page = self
                 .core()
-                .transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked(Some(&name), after, BATCH)?))
+                .transact::<_, Error, _>(move |ledger| {
+                    Ok(ledger.tx.parked(Some(&name), after, BATCH, &HashSet::new())?)
+                })
                 .await?;
             let Some((_, last)) = page.last() else { return Ok(list) };
             after = last.lane().seq();
@@ -350,7 +354,7 @@ impl<S: Schema> Engine<S> {
     /// Sends every parked operation again, except conflicts that wait for an answer. Answers how many there were.
     ///
     /// # Errors
-    /// The storage's.
+    /// The storage's; [`StorageError::Row`](crate::StorageError::Row) for one that cannot be read, once all others are sent again.
     pub async fn retry_all(&self) -> Result<u64, Error> {
         self.change(|core| async move { core.retry_all(None).await }).await
     }
@@ -394,6 +398,7 @@ impl<S: Schema> Engine<S> {
     ///
     /// # Errors
     /// The storage's, or that of the handler that is told; what was not given up by then is still queued.
+    /// [`StorageError::Row`](crate::StorageError::Row) for one that cannot be read, once all others are given up.
     pub async fn clear_queue(&self) -> Result<u64, Error> {
         self.change(|core| async move { core.clear_queue().await }).await
     }

@@ -108,8 +108,8 @@ pub trait Transaction {
     /// When the storage cannot be read.
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError>;
 
-    /// Up to `limit` records with a pending edit, in whichever lane, by `seq`, from after the given place on; of one
-    /// entity, or of all.
+    /// Up to `limit` records with a pending edit, in whichever lane, by `seq`, from after the given place on, without those in
+    /// `except`; of one entity, or of all.
     ///
     /// # Errors
     /// When the storage cannot be read.
@@ -118,9 +118,10 @@ pub trait Transaction {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
 
-    /// Up to `limit` parked records, by `seq`, from after the given place on; of one entity, or of all.
+    /// Up to `limit` parked records, by `seq`, from after the given place on, without those in `except`; of one entity, or of all.
     ///
     /// # Errors
     /// When the storage cannot be read.
@@ -129,6 +130,7 @@ pub trait Transaction {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
 
     /// The record whose parked operation has this id.

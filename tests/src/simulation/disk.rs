@@ -125,8 +125,9 @@ impl Transaction for Spy<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.transaction.pending(entity, after, limit)
+        self.transaction.pending(entity, after, limit, except)
     }
 
     fn parked(
@@ -134,8 +135,9 @@ impl Transaction for Spy<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.transaction.parked(entity, after, limit)
+        self.transaction.parked(entity, after, limit, except)
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {

@@ -130,6 +130,53 @@ async fn a_row_that_cannot_be_read_holds_back_its_record_and_nothing_else() {
     }
 }
 
+/// A device with the notes a, b and c, of which b has a row that cannot be read.
+async fn damaged(path: &Path, server: &ScriptedRemote, column: &str) -> Engine<App> {
+    let device = engine(path, server).await.unwrap();
+    for id in ["a", "b", "c"] {
+        device.push(&note(id, "mine", 1)).await.unwrap();
+    }
+    if column == "parked" {
+        server.script(|_| Fault::Refused(422, "not now".to_owned()));
+        device.flush().await.unwrap();
+        server.heal();
+    }
+    drop(device);
+    in_the_row_of(path, "b", &format!("{column} = replace({column}, '{{', '[')"));
+    engine(path, server).await.unwrap()
+}
+
+fn is_about_b(result: Result<u64, Error>) {
+    let Err(Error::Storage(error)) = result else { panic!("{result:?}") };
+    assert!(
+        matches!(&*error, StorageError::Row { record, .. } if record.to_string() == "Note `b`"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_tried_again() {
+    let (folder, server) = (Folder::new(), ScriptedRemote::new());
+    let device = damaged(&folder.file("app.db"), &server, "parked").await;
+    is_about_b(device.retry_all().await);
+    assert_eq!(device.queue_len(), 2);
+    assert!(device.flush().await.unwrap().is_clean());
+    let ids: Vec<_> = server.records::<Note>().into_keys().collect();
+    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(device.status().parked, 1, "it is kept as it is");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_given_up() {
+    for column in ["queued", "parked"] {
+        let (folder, server) = (Folder::new(), ScriptedRemote::new());
+        let device = damaged(&folder.file("app.db"), &server, column).await;
+        is_about_b(device.clear_queue().await);
+        assert_eq!(device.queue_len() + device.status().parked, 1, "{column}: it is kept as it is");
+        assert!(!device.is_pending::<Note>(&"a".to_owned()).await.unwrap());
+    }
+}
+
 /// A file with half of a queue, and the log of a process that died with the other half.
 struct Left {
     file: Vec<u8>,

@@ -1,5 +1,7 @@
 //! All of a transaction, or nothing.
 
+use std::collections::HashSet;
+
 use futures::FutureExt;
 use futures::future::join_all;
 
@@ -36,7 +38,7 @@ fn read_all(opened: &Opened) -> Everything {
             tx.note("note")?,
             tx.items_aside(&NOTE, 10)?,
             tx.counts()?.len(),
-            tx.pending(None, None, 10)?.len(),
+            tx.pending(None, None, 10, &HashSet::new())?.len(),
         ))
     })
 }
@@ -109,10 +111,7 @@ pub fn a_transaction_sees_its_own_writes(subject: &Subject) {
         assert_eq!(tx.cursor(&NOTE)?, Some(Cursor::new("mine")));
         assert_eq!(tx.note("note")?.as_deref(), Some("mine"));
         assert_eq!(tx.items_aside(&NOTE, 10)?, [aside("mine")]);
-        assert_eq!(
-            tx.sendable(at(0), chrono::TimeDelta::hours(1), 10, &std::collections::HashSet::new())?.len(),
-            2
-        );
+        assert_eq!(tx.sendable(at(0), chrono::TimeDelta::hours(1), 10, &HashSet::new())?.len(), 2);
         assert_eq!(tx.counts()?.len(), 1);
         tx.put(&note("new"), &Record::default())?;
         assert_eq!(tx.record(&note("new"))?, None);

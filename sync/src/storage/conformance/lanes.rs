@@ -199,7 +199,7 @@ pub fn pending_records_are_listed_in_pages(subject: &Subject) {
         ],
     );
     let page = |entity: Option<EntityName>, after, limit| {
-        let found = opened.run(move |tx| tx.pending(entity.as_ref(), after, limit));
+        let found = opened.run(move |tx| tx.pending(entity.as_ref(), after, limit, &HashSet::new()));
         names(&found).concat()
     };
     assert_eq!(page(None, None, 10), "12345");
@@ -211,6 +211,9 @@ pub fn pending_records_are_listed_in_pages(subject: &Subject) {
     assert_eq!(page(Some(NOTE), Some(3), 2), "5");
     assert_eq!(page(Some(TASK), None, 10), "24");
     assert_eq!(page(Some(EntityName::new("None")), None, 10), "");
+    let except = HashSet::from([note("1"), task("4")]);
+    let found = opened.run(move |tx| tx.pending(None, None, 2, &except));
+    assert_eq!(names(&found).concat(), "23");
 }
 
 /// Only what waits for the user.
@@ -223,7 +226,7 @@ pub fn parked_records_are_listed_in_pages(subject: &Subject) {
     }
     put(&opened, records);
     let page = |entity: Option<EntityName>, after, limit| {
-        let found = opened.run(move |tx| tx.parked(entity.as_ref(), after, limit));
+        let found = opened.run(move |tx| tx.parked(entity.as_ref(), after, limit, &HashSet::new()));
         names(&found).concat()
     };
     assert_eq!(page(None, None, 10), "aabbcc");
@@ -231,6 +234,9 @@ pub fn parked_records_are_listed_in_pages(subject: &Subject) {
     assert_eq!(page(Some(NOTE), None, 2), "ab");
     assert_eq!(page(Some(NOTE), Some(5), 2), "c");
     assert_eq!(page(Some(TASK), Some(8), 2), "");
+    let except = HashSet::from([note("a"), note("b")]);
+    let found = opened.run(move |tx| tx.parked(Some(&NOTE), None, 2, &except));
+    assert_eq!(names(&found).concat(), "c");
 }
 
 /// By the id of the parked operation, and no other.

@@ -1,7 +1,6 @@
 //! [`Transaction`] over maps, with a log of how to take each change back.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -122,8 +121,10 @@ impl Transaction for MemoryTransaction<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        Ok(self.found(self.account.pending.page(entity, after), limit))
+        let names = self.account.pending.page(entity, after).filter(|name| !except.contains(*name));
+        Ok(self.found(names, limit))
     }
 
     fn parked(
@@ -131,8 +132,10 @@ impl Transaction for MemoryTransaction<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        Ok(self.found(self.account.parked.page(entity, after), limit))
+        let names = self.account.parked.page(entity, after).filter(|name| !except.contains(*name));
+        Ok(self.found(names, limit))
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {

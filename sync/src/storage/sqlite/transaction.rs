@@ -139,8 +139,9 @@ impl Transaction for SqliteTransaction<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lanes(&LANES, entity, after, First::new(limit, &HashSet::new()))
+        self.in_lanes(&LANES, entity, after, First::new(limit, except))
     }
 
     fn parked(
@@ -148,8 +149,9 @@ impl Transaction for SqliteTransaction<'_> {
         entity: Option<&EntityName>,
         after: Option<u64>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        self.in_lanes(&[PlaceLane::Parked], entity, after, First::new(limit, &HashSet::new()))
+        self.in_lanes(&[PlaceLane::Parked], entity, after, First::new(limit, except))
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {

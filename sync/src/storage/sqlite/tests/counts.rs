@@ -1,5 +1,6 @@
 //! Counts are right, however the file was left.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -96,7 +97,9 @@ async fn what_a_savepoint_of_the_user_undid_can_be_done_again() {
     });
     work.await.expect("the transaction succeeds");
     assert_eq!(counts(&fixture.storage).await.0, [(NOTE, Counts { waiting: 1, parked: 0 })]);
-    let found = run(&fixture.storage, |tx| tx.pending(None, None, 10)).await.expect("they can be read");
+    let found = run(&fixture.storage, |tx| tx.pending(None, None, 10, &HashSet::new()))
+        .await
+        .expect("they can be read");
     assert_eq!(found, [(note("1"), queued(2))]);
 }
 

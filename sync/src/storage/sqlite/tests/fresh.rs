@@ -1,5 +1,6 @@
 //! Rows that the index of names does not have yet are found by their names all the same, whatever happens.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -159,7 +160,7 @@ async fn a_reader_of_an_empty_file_sees_what_is_written_later() {
     assert_eq!(get(&reader, "a").await, None);
     put(&fixture.storage, "a", queued(1)).await;
     assert_eq!(get(&reader, "a").await, Some(queued(1)));
-    let found = run(&reader, |tx| tx.pending(None, None, 10)).await;
+    let found = run(&reader, |tx| tx.pending(None, None, 10, &HashSet::new())).await;
     assert_eq!(found.expect("it can be read"), [(note("a"), queued(1))]);
 }
 
@@ -289,7 +290,7 @@ async fn a_second_row_of_the_same_name_is_told_of() {
         SELECT id + 1, queue, key, 2, replace(queued, '\"seq\":1', '\"seq\":2') FROM sync_outbox";
     let shell = rusqlite::Connection::open(path(&fixture)).expect("the file is SQLite");
     shell.execute_batch(copied).expect("the SQL is right");
-    let read = fixture.run(|tx| tx.pending(None, None, 10)).await;
+    let read = fixture.run(|tx| tx.pending(None, None, 10, &HashSet::new())).await;
     assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
 }
 
@@ -323,7 +324,8 @@ async fn assert_whole(fixture: &Fixture, key: &str) {
     assert_eq!(rows(&path(fixture), key), 1);
     assert_eq!(get(&fixture.storage, key).await, Some(queued(9)));
     fixture.with_connection(|_| Ok(())).await.expect("nothing is wrong");
-    let pending = fixture.run(|tx| tx.pending(None, None, 10)).await.expect("they can be read");
+    let pending =
+        fixture.run(|tx| tx.pending(None, None, 10, &HashSet::new())).await.expect("they can be read");
     let counted = fixture.run(|tx| tx.counts()).await.expect("they can be read");
     assert_eq!(counted[0].1.waiting, pending.len() as u64);
 }
@@ -396,7 +398,7 @@ async fn a_lost_entry_of_what_the_server_has_is_told_of_after_a_crash() {
     let storage = open(&crashed);
     let counted = run(&storage, |tx| tx.counts()).await.expect("they can be read");
     assert_eq!(counted[0].1.waiting, 2, "they wait all the same");
-    let read = run(&storage, |tx| tx.pending(None, None, 10)).await;
+    let read = run(&storage, |tx| tx.pending(None, None, 10, &HashSet::new())).await;
     assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
 }
 

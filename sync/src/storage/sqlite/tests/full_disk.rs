@@ -1,5 +1,7 @@
 //! A disk without room, provoked with a limit on the file's pages.
 
+use std::collections::HashSet;
+
 use futures::future::join_all;
 
 use super::{Fixture, note, open, queued, run};
@@ -45,7 +47,7 @@ async fn a_full_disk_is_reported_and_nothing_is_lost() {
     let storage = open(&path);
     let found = run(&storage, |tx| {
         assert_eq!(tx.record(&note("large"))?, Some(large()));
-        tx.pending(None, None, 10)
+        tx.pending(None, None, 10, &HashSet::new())
     });
     assert_eq!(
         found.await.expect("it can be read"),

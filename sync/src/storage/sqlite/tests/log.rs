@@ -1,5 +1,6 @@
 //! The log beside the file, which is moved into it while others write.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -31,7 +32,9 @@ async fn fill(storage: &SqliteStorage, numbers: std::ops::RangeInclusive<u64>) {
 }
 
 async fn count(storage: &SqliteStorage) -> usize {
-    run(storage, |tx| Ok(tx.pending(None, None, 10_000)?.len())).await.expect("it can be read")
+    run(storage, |tx| Ok(tx.pending(None, None, 10_000, &HashSet::new())?.len()))
+        .await
+        .expect("it can be read")
 }
 
 fn length(file: &Path, ending: &str) -> u64 {

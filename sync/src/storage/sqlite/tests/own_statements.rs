@@ -1,5 +1,7 @@
 //! The user's own statements, in one transaction with records.
 
+use std::collections::HashSet;
+
 use tokio::task::JoinSet;
 
 use super::fresh::{get, path};
@@ -22,7 +24,10 @@ async fn tasks(fixture: &Fixture) -> i64 {
 }
 
 async fn records(fixture: &Fixture) -> usize {
-    fixture.run(|tx| Ok(tx.pending(None, None, 1000)?.len())).await.expect("the transaction succeeds")
+    fixture
+        .run(|tx| Ok(tx.pending(None, None, 1000, &HashSet::new())?.len()))
+        .await
+        .expect("the transaction succeeds")
 }
 
 fn insert(tx: &SqliteTransaction<'_>) {

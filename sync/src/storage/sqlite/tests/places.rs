@@ -1,5 +1,7 @@
 //! What the key of the outbox has room for.
 
+use std::collections::HashSet;
+
 use super::{Fixture, note, queued};
 use crate::storage::StorageError;
 
@@ -9,9 +11,15 @@ const LAST: u64 = (1 << 41) - 1;
 async fn the_last_place_that_there_is_can_be_taken() {
     let fixture = Fixture::new();
     fixture.run(|tx| tx.put(&note("a"), &queued(LAST))).await.expect("there is room");
-    let found = fixture.run(|tx| tx.pending(None, Some(LAST - 1), 10)).await.expect("it can be read");
+    let found = fixture
+        .run(|tx| tx.pending(None, Some(LAST - 1), 10, &HashSet::new()))
+        .await
+        .expect("it can be read");
     assert_eq!(found, [(note("a"), queued(LAST))]);
-    let after = fixture.run(|tx| tx.pending(None, Some(u64::MAX), 10)).await.expect("it can be read");
+    let after = fixture
+        .run(|tx| tx.pending(None, Some(u64::MAX), 10, &HashSet::new()))
+        .await
+        .expect("it can be read");
     assert_eq!(after, [], "nothing comes after it, not even in the next lane");
 }
 

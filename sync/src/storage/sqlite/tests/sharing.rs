@@ -1,5 +1,6 @@
 //! Transactions that wait for the thread share a commit.
 
+use std::collections::HashSet;
 use std::sync::mpsc;
 
 use futures::FutureExt;
@@ -42,7 +43,7 @@ async fn ask_for_many<T>(
 }
 
 async fn written(fixture: &Fixture) -> usize {
-    fixture.run(|tx| tx.pending(None, None, 1000)).await.expect("it can be read").len()
+    fixture.run(|tx| tx.pending(None, None, 1000, &HashSet::new())).await.expect("it can be read").len()
 }
 
 #[tokio::test]

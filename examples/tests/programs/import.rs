@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const QUICK: usize = 40;
 const SLOW: Duration = Duration::from_secs(1);
 
+fn server() -> Server {
+    Server::start(Config::new([]).collection("/seeds", "sku")).unwrap()
+}
+
 fn command(file: &Path, server: &Server) -> Command {
     let mut command = Command::new(example("import"));
     command.arg(file).args(["--server", &server.base_url()]);
@@ -49,7 +53,7 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
     let file = folder.path().join("seeds.csv");
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/data/seeds.csv"), &file).unwrap();
     let rows = fs::read_to_string(&file).unwrap().lines().count() - 1;
-    let server = Server::start(Config::new([]).collection("/seeds", "sku")).unwrap();
+    let server = server();
 
     let (tells, under_way) = mpsc::channel();
     let mut seen = 0;
@@ -82,7 +86,7 @@ fn given(lines: &[&str]) -> (TempDir, PathBuf, Server) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("seeds.jsonl");
     fs::write(&file, lines.join("\n")).unwrap();
-    (folder, file, Server::start(Config::new([]).collection("/seeds", "sku")).unwrap())
+    (folder, file, server())
 }
 
 const BEAN: &str = r#"{"sku":"S1","name":"Bean","sow_in":5,"price_cents":250}"#;

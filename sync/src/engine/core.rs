@@ -1,6 +1,5 @@
 //! What the parts of an engine share: the storage, the remote, the entities, and how it is doing.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::entities::Entities;
 use super::group::Groups;
-use super::ledger::{Changes, Ledger, Tally, readable};
+use super::ledger::{Changes, Ledger, Tally, oldest_made_at};
 use super::notes;
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
@@ -139,12 +138,7 @@ impl Core {
     /// Puts the status right after a run: what is oldest, and when the next attempt is due.
     pub(crate) async fn refresh_status(&self, state: State, tried: &Tried) -> Result<(), StorageError> {
         let (oldest, due) = self
-            .transact::<_, StorageError, _>(|ledger| {
-                let oldest =
-                    readable(ledger.tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
-                let made_at = oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at));
-                Ok((made_at, ledger.tx.next_due()?))
-            })
+            .transact::<_, StorageError, _>(|ledger| Ok((oldest_made_at(ledger.tx)?, ledger.tx.next_due()?)))
             .await?;
         let now = self.now();
         let pause = self.holding_pause(now).map(|pause| pause.until);

@@ -33,6 +33,12 @@ pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, St
     }
 }
 
+/// When the oldest edit that waits was made, if that can be read.
+pub(crate) fn oldest_made_at(tx: &mut dyn Transaction) -> Result<Option<DateTime<Utc>>, StorageError> {
+    let oldest = readable(tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
+    Ok(oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)))
+}
+
 /// How a transaction changes the counts; to be applied once it is durable.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {

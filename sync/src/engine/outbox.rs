@@ -15,8 +15,8 @@ use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
 use super::showing::Showing;
 use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, Edit, Enqueued, EntityName, GivenUp, OperationId, ParkReason, Record, RecordRef,
-    ServerCopy, discard, enqueue, reinstate,
+    Decision, Dispute, Edit, Enqueued, GivenUp, OperationId, ParkReason, Record, RecordRef, ServerCopy,
+    discard, enqueue, reinstate,
 };
 use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
@@ -91,7 +91,9 @@ fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &R
 struct Walk {
     /// The place of the last row.
     after: Option<u64>,
+    /// Those that cannot be read, and why the first of them cannot.
     damaged: HashSet<RecordRef>,
+    damage: Option<StorageError>,
 }
 
 impl Walk {
@@ -104,13 +106,20 @@ impl Walk {
             Option<u64>,
             &HashSet<RecordRef>,
         ) -> Result<Vec<(RecordRef, Record)>, StorageError>,
-    ) -> Result<Rows, StorageError> {
+    ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         let after = self.after;
-        let rows = ledger.around_damage(&mut self.damaged, |tx, except| ask(tx, after, except))?;
-        if let Some((_, last)) = rows.records.last() {
+        let Rows { records, damaged } =
+            ledger.around_damage(&mut self.damaged, |tx, except| ask(tx, after, except))?;
+        self.damage = self.damage.take().or_else(|| damaged.into_iter().next());
+        if let Some((_, last)) = records.last() {
             self.after = last.lane().seq();
         }
-        Ok(rows)
+        Ok(records)
+    }
+
+    /// What was done, unless a row could not be read.
+    fn end(self, done: u64) -> Result<u64, Error> {
+        self.damage.map_or(Ok(done), |damage| Err(damage.into()))
     }
 }
 
@@ -163,18 +172,18 @@ impl Core {
         .await
     }
 
-    /// Sends every parked operation of an entity, or of all, again, except the conflicts that wait for an answer. Fails for a row that
-    /// cannot be read once all others were seen to.
-    pub(crate) async fn retry_all(&self, entity: Option<EntityName>) -> Result<u64, Error> {
-        let (mut walk, mut damage, mut retried) = (Walk::default(), None, 0);
+    /// Sends every parked operation again, except the conflicts that wait for an answer. Fails for a row that cannot be read once all
+    /// others were seen to.
+    pub(crate) async fn retry_all(&self) -> Result<u64, Error> {
+        let (mut walk, mut retried) = (Walk::default(), 0);
         loop {
-            let (entity, mut at) = (entity.clone(), walk);
-            let (rows, count, next) = self
+            let count;
+            (walk, count) = self
                 .transact::<_, Error, _>(move |ledger| {
-                    let rows = at
-                        .next(ledger, |tx, after, except| tx.parked(entity.as_ref(), after, BATCH, except))?;
+                    let parked =
+                        walk.next(ledger, |tx, after, except| tx.parked(None, after, BATCH, except))?;
                     let mut count = 0;
-                    for (name, before) in &rows.records {
+                    for (name, before) in &parked {
                         let deferred = matches!(
                             before.parked.as_ref().map(|parked| &parked.reason),
                             Some(ParkReason::Deferred { .. })
@@ -184,14 +193,12 @@ impl Core {
                             count += 1;
                         }
                     }
-                    Ok((rows, count, at))
+                    Ok((walk, (!parked.is_empty()).then_some(count)))
                 })
                 .await?;
-            walk = next;
-            retried += count;
-            damage = damage.or(rows.damaged.into_iter().next());
-            if rows.records.is_empty() {
-                return damage.map_or(Ok(retried), |damage| Err(damage.into()));
+            match count {
+                Some(count) => retried += count,
+                None => return walk.end(retried),
             }
         }
     }
@@ -208,21 +215,20 @@ impl Core {
     /// all others were seen to.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
         outside_of_handlers()?;
-        let (mut walk, mut damage, mut cleared) = (Walk::default(), None, 0);
+        let (mut walk, mut cleared) = (Walk::default(), 0);
         loop {
-            let mut at = walk;
-            let (rows, next) = self
+            let page;
+            (walk, page) = self
                 .transact::<_, Error, _>(move |ledger| {
-                    let rows = at.next(ledger, |tx, after, except| tx.pending(None, after, BATCH, except))?;
-                    Ok((rows, at))
+                    let page =
+                        walk.next(ledger, |tx, after, except| tx.pending(None, after, BATCH, except))?;
+                    Ok((walk, page))
                 })
                 .await?;
-            walk = next;
-            damage = damage.or(rows.damaged.into_iter().next());
-            if rows.records.is_empty() {
-                return damage.map_or(Ok(cleared), |damage| Err(damage.into()));
+            if page.is_empty() {
+                return walk.end(cleared);
             }
-            for (name, record) in rows.records {
+            for (name, record) in page {
                 if let Some(newest) = record.newest() {
                     self.give_up(name, newest.id).await?;
                     cleared += 1;

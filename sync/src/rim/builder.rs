@@ -15,7 +15,7 @@ use crate::engine::claim;
 use crate::engine::core::Core;
 use crate::engine::entities::Entities;
 use crate::engine::group::Groups;
-use crate::engine::ledger::{Ledger, Tally, readable};
+use crate::engine::ledger::{Ledger, Tally, oldest_made_at};
 use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
@@ -210,11 +210,10 @@ async fn recover(
         for marker in entities.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
         }
-        let oldest = readable(tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
         Ok(Recovered {
             tally: if planted!(CountsStartAtZero) { Tally::default() } else { Tally::new(tx.counts()?) },
             last_seq: tx.last_seq()?,
-            oldest: oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)),
+            oldest: oldest_made_at(tx)?,
             // A pause of which the note cannot be read ends with this start.
             pause: notes::read(tx, pause::NOTE)?,
             stale,

@@ -356,7 +356,7 @@ impl<S: Schema> Engine<S> {
     /// # Errors
     /// The storage's; [`StorageError::Row`](crate::StorageError::Row) for one that cannot be read, once all others are sent again.
     pub async fn retry_all(&self) -> Result<u64, Error> {
-        self.change(|core| async move { core.retry_all(None).await }).await
+        self.change(|core| async move { core.retry_all().await }).await
     }
 
     /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it; where it

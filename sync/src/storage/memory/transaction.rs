@@ -59,7 +59,9 @@ impl<'a> MemoryTransaction<'a> {
         &self,
         names: impl Iterator<Item = &'n RecordRef>,
         limit: usize,
+        except: &HashSet<RecordRef>,
     ) -> Vec<(RecordRef, Record)> {
+        let names = names.filter(|name| !except.contains(*name));
         names.take(limit).filter_map(|name| self.account.found(name)).collect()
     }
 
@@ -108,8 +110,7 @@ impl Transaction for MemoryTransaction<'_> {
         let come = waiting.between(Bound::Unbounded, Bound::Included((now, u64::MAX)));
         let beyond = waiting.between(Bound::Excluded((latest, u64::MAX)), Bound::Unbounded);
         let ready = self.account.ready.between(Bound::Unbounded, Bound::Unbounded);
-        let names = come.chain(beyond).chain(ready).filter(|name| !except.contains(*name));
-        Ok(self.found(names, limit))
+        Ok(self.found(come.chain(beyond).chain(ready), limit, except))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
@@ -123,8 +124,7 @@ impl Transaction for MemoryTransaction<'_> {
         limit: usize,
         except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let names = self.account.pending.page(entity, after).filter(|name| !except.contains(*name));
-        Ok(self.found(names, limit))
+        Ok(self.found(self.account.pending.page(entity, after), limit, except))
     }
 
     fn parked(
@@ -134,8 +134,7 @@ impl Transaction for MemoryTransaction<'_> {
         limit: usize,
         except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
-        let names = self.account.parked.page(entity, after).filter(|name| !except.contains(*name));
-        Ok(self.found(names, limit))
+        Ok(self.found(self.account.parked.page(entity, after), limit, except))
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {

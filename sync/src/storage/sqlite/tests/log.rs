@@ -25,6 +25,11 @@ async fn put(storage: &SqliteStorage, number: u64) -> Result<(), StorageError> {
     run(storage, move |tx| tx.put(&note(&number.to_string()), &large)).await
 }
 
+/// With a log that is moved again and again.
+fn open_with_short_log(path: &Path) -> SqliteStorage {
+    SqliteStorage::builder(path).log_bytes(64 * 1024).open().expect("it can be opened")
+}
+
 async fn fill(storage: &SqliteStorage, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         put(storage, number).await.expect("the record is written");
@@ -84,7 +89,7 @@ async fn commits_wait_for_the_disk_unless_told_otherwise() {
 async fn a_log_that_is_to_be_short_is_moved_all_the_time() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("app.db");
-    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    let storage = open_with_short_log(&path);
     fill(&storage, 1..=100).await;
     assert!(length(&path, "-wal") < TRANSACTION * 2);
     assert!(length(&path, "") > 5 * MIB, "what the log had is in the file");
@@ -95,7 +100,7 @@ async fn a_log_that_is_to_be_short_is_moved_all_the_time() {
 async fn a_reader_that_stays_keeps_the_log_from_being_moved_and_nothing_from_being_written() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("app.db");
-    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    let storage = open_with_short_log(&path);
     fill(&storage, 1..=1).await;
     let reader = Connection::open(&path).expect("it can be opened");
     let reading = reader.unchecked_transaction().expect("it can be read");
@@ -120,7 +125,7 @@ async fn the_log_of_an_attached_database_stays_short_too() {
     let mine = Connection::open(&other).expect("it can be opened");
     mine.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).expect("it takes to WAL");
     mine.execute_batch("CREATE TABLE rows (text TEXT)").expect("it can be written");
-    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    let storage = open_with_short_log(&path);
     let principal = Principal::default();
     let attach = format!("ATTACH '{}' AS other", other.display());
     let insert = "INSERT INTO other.rows VALUES (hex(randomblob(32 * 1024)))".to_owned();
@@ -143,7 +148,7 @@ async fn a_file_that_took_the_place_of_an_open_one_gets_nothing_of_its_log() {
     let (path, restored) = (folder.path().join("app.db"), folder.path().join("restored.db"));
     fill(&open_with(&restored, Durability::Full), 1..=3).await;
     let backup = fs::read(&restored).expect("it can be read");
-    let storage = SqliteStorage::builder(&path).log_bytes(64 * 1024).open().expect("it can be opened");
+    let storage = open_with_short_log(&path);
     fill(&storage, 1..=2).await;
     fs::rename(&restored, &path).expect("it can be renamed");
     // SQLite refuses to write to a file that has moved, or goes on with it.

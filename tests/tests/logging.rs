@@ -5,13 +5,15 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use sync::{RemoteError, RestRemote, SyncError};
+use chrono::TimeDelta;
+use sync::testing::ManualClock;
+use sync::{Engine, RemoteError, RestRemote, SqliteStorage, SyncError};
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
+use sync_tests::app::App;
+use sync_tests::device::Folder;
 use sync_tests::entities::note;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-use sync_tests::device::{Device, Folder};
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -42,8 +44,11 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     let folder = Folder::new();
     let server = Server::start(Config::new(["/notes", "/tasks"]).token("a-secret-token")).unwrap();
     let remote = RestRemote::builder(server.base_url()).bearer("a-secret-token").build().unwrap();
-    let device = Device::with(&folder.file("a.db"), remote).await;
-    let receipt = device.engine.push(&note("a", "the-private-title", 0)).await.unwrap();
+    let storage = SqliteStorage::open(folder.file("a.db")).unwrap();
+    // Nothing becomes due by itself, so that each sync makes one attempt.
+    let clock = ManualClock::default();
+    let engine = Engine::builder(App::default(), remote, storage).clock(clock.clone()).build().await.unwrap();
+    let receipt = engine.push(&note("a", "the-private-title", 0)).await.unwrap();
     // A server, and what it tells to a reader who expects something else, quotes what people wrote.
     let mut answers = [
         Some((500, "the-private-title is a bad title")),
@@ -57,10 +62,13 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         let Some((status, body)) = answers.iter_mut().find_map(Option::take) else { return Intercept::Pass };
         Intercept::Answer { status, headers: Vec::new(), body: body.to_owned() }
     });
-    let report = device.engine.full_sync().await.unwrap();
-    let [failed, unreadable, _, refused] = &*report.errors else { panic!("{report:?}") };
+    let report = engine.full_sync().await.unwrap();
+    let [failed, unreadable, _] = &*report.errors else { panic!("{report:?}") };
     assert!(matches!(&**failed, SyncError::Push { source: RemoteError::Transient { .. }, .. }));
     assert!(matches!(&**unreadable, SyncError::Unreadable { .. }));
+    clock.advance(TimeDelta::seconds(1));
+    let report = engine.flush().await.unwrap();
+    let [refused] = &*report.errors else { panic!("{report:?}") };
     assert!(refused.to_string().contains("the-private-title is a bad title"), "the app is told: {refused}");
     let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
     for told in [
@@ -78,5 +86,5 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     for secret in ["a-secret-token", "the-private-title"] {
         assert!(!log.contains(secret), "{secret} was logged");
     }
-    assert!(!format!("{:?}", device.engine).contains("secret"));
+    assert!(!format!("{engine:?}").contains("secret"));
 }

@@ -30,21 +30,33 @@ fn command(file: &Path, server: &Server) -> Command {
     command
 }
 
-fn start(file: &Path, server: &Server) -> Child {
-    command(file, server).spawn().unwrap()
+/// An import under way. It ends with its test, however that does.
+struct Import(Child);
+
+impl Import {
+    fn start(file: &Path, server: &Server) -> Self {
+        Self(command(file, server).spawn().unwrap())
+    }
+
+    /// What Ctrl-C in a terminal sends.
+    fn interrupt(&self) {
+        let kill = Command::new("sh").args(["-c", &format!("kill -INT {}", self.0.id())]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// What it printed, once it has ended well.
+    fn ended(mut self) -> String {
+        let said = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
+        assert!(self.0.wait().unwrap().success(), "{said}");
+        said
+    }
 }
 
-/// What it printed, once it has ended well.
-fn ended(import: Child) -> String {
-    let output = import.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What Ctrl-C in a terminal sends.
-fn interrupt(import: &Child) {
-    let kill = Command::new("sh").args(["-c", &format!("kill -INT {}", import.id())]).status();
-    assert!(kill.unwrap().success());
+impl Drop for Import {
+    fn drop(&mut self) {
+        // It has ended by itself when the story went well.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
 
 #[test]
@@ -65,17 +77,17 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
         let _ = tells.send(());
         Intercept::Delay(SLOW)
     });
-    let import = start(&file, &server);
+    let import = Import::start(&file, &server);
     under_way.recv_timeout(PATIENCE).unwrap();
-    interrupt(&import);
-    let said = ended(import);
+    import.interrupt();
+    let said = import.ended();
     assert!(said.contains("Interrupted; start it again"), "{said}");
     let sent = server.records("/seeds").len();
     assert!((QUICK..rows).contains(&sent), "{sent} of {rows}");
 
     server.heal();
     let before = server.requests().len();
-    let said = ended(start(&file, &server));
+    let said = Import::start(&file, &server).ended();
     assert!(said.contains(&format!("All {rows} rows are on")), "{said}");
     assert_eq!(server.records("/seeds").len(), rows);
     assert_eq!(server.requests().len() - before, rows - sent, "each row that was left, once");
@@ -95,7 +107,7 @@ const LEEK: &str = r#"{"sku":"S2","name":"Leek","sow_in":3,"price_cents":190}"#;
 #[test]
 fn json_lines_are_rows_as_well() {
     let (_folder, file, server) = given(&[BEAN, LEEK]);
-    let said = ended(start(&file, &server));
+    let said = Import::start(&file, &server).ended();
     assert!(said.contains("All 2 rows are on"), "{said}");
     let records = server.records("/seeds");
     assert_eq!(records["S1"], serde_json::from_str::<serde_json::Value>(BEAN).unwrap());
@@ -112,6 +124,6 @@ fn a_row_that_cannot_be_read_is_named_before_anything_is_sent() {
     assert!(server.requests().is_empty());
     // Mended, it is taken whole.
     fs::write(&file, [BEAN, LEEK].join("\n")).unwrap();
-    assert!(ended(start(&file, &server)).contains("All 2 rows"));
+    assert!(Import::start(&file, &server).ended().contains("All 2 rows"));
     assert_eq!(server.records("/seeds").len(), 2);
 }

@@ -386,7 +386,7 @@ async fn write_down(
         };
         let asked = match (step, turn) {
             (Written::Done(consequence), _) => {
-                announce(core, claimed, &observed, consequence, report);
+                announce(core, claimed, consequence, report);
                 return Ok(());
             }
             (Written::Missing(Step::Decide(dispute)), Some(turn)) => turn
@@ -460,23 +460,12 @@ pub(super) async fn put_off(core: &Core, name: &RecordRef, until: DateTime<Utc>)
     .await
 }
 
-fn announce(
-    core: &Core,
-    claimed: &Claimed,
-    observed: &Observed,
-    consequence: Consequence,
-    report: &mut SyncReport,
-) {
+fn announce(core: &Core, claimed: &Claimed, consequence: Consequence, report: &mut SyncReport) {
     let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    let is_through = consequence.through.is_some();
     core.publish(&record, consequence, report);
-    if consequence.through.is_some() {
+    if is_through {
         report.pushed += 1;
         core.announcer.announce(SyncEvent::Pushed { record, operation });
-    } else if consequence.parked {
-        let refusal = match &observed.outcome {
-            Outcome::Refused(refusal) => Some(refusal.clone()),
-            _ => None,
-        };
-        core.announcer.announce(SyncEvent::Parked { record, operation, refusal });
     }
 }

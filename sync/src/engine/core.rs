@@ -8,12 +8,12 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::entities::Entities;
 use super::group::Groups;
-use super::ledger::{Changes, Ledger, Tally, oldest_made_at};
+use super::ledger::{Changes, Ledger, Tally};
 use super::notes;
 use super::pause::{self, Pause, PauseReason};
 use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
-use super::reconcile::Consequence;
+use super::reconcile::{Consequence, NewlyParked};
 use super::settings::{Settings, after};
 use super::showing::Showing;
 use super::watches::Watches;
@@ -138,7 +138,7 @@ impl Core {
     /// Puts the status right after a run: what is oldest, and when the next attempt is due.
     pub(crate) async fn refresh_status(&self, state: State, tried: &Tried) -> Result<(), StorageError> {
         let (oldest, due) = self
-            .transact::<_, StorageError, _>(|ledger| Ok((oldest_made_at(ledger.tx)?, ledger.tx.next_due()?)))
+            .transact::<_, StorageError, _>(|ledger| Ok((ledger.oldest_made_at()?, ledger.tx.next_due()?)))
             .await?;
         let now = self.now();
         let pause = self.holding_pause(now).map(|pause| pause.until);
@@ -160,6 +160,31 @@ impl Core {
         });
         self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
         Ok(())
+    }
+
+    /// What the engine is doing while no sync runs.
+    pub(crate) fn at_rest(&self) -> State {
+        if !*self.online.borrow() {
+            return State::Offline;
+        }
+        if let Some(pause) = self.holding_pause(self.now()) {
+            return pause.reason.into();
+        }
+        match self.status.borrow().last_error.as_deref() {
+            // It is online again.
+            None | Some(SyncError::Offline) => State::Idle,
+            Some(_) => State::Error,
+        }
+    }
+
+    /// Shows what the engine is doing while no sync runs.
+    pub(crate) fn show_rest(&self) {
+        let state = self.at_rest();
+        let changed =
+            self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
+        if changed {
+            self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
+        }
     }
 
     /// The pause, if it still lasts.
@@ -261,9 +286,10 @@ impl Core {
         if let Some(revision) = consequence.through.filter(|_| !planted!(ReceiptsAreNotTold)) {
             self.receipts.tell(record, revision, Fate::Through);
         }
-        if consequence.parked {
+        if let Some(NewlyParked { operation, refusal }) = consequence.parked {
             report.parked += 1;
             self.receipts.tell(record, u64::MAX, Fate::Parked);
+            self.announcer.announce(SyncEvent::Parked { record: record.clone(), operation, refusal });
         }
     }
 }

@@ -58,7 +58,11 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             (Some(request), Some(wanted)) => Request { wanted: request.wanted.and(wanted), ..request },
             (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
             (None, None) => {
-                wait(&inbox, &mut timers, &mut online, reachable).await;
+                if wait(&inbox, &mut timers, &mut online, reachable).await
+                    && let Some(core) = core.upgrade()
+                {
+                    core.show_rest();
+                }
                 continue;
             }
         };
@@ -82,26 +86,30 @@ impl Drop for CloseAtEnd<'_> {
     }
 }
 
-/// Sleeps until something is due or asked for.
+/// Sleeps until something is due or asked for. Answers whether the device has gone offline or come online.
 ///
 /// While the device is offline nothing is due, however long it is: the edge will tell.
-async fn wait(inbox: &Inbox, timers: &mut Timers, online: &mut watch::Receiver<bool>, reachable: bool) {
+async fn wait(
+    inbox: &Inbox,
+    timers: &mut Timers,
+    online: &mut watch::Receiver<bool>,
+    reachable: bool,
+) -> bool {
     let alarm = timers.earliest().filter(|_| reachable);
     let asleep = alarm.is_none();
     let alarm = alarm.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
-    let mut edge = false;
     tokio::select! {
         // In one order, so that a simulation is repeatable.
         biased;
-        () = inbox.changed() => {}
-        () = sleep_until(alarm), if !asleep => {}
-        changed = online.changed(), if !timers.deaf => match changed {
-            Ok(()) => edge = *online.borrow(),
-            Err(_) => timers.deaf = true,
-        },
-    }
-    if edge {
-        timers.came_online(Instant::now());
+        () = inbox.changed() => false,
+        () = sleep_until(alarm), if !asleep => false,
+        changed = online.changed(), if !timers.deaf => {
+            timers.deaf = changed.is_err();
+            if changed.is_ok() && *online.borrow() {
+                timers.came_online(Instant::now());
+            }
+            changed.is_ok()
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{Course, Gate, attempt, put_off};
@@ -74,6 +75,10 @@ struct Run<'a> {
     /// How many operations may be frozen at once.
     window: usize,
     launched: bool,
+    /// What was put off waits for its turn in another flush when that comes after this; else a server that refuses everything
+    /// for now would be asked without a pause as long as the queue is. It is when the flush began, unless the clock was set
+    /// back since.
+    due_by: DateTime<Utc>,
     /// What the server asked for, or has to be waited for; it may be over when the flush ends.
     stopped: Option<Pause>,
 }
@@ -91,6 +96,7 @@ impl<'a> Run<'a> {
             damaged: HashSet::new(),
             window: 2 * core.settings.max_in_flight,
             launched: false,
+            due_by: core.now(),
             stopped: None,
         }
     }
@@ -132,12 +138,16 @@ impl<'a> Run<'a> {
         }
         let known = Arc::clone(&self.known);
         let under_way: HashSet<_> = self.under_way.values().chain(&self.damaged).cloned().collect();
-        let (now, horizon) = (self.core.now(), self.core.settings.retry.horizon());
+        let now = self.core.now();
+        self.due_by = self.due_by.min(now);
+        // As far ahead as it is from now on.
+        let horizon = self.core.settings.retry.horizon().checked_add(&(now - self.due_by));
+        let (due_by, horizon) = (self.due_by, horizon.unwrap_or(TimeDelta::MAX));
         let given_up = Arc::clone(&self.core.given_up);
         let mut claims = self
             .core
             .transact_together(move |ledger| {
-                claim(ledger, &known, under_way.clone(), want, &given_up, now, horizon)
+                claim(ledger, &known, under_way.clone(), want, &given_up, due_by, horizon)
             })
             .await?;
         self.launched = true;

@@ -33,12 +33,6 @@ pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, St
     }
 }
 
-/// When the oldest edit that waits was made, if that can be read.
-pub(crate) fn oldest_made_at(tx: &mut dyn Transaction) -> Result<Option<DateTime<Utc>>, StorageError> {
-    let oldest = readable(tx.pending(None, None, 1, &HashSet::new()))?.unwrap_or_default().pop();
-    Ok(oldest.and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)))
-}
-
 /// How a transaction changes the counts; to be applied once it is durable.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -93,6 +87,14 @@ impl<'a> Ledger<'a> {
         except: &mut HashSet<RecordRef>,
     ) -> Result<Rows, StorageError> {
         self.around_damage(except, |tx, except| tx.sendable(now, horizon, limit, except))
+    }
+
+    /// When the oldest edit that waits to be sent was made, of those that can be read.
+    pub(crate) fn oldest_made_at(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
+        let oldest = self.around_damage(&mut HashSet::new(), |tx, except| {
+            Ok(tx.oldest_waiting(except)?.into_iter().collect())
+        })?;
+        Ok(oldest.records.first().and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)))
     }
 
     /// Asks for rows. One that cannot be read holds back itself and nothing else: it is added to `except`, and answered beside the

@@ -129,9 +129,6 @@ const PATIENT: u32 = 5;
 impl Core {
     /// Makes edits durable, all or none.
     pub(crate) async fn push(self: &Arc<Self>, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
-        if self.is_closing() {
-            return Err(Error::ShutDown);
-        }
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
         let showing = Arc::clone(&self.showing);
         let taken =
@@ -208,13 +205,14 @@ impl Core {
         outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, _) = found.ok_or(Error::NotParked(id))?;
-        self.give_up(name, id).await
+        self.give_up(name, id).await.map(drop)
     }
 
-    /// Gives every waiting and parked operation up. Answers how many records there were. Fails for a row that cannot be read once
-    /// all others were seen to.
+    /// Gives every operation up that waits or is parked by now. Answers how many records there were. Fails for a row that cannot be
+    /// read once all others were seen to.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
         outside_of_handlers()?;
+        let newest_edit = self.seq.load(Ordering::Relaxed);
         let (mut walk, mut cleared) = (Walk::default(), 0);
         loop {
             let page;
@@ -225,21 +223,21 @@ impl Core {
                     Ok((walk, page))
                 })
                 .await?;
-            if page.is_empty() {
+            // Edits that were made meanwhile come last.
+            if page.first().and_then(|(_, record)| record.lane().seq()).is_none_or(|seq| seq > newest_edit) {
                 return walk.end(cleared);
             }
             for (name, record) in page {
-                if let Some(newest) = record.newest() {
-                    self.give_up(name, newest.id).await?;
-                    cleared += 1;
+                if let Some(newest) = record.newest().filter(|newest| newest.revision <= newest_edit) {
+                    cleared += u64::from(self.give_up(name, newest.id).await?);
                 }
             }
         }
     }
 
-    /// Gives a record's edits up, unless a newer one was made meanwhile. The app is told first; when what the server has
-    /// is not known, it is asked for at the next pull.
-    async fn give_up(&self, name: RecordRef, given_up: OperationId) -> Result<(), Error> {
+    /// Gives a record's edits up, unless a newer one was made meanwhile; answers whether it did. The app is told first; when what the
+    /// server has is not known, it is asked for at the next pull.
+    async fn give_up(&self, name: RecordRef, given_up: OperationId) -> Result<bool, Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
         let turn = self.turn().await;
@@ -247,7 +245,7 @@ impl Core {
         let record = name.clone();
         let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record_to_replace(&record)?)).await?;
         if now.newest().is_none_or(|newest| newest.id != given_up) {
-            return Ok(());
+            return Ok(false);
         }
         let (_, known) = discard(now, &rules);
         let told = match (port, &known) {
@@ -281,7 +279,7 @@ impl Core {
             (None, Some((port, copy))) => self.set_right(&turn, port, &name, copy).await?,
             (None, None) => {}
         }
-        Ok(())
+        Ok(revision.is_some())
     }
 
     /// The app was told what a record looks like while that changed: it is told anew. Where no edit waits, what the

@@ -5,8 +5,8 @@
 //! has to be asked or shown first. It is computed again after that, until nothing is missing. Pure, like the core.
 
 use crate::record::{
-    Decision, Dispute, Outcome, Payload, Rebased, Record, Resolved, Rules, ServerCopy, Settled, Stamp,
-    rebase, resolve, settle,
+    Decision, Dispute, OperationId, Outcome, ParkReason, Payload, Rebased, Record, Refusal, Resolved, Rules,
+    ServerCopy, Settled, Stamp, rebase, resolve, settle,
 };
 use crate::telemetry::Verdict;
 
@@ -31,7 +31,7 @@ pub(crate) enum Step {
 }
 
 /// What a written step means for those who wait and watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Consequence {
     /// Edits up to this revision reached the server.
     pub(crate) through: Option<u64>,
@@ -39,8 +39,27 @@ pub(crate) struct Consequence {
     pub(crate) overruled: Option<u64>,
     /// How a conflict was decided.
     pub(crate) verdict: Option<Verdict>,
-    /// Whether the operation was parked.
-    pub(crate) parked: bool,
+    /// What waits for the user from now on.
+    pub(crate) parked: Option<NewlyParked>,
+}
+
+/// An operation that was parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewlyParked {
+    pub(crate) operation: OperationId,
+    /// What the server said, where that is why.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl NewlyParked {
+    fn of(record: &Record) -> Option<Self> {
+        let parked = record.parked.as_ref()?;
+        let refusal = match &parked.reason {
+            ParkReason::Refused { refusal, .. } => Some(refusal.clone()),
+            ParkReason::Exhausted { .. } | ParkReason::Deferred { .. } => None,
+        };
+        Some(Self { operation: parked.intention.id, refusal })
+    }
 }
 
 /// The fixed surroundings of a step.
@@ -83,7 +102,7 @@ pub(crate) fn answered(
     let consequence = match settled {
         Settled::Through { revision } => Consequence { through: Some(revision), ..Consequence::default() },
         Settled::Conflict(dispute) => return decide(record, *dispute, known, around),
-        Settled::Parked => Consequence { parked: true, ..Consequence::default() },
+        Settled::Parked => Consequence { parked: NewlyParked::of(&record), ..Consequence::default() },
         Settled::Retargeted | Settled::Superseded | Settled::Retry { .. } | Settled::Nothing => {
             return Step::Write(Box::new(record), Consequence::default());
         }
@@ -167,8 +186,8 @@ pub(crate) fn apply(
         }
         Resolved::Sending { local } => show(record, Shown::Local(local), copy, known, decided),
         Resolved::Deferred => {
-            let local = dispute.local.clone();
-            show(record, Shown::Local(local), copy, known, Consequence { parked: true, ..decided })
+            let (local, parked) = (dispute.local.clone(), NewlyParked::of(&record));
+            show(record, Shown::Local(local), copy, known, Consequence { parked, ..decided })
         }
         Resolved::Stale(dispute) => Step::Decide(dispute),
         Resolved::Nothing => Step::Write(Box::new(record), Consequence::default()),
@@ -181,7 +200,7 @@ impl Consequence {
             through: self.through.max(later.through),
             overruled: later.overruled,
             verdict: later.verdict,
-            parked: self.parked || later.parked,
+            parked: later.parked.or(self.parked),
         }
     }
 }

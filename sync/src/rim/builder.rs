@@ -12,10 +12,10 @@ use super::{Engine, Registry};
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::connectivity::{AlwaysOnline, Connectivity};
 use crate::engine::claim;
-use crate::engine::core::Core;
+use crate::engine::core::{Core, Tried};
 use crate::engine::entities::Entities;
 use crate::engine::group::Groups;
-use crate::engine::ledger::{Ledger, Tally, oldest_made_at};
+use crate::engine::ledger::{Ledger, Tally};
 use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
@@ -143,14 +143,7 @@ impl<S: Schema> EngineBuilder<S> {
         let recovered = recover(&*self.storage, &self.principal, &entities).await?;
         let total = recovered.tally.total();
         let (queue_len, parked) = (total.waiting, total.parked);
-        let oldest_pending = recovered.oldest.filter(|_| queue_len > 0);
-        let status = Status {
-            queue_len,
-            parked,
-            oldest_pending,
-            next_attempt_at: recovered.pause.map(|pause| pause.until),
-            ..Status::default()
-        };
+        let status = Status { queue_len, parked, ..Status::default() };
         let core = Core {
             storage: self.storage,
             groups: Groups::default(),
@@ -181,6 +174,7 @@ impl<S: Schema> EngineBuilder<S> {
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;
         }
+        core.refresh_status(core.at_rest(), &Tried::Nothing).await?;
         Ok(Engine::start_driver(core))
     }
 }
@@ -189,7 +183,6 @@ impl<S: Schema> EngineBuilder<S> {
 struct Recovered {
     tally: Tally,
     last_seq: u64,
-    oldest: Option<chrono::DateTime<chrono::Utc>>,
     pause: Option<Pause>,
     /// Entities that are to be entered into the index.
     stale: Vec<EntityName>,
@@ -213,7 +206,6 @@ async fn recover(
         Ok(Recovered {
             tally: if planted!(CountsStartAtZero) { Tally::default() } else { Tally::new(tx.counts()?) },
             last_seq: tx.last_seq()?,
-            oldest: oldest_made_at(tx)?,
             // A pause of which the note cannot be read ends with this start.
             pause: notes::read(tx, pause::NOTE)?,
             stale,

@@ -44,16 +44,13 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn of(core: &Core) -> Result<Self, Error> {
-        if core.is_closing() {
-            return Err(Error::ShutDown);
-        }
-        Ok(Self {
+    pub(super) fn of(core: &Core) -> Self {
+        Self {
             entities: Arc::clone(&core.entities),
             stamper: core.stamper(),
             receipts: Arc::clone(&core.receipts),
             showing: Arc::clone(&core.showing),
-        })
+        }
     }
 }
 
@@ -176,7 +173,7 @@ impl<S: Schema> Engine<S> {
         F: FnOnce(&mut EngineTransaction<'_, S>) -> Result<R, E> + Send + 'static,
     {
         self.change(|core| async move {
-            let tools = Tools::of(&core)?;
+            let tools = Tools::of(&core);
             let done = storage::transact(&*core.storage, &core.principal, move |tx| {
                 let mut transaction = EngineTransaction::<S>::new(tx, &tools);
                 let result = work(&mut transaction).map_err(GivenUp::ByUser)?;

@@ -185,11 +185,15 @@ impl<S: Schema> Engine<S> {
     pub(super) fn change<R, E, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> ToItsEnd<Result<R, E>>
     where
         R: Send + 'static,
-        E: Send + 'static,
+        E: From<Error> + Send + 'static,
         F: Future<Output = Result<R, E>> + Send + 'static,
     {
-        let (work, inbox) = (work(Arc::clone(&self.inner.core)), Arc::clone(&self.inner.inbox));
+        let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
+        let work = work(Arc::clone(&core));
         ToItsEnd::new(async move {
+            if core.is_closing() {
+                return Err(Error::ShutDown.into());
+            }
             let result = work.await;
             // What failed may have changed something before that.
             inbox.pushed();
@@ -411,7 +415,8 @@ impl<S: Schema> Engine<S> {
         self.inner.inbox.start(auto);
     }
 
-    /// Finishes the requests in flight, for at most 10 seconds, and stops. Calls of any clone fail from then on.
+    /// Finishes the requests in flight, for at most 10 seconds, and stops. From then on, whatever syncs or changes something fails
+    /// with [`Error::ShutDown`], on any clone; the queue and replicas can still be read.
     pub async fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN).await;
     }

@@ -107,7 +107,7 @@ impl SqliteStorage {
         let storage = self.clone();
         engine
             .change(|core| async move {
-                let tools = Tools::of(&core)?;
+                let tools = Tools::of(&core);
                 let done = storage.transact_with_connection(&core.principal, move |transaction| {
                     let connection = transaction.connection();
                     let edits = EngineTransaction::new(transaction, &tools);

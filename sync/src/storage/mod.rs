@@ -121,6 +121,16 @@ pub trait Transaction {
         except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError>;
 
+    /// Of the records with an edit that waits to be sent, parked ones not among them, the one with the lowest `seq`, without those in
+    /// `except`. Costs the same however many records there are.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn oldest_waiting(
+        &mut self,
+        except: &HashSet<RecordRef>,
+    ) -> Result<Option<(RecordRef, Record)>, StorageError>;
+
     /// Up to `limit` parked records, by `seq`, from after the given place on, without those in `except`; of one entity, or of all.
     ///
     /// # Errors

@@ -130,6 +130,13 @@ impl Transaction for Spy<'_> {
         self.transaction.pending(entity, after, limit, except)
     }
 
+    fn oldest_waiting(
+        &mut self,
+        except: &HashSet<RecordRef>,
+    ) -> Result<Option<(RecordRef, Record)>, StorageError> {
+        self.transaction.oldest_waiting(except)
+    }
+
     fn parked(
         &mut self,
         entity: Option<&EntityName>,

@@ -5,18 +5,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::StreamExt;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rusqlite::Connection;
 use sync::storage::SqliteStorage;
 use sync::testing::{Fault, ManualClock, ScriptedRemote};
-use sync::{AutoSync, Engine, Error, StorageError};
+use sync::{AutoSync, Engine, Error, StorageError, SyncEvent};
 use sync_tests::app::App;
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note};
 
 use crate::power_cut::{check_integrity, folder};
 use crate::vfs::Disk;
+
+/// Far longer than anything here takes: a watchdog.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn engine(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error> {
     engine_at(path, server, ManualClock::default()).await
@@ -159,14 +163,21 @@ fn is_about_b(result: Result<u64, Error>) {
 async fn what_cannot_be_read_keeps_nothing_else_from_being_tried_again() {
     let (folder, server) = (Folder::new(), ScriptedRemote::new());
     let device = damaged(&folder.file("app.db"), &server, "parked").await;
+    let mut events = device.events();
     device.start(AutoSync { flush_after: Duration::from_millis(1), pull_every: None, listen: false });
+    device.push(&note("d", "mine", 1)).await.unwrap();
+    // From here on, the background has nothing to do of itself.
+    let at_rest = async {
+        while !matches!(events.next().await, Some(SyncEvent::SyncComplete(report)) if report.pushed == 1) {}
+    };
+    tokio::time::timeout(PATIENCE, at_rest).await.expect("it is sent");
     is_about_b(device.retry_all().await);
-    // The background has heard of the others all the same.
+    // It has heard of the others all the same.
     let mut status = device.watch_status();
-    let sent = tokio::time::timeout(Duration::from_secs(60), status.wait_for(|status| status.queue_len == 0));
+    let sent = tokio::time::timeout(PATIENCE, status.wait_for(|status| status.queue_len == 0));
     sent.await.expect("they are sent").unwrap();
     let ids: Vec<_> = server.records::<Note>().into_keys().collect();
-    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(ids, ["a", "c", "d"]);
     assert_eq!(device.status().parked, 1, "it is kept as it is");
 }
 

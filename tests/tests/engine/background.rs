@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -110,7 +111,13 @@ async fn a_long_time_offline_costs_no_work_and_no_request() {
     drop(device.engine.push(&note("a", "x", 0)).await.unwrap());
     let mut events = device.engine.events();
     tokio::time::sleep(Duration::from_secs(86_400)).await;
-    assert!(futures::poll!(events.next()).is_pending(), "nothing ran");
+    while let Poll::Ready(event) = futures::poll!(events.next()) {
+        let state = |event| match event {
+            Some(SyncEvent::Status(status)) => Some(status.state),
+            _ => None,
+        };
+        assert_eq!(state(event), Some(State::Offline), "nothing ran");
+    }
     device.switch.set_online(true);
     while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
     assert_eq!(device.engine.queue_len(), 0);
@@ -182,6 +189,36 @@ async fn shutdown_finishes_the_requests_in_flight() {
     assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
     assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
     assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
+}
+
+#[tokio::test]
+async fn after_a_shutdown_nothing_can_be_changed_and_the_queue_can_be_read() {
+    let device = Device::new().await;
+    for id in ["refused", "waits"] {
+        device.engine.push(&note(id, "x", 0)).await.unwrap();
+    }
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    let engine = device.engine.clone();
+    device.engine.shutdown().await;
+    let parked = engine.parked::<Note>().await.unwrap().remove(0);
+    assert_eq!(parked.id, "refused");
+    assert!(engine.is_pending::<Note>(&"waits".to_owned()).await.unwrap());
+    let work = engine.transaction(|tx| tx.push(&note("new", "x", 0)));
+    for changed in [
+        engine.push(&note("new", "x", 0)).await.map(drop),
+        engine.delete::<Note>(&"waits".to_owned()).await.map(drop),
+        engine.retry(parked.operation).await,
+        engine.retry_all().await.map(drop),
+        engine.discard(parked.operation).await,
+        engine.clear_queue().await.map(drop),
+        work.await.map(drop),
+        engine.full_sync().await.map(drop),
+    ] {
+        assert!(matches!(changed, Err(Error::ShutDown)), "{changed:?}");
+    }
+    assert_eq!((engine.queue_len(), engine.status().parked), (1, 1));
 }
 
 #[tokio::test]

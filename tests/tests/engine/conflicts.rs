@@ -1,7 +1,8 @@
 //! Conflicts: decided with base, local and remote, and nothing is lost while that goes on.
 
+use futures::StreamExt;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, NotSynced, Resolution, SyncError};
+use sync::{Change, NotSynced, Resolution, SyncError, SyncEvent};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -101,6 +102,27 @@ async fn a_deferred_conflict_waits_for_the_user_and_is_answered_later() {
 }
 
 #[tokio::test]
+async fn a_conflict_that_is_deferred_is_announced_as_parked_wherever_it_was_met() {
+    for in_a_pull in [false, true] {
+        let device = in_conflict().await;
+        device.app.will(Answer::Decide(Resolution::Defer));
+        let events = device.engine.events();
+        let report = if in_a_pull { device.engine.pull().await } else { device.engine.flush().await };
+        assert_eq!(report.unwrap().parked, 1);
+        let waiting = device.engine.conflicts::<Task>().await.unwrap().remove(0);
+        drop(device);
+        let parked = |event: SyncEvent| match event {
+            SyncEvent::Parked { record, operation, refusal } => {
+                Some((record.to_string(), operation, refusal))
+            }
+            _ => None,
+        };
+        let parked: Vec<_> = events.filter_map(async |event| parked(event)).collect().await;
+        assert_eq!(parked, [("Task `1`".to_owned(), waiting.operation, None)], "in a pull: {in_a_pull}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_about_another_record_is_refused() {
     let device = in_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));
@@ -153,16 +175,32 @@ async fn a_pull_never_overwrites_a_pending_edit() {
 
 #[tokio::test]
 async fn full_sync_sends_what_the_pull_decided_in_favour_of_the_device() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "base", 0)).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&note("a", "theirs", 1));
+    // Edited here while the page with theirs is on its way, so that no flush before the pull could send it.
+    let engine = device.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&note("a", "mine", 2)).await.unwrap()) })
+    }));
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.conflicts, report.pushed, report.remaining), (1, 1, 0), "{report:?}");
+    assert_eq!(device.server.records::<Note>()["a"].title, "mine");
+    assert_eq!(device.app.state().notes["a"].title, "mine");
+}
+
+#[tokio::test]
+async fn an_operation_of_unknown_outcome_is_sent_again_before_a_pull_decides_about_it() {
     let device = in_conflict().await;
     device.app.will(Answer::Decide(Resolution::KeepLocal));
-    let refused = |call: &Call| match call {
-        // The flush before the pull finds no server; the pull does.
+    device.server.script(|call| match call {
         Call::Write { verb: "update", .. } => Fault::Transient(500),
         _ => Fault::None,
-    };
-    device.server.script(refused);
+    });
     let report = device.engine.full_sync().await.unwrap();
-    assert_eq!(report.remaining, 1, "its outcome is unknown, so it is sent again before anything else");
+    assert_eq!((report.conflicts, report.remaining), (0, 1));
     device.server.heal();
     device.wait_out();
     device.engine.full_sync().await.unwrap();

@@ -13,5 +13,6 @@ mod parked;
 mod pulling;
 mod pushing;
 mod simulated;
+mod status;
 mod unlucky;
 mod waiting;

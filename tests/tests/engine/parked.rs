@@ -1,8 +1,9 @@
 //! Refused operations: kept whole, looked at, decided about.
 
 use sync::testing::Fault;
-use sync::{Error, NotSynced, SyncError};
-use sync_tests::entities::{Note, note, task};
+use sync::{Error, NotSynced, Resolution, SyncError};
+use sync_tests::app::Answer;
+use sync_tests::entities::{Note, Task, note, task};
 
 use crate::device::Device;
 
@@ -53,6 +54,22 @@ async fn a_parked_operation_is_sent_again_only_when_the_user_says_so() {
 }
 
 #[tokio::test]
+async fn retry_all_leaves_conflicts_to_their_answers() {
+    let device = refused().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.app.will(Answer::Decide(Resolution::Defer));
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.status().parked, 2);
+    assert_eq!(device.engine.retry_all().await.unwrap(), 1);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 1);
+    assert_eq!(device.engine.conflicts::<Task>().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_corrected_record_takes_the_place_of_the_parked_one() {
     let device = refused().await;
     device.engine.push(&note("a", "a title", 1)).await.unwrap();
@@ -79,6 +96,32 @@ async fn a_discarded_operation_is_gone_and_the_app_shows_what_the_server_has() {
 }
 
 #[tokio::test]
+async fn clear_queue_leaves_the_edits_that_are_made_while_it_works() {
+    let device = Device::new().await;
+    for text in ["base", "given up"] {
+        for id in [1, 2] {
+            device.engine.push(&task(id, None, text)).await.unwrap();
+        }
+        if text == "base" {
+            device.engine.full_sync().await.unwrap();
+        }
+    }
+    // The app is told what the server has of the first. By then the second is edited again, and there is another.
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move {
+            drop(engine.push_all(&[task(2, None, "newer"), task(3, None, "new")]).await.unwrap());
+        })
+    }));
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 1);
+    assert_eq!(device.engine.queue_len(), 2);
+    device.engine.flush().await.unwrap();
+    let texts: Vec<_> = device.server.records::<Task>().into_values().map(|task| task.text).collect();
+    assert_eq!(texts, ["base", "newer", "new"]);
+}
+
+#[tokio::test]
 async fn deciding_about_an_operation_that_is_not_parked_is_an_error() {
     let device = refused().await;
     let parked = device.engine.parked::<Note>().await.unwrap();
@@ -101,6 +144,6 @@ async fn a_newer_edit_of_a_refused_operation_is_sent_in_its_place() {
     device.wait_out();
     device.server.once(Fault::Refused(422, "no".to_owned()));
     device.engine.flush().await.unwrap();
-    assert_eq!(device.server.records::<sync_tests::entities::Task>()["1"].text, "good");
+    assert_eq!(device.server.records::<Task>()["1"].text, "good");
     assert_eq!(device.engine.status().parked, 0);
 }

@@ -1,7 +1,8 @@
 //! Pushes: durable, coalesced, sent once.
 
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{MemoryStorage, NotSynced, Operation, Principal, SyncState};
+use sync::{Change, MemoryStorage, NotSynced, Operation, Principal, SqliteStorage, SyncState};
+use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
@@ -192,6 +193,102 @@ async fn a_restart_sends_what_was_under_way_under_the_same_key() {
     assert_eq!(keys.len(), 2);
     assert_eq!(keys[0], keys[1]);
     assert_eq!(device.server.writes().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_server_made_of_a_record_reaches_the_application_without_a_pull() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "base", 0)).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    let made = note("a", "Mine.", 2);
+    device.server.once(Fault::AcceptedAs(serde_json::to_string(&made).unwrap()));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.remaining), (1, 0));
+    let told = device.app.state().note_pages.last().unwrap().clone();
+    assert_eq!(told, [Change::Upserted(made)]);
+}
+
+#[tokio::test]
+async fn what_the_server_made_of_a_record_does_not_hide_an_edit_made_meanwhile() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "base", 0)).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    let (made, newer) = (note("a", "Mine.", 2), note("a", "newer", 3));
+    device.server.once(Fault::AcceptedAs(serde_json::to_string(&made).unwrap()));
+    // It is made while the application is told.
+    let (engine, edit) = (device.engine.clone(), newer.clone());
+    device.app.state().on_page = Some(Box::new(move || {
+        let (engine, edit) = (engine.clone(), edit.clone());
+        Box::pin(async move { drop(engine.push(&edit).await.unwrap()) })
+    }));
+    device.engine.flush().await.unwrap();
+    let state = device.app.state();
+    let rebased = Change::Rebased { id: "a".to_owned(), local: Some(newer.clone()), remote: Some(made) };
+    assert!(state.note_pages.contains(&vec![rebased]), "{:?}", state.note_pages);
+    assert_eq!(state.notes["a"], newer);
+}
+
+#[tokio::test]
+async fn sixteen_requests_are_in_flight_at_most_one_of_each_record() {
+    let device = Device::new().await;
+    for number in 0..40 {
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    let gate = Gate::new();
+    let held = gate.clone();
+    device.server.script(move |_| Fault::Hold(held.clone()));
+    let engine = device.engine.clone();
+    let flush = tokio::spawn(async move { engine.flush().await });
+    gate.reached(16).await;
+    // Each of them is edited again: that waits for the answer.
+    for number in 0..40 {
+        device.engine.push(&note(&number.to_string(), "y", 1)).await.unwrap();
+    }
+    assert_eq!(device.server.calls().len(), 16);
+    gate.open();
+    assert_eq!(flush.await.unwrap().unwrap().remaining, 0);
+    assert!(device.server.records::<Note>().into_values().all(|note| note.title == "y"));
+}
+
+#[tokio::test]
+async fn a_renamed_struct_keeps_its_queue_by_its_name() {
+    mod before {
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/notes", conflict = ServerWins)]
+        pub struct Note {
+            pub id: String,
+        }
+
+        #[derive(sync::Schema)]
+        #[sync(entities(Note))]
+        pub struct App;
+        impl sync::OnPull<Note> for App {}
+    }
+    mod after {
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/notes", conflict = ServerWins, name = "Note")]
+        pub struct Memo {
+            pub id: String,
+        }
+
+        #[derive(sync::Schema)]
+        #[sync(entities(Memo))]
+        pub struct App;
+        impl sync::OnPull<Memo> for App {}
+    }
+    let folder = Folder::new();
+    let (file, server) = (folder.file("app.db"), ScriptedRemote::new());
+    let storage = SqliteStorage::open(&file).unwrap();
+    let engine = sync::Engine::builder(before::App, server.clone(), storage).build().await.unwrap();
+    engine.push(&before::Note { id: "a".to_owned() }).await.unwrap();
+    drop(engine);
+    let storage = SqliteStorage::open(&file).unwrap();
+    let engine = sync::Engine::builder(after::App, server.clone(), storage).build().await.unwrap();
+    assert_eq!(engine.queue_len_of::<after::Memo>(), 1);
+    assert_eq!(engine.flush().await.unwrap().pushed, 1);
+    assert_eq!(server.records::<after::Memo>().len(), 1);
 }
 
 #[tokio::test]

@@ -144,6 +144,27 @@ pub fn the_next_due_time_is_the_earliest(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.next_due()), None);
 }
 
+/// Parked records wait for the user, and blocked ones for others: only those are left out that are parked.
+pub fn the_oldest_that_waits_is_found_behind_those_that_are_parked(subject: &Subject) {
+    let opened = subject.open();
+    let oldest = |except: &[RecordRef]| {
+        let except: HashSet<_> = except.iter().cloned().collect();
+        let found = opened.run(move |tx| tx.oldest_waiting(&except));
+        found.map(|(name, _)| name)
+    };
+    put(&opened, vec![(note("parked"), parked(1)), (task("parked"), parked(2)), (note("idle"), known("1"))]);
+    assert_eq!(oldest(&[]), None);
+    put(&opened, vec![(note("ready"), ready(9)), (task("ready"), ready(8))]);
+    assert_eq!(oldest(&[]), Some(task("ready")));
+    put(&opened, vec![(note("waiting"), waiting(5, at(30))), (note("late"), waiting(6, at(20)))]);
+    assert_eq!(oldest(&[]), Some(note("waiting")), "the due time does not matter");
+    put(&opened, vec![(task("blocked"), blocked(3, &note("ready")))]);
+    assert_eq!(oldest(&[]), Some(task("blocked")));
+    assert_eq!(oldest(&[task("blocked"), note("waiting"), note("unknown")]), Some(note("late")));
+    let found = opened.run(|tx| tx.oldest_waiting(&HashSet::new()));
+    assert_eq!(found, Some((task("blocked"), blocked(3, &note("ready")))));
+}
+
 /// Releasing frees exactly those that waited for that record, with their places kept.
 pub fn blocked_records_come_once_they_are_released(subject: &Subject) {
     let opened = subject.open();

@@ -98,6 +98,7 @@ macro_rules! __storage_conformance {
             a_time_beyond_the_horizon_counts_as_come
             the_limit_holds_over_both_lanes
             the_next_due_time_is_the_earliest
+            the_oldest_that_waits_is_found_behind_those_that_are_parked
             blocked_records_come_once_they_are_released
             a_released_record_still_waits_for_its_time
             pending_records_are_listed_in_pages

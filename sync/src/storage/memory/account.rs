@@ -102,6 +102,14 @@ impl Account {
         self.records.get(name).map(|record| (name.clone(), record.clone()))
     }
 
+    /// Those that wait to be sent, by their place in the outbox.
+    pub(super) fn waiting_by_place(&self) -> impl Iterator<Item = &RecordRef> {
+        let parked = |name: &RecordRef| {
+            self.records.get(name).is_some_and(|record| matches!(record.lane(), Lane::Parked { .. }))
+        };
+        self.pending.page(None, None).filter(move |name| !parked(name))
+    }
+
     /// Puts a record in place, or removes it, and returns what was there.
     pub(super) fn replace(&mut self, name: &RecordRef, record: Option<Record>) -> Option<Record> {
         let before = self.records.remove(name);

@@ -127,6 +127,13 @@ impl Transaction for MemoryTransaction<'_> {
         Ok(self.found(self.account.pending.page(entity, after), limit, except))
     }
 
+    fn oldest_waiting(
+        &mut self,
+        except: &HashSet<RecordRef>,
+    ) -> Result<Option<(RecordRef, Record)>, StorageError> {
+        Ok(self.found(self.account.waiting_by_place(), 1, except).pop())
+    }
+
     fn parked(
         &mut self,
         entity: Option<&EntityName>,

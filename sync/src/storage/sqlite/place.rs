@@ -26,6 +26,9 @@ pub(super) enum PlaceLane {
 pub(super) const LANES: [PlaceLane; 4] =
     [PlaceLane::Ready, PlaceLane::Waiting, PlaceLane::Blocked, PlaceLane::Parked];
 
+/// Those whose records are sent without the user's doing.
+pub(super) const LANES_TO_SEND: [PlaceLane; 3] = [PlaceLane::Ready, PlaceLane::Waiting, PlaceLane::Blocked];
+
 /// A key of `sync_outbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(i64);

@@ -9,7 +9,7 @@ use super::failure::Failures;
 use super::kept::Statements;
 use super::live::Live;
 use super::numbers::Numbers;
-use super::place::{LANE_STEP, LANES, PlaceLane};
+use super::place::{LANE_STEP, LANES, LANES_TO_SEND, PlaceLane};
 use super::places::First;
 use super::put::Found;
 use super::rows::{self, moment, number, size};
@@ -142,6 +142,13 @@ impl Transaction for SqliteTransaction<'_> {
         except: &HashSet<RecordRef>,
     ) -> Result<Vec<(RecordRef, Record)>, StorageError> {
         self.in_lanes(&LANES, entity, after, First::new(limit, except))
+    }
+
+    fn oldest_waiting(
+        &mut self,
+        except: &HashSet<RecordRef>,
+    ) -> Result<Option<(RecordRef, Record)>, StorageError> {
+        Ok(self.in_lanes(&LANES_TO_SEND, None, None, First::new(1, except))?.pop())
     }
 
     fn parked(

@@ -19,6 +19,42 @@ use super::{MINUTE, says_only_that_it_waits};
 use crate::device::Device;
 
 #[tokio::test]
+async fn what_a_flush_put_off_is_left_to_another_however_long_it_takes() {
+    let device = Device::new().await;
+    for number in 0..3 {
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    // Each answer takes longer than any back-off; and so that this ends, the server comes to its senses.
+    let (clock, mut answers) = (device.clock.clone(), 0);
+    device.server.script(move |_| {
+        clock.advance(TimeDelta::hours(2));
+        answers += 1;
+        if answers <= 50 { Fault::Protocol("a login page".to_owned()) } else { Fault::None }
+    });
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.errors.len(), report.remaining), (3, 3));
+    assert_eq!(device.server.calls().len(), 3);
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.calls().len(), 6);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_during_a_flush_keeps_nobody_from_being_put_off() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let (clock, mut answers) = (device.clock.clone(), 0);
+    device.server.script(move |_| {
+        answers += 1;
+        // Once by days, and then it goes on.
+        clock.advance(if answers == 1 { TimeDelta::days(-3) } else { TimeDelta::hours(2) });
+        if answers <= 50 { Fault::Protocol("a login page".to_owned()) } else { Fault::None }
+    });
+    device.engine.flush().await.unwrap();
+    assert!(device.server.calls().len() <= 2, "{}", device.server.calls().len());
+}
+
+#[tokio::test]
 async fn a_pause_that_is_over_when_the_flush_ends_is_told_all_the_same() {
     let device =
         Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(2)).await;

@@ -1,0 +1,129 @@
+//! What the engine says of how it is doing.
+
+use std::future::Future;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{AutoSync, ManualConnectivity, MemoryStorage, State};
+use sync_tests::entities::{Note, note};
+
+use crate::device::Device;
+
+const NO_PULLS: AutoSync =
+    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
+
+/// Time stands still while anybody works, so what is to come at all comes before this.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(1), what).await.expect("it comes without a sync")
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_offline_and_coming_back_is_shown_at_once() {
+    for started in [true, false] {
+        let device = Device::new().await;
+        if started {
+            device.engine.start(NO_PULLS);
+        }
+        let mut status = device.engine.watch_status();
+        assert_eq!(status.borrow().state, State::Idle);
+        device.switch.set_online(false);
+        soon(status.wait_for(|status| status.state == State::Offline)).await.unwrap();
+        device.switch.set_online(true);
+        soon(status.wait_for(|status| status.state == State::Idle)).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn coming_back_does_not_hide_what_went_wrong_before() {
+    let device = Device::new().await;
+    let mut status = device.engine.watch_status();
+    device.server.script(|call| match call {
+        Call::Pull { .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    device.engine.pull().await.unwrap();
+    for (state, online) in [(State::Offline, false), (State::Error, true)] {
+        device.switch.set_online(online);
+        soon(status.wait_for(|status| status.state == state)).await.unwrap();
+    }
+    assert!(status.borrow().last_error.is_some());
+}
+
+#[tokio::test]
+async fn a_device_that_starts_offline_says_so() {
+    let offline = |builder: sync::EngineBuilder<_>| builder.connectivity(ManualConnectivity::new(false));
+    let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), offline).await;
+    assert_eq!(device.engine.status().state, State::Offline);
+}
+
+#[tokio::test]
+async fn after_a_sync_without_an_error_it_is_idle_and_says_when_that_was() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.full_sync().await.unwrap();
+    let status = device.engine.status();
+    assert!(matches!((status.state, status.last_sync_at), (State::Error, None)), "{status:?}");
+    device.clock.advance(TimeDelta::minutes(1));
+    device.engine.full_sync().await.unwrap();
+    let status = device.engine.status();
+    assert_eq!(status.state, State::Idle);
+    assert!(status.last_error.is_none(), "{status:?}");
+    assert_eq!(status.last_sync_at, Some(sync::Clock::now(&device.clock)));
+    assert_eq!((status.queue_len, status.oldest_pending, status.next_attempt_at), (0, None, None));
+}
+
+#[tokio::test]
+async fn it_says_since_when_the_oldest_edit_waits() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let first = sync::Clock::now(&device.clock);
+    device.clock.advance(TimeDelta::minutes(1));
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(first));
+    let device = device.restart().await;
+    assert_eq!(device.engine.status().oldest_pending, Some(first));
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.switch.set_online(false);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(first + TimeDelta::minutes(1)));
+}
+
+#[tokio::test]
+async fn what_is_parked_does_not_hide_since_when_something_waits() {
+    let device = Device::new().await;
+    device.engine.push(&note("refused", "x", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.clock.advance(TimeDelta::minutes(1));
+    device.engine.push(&note("waits", "x", 0)).await.unwrap();
+    let since = sync::Clock::now(&device.clock);
+    device.clock.advance(TimeDelta::minutes(1));
+    device.switch.set_online(false);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(since));
+    let device = device.restart().await;
+    assert_eq!(device.engine.status().oldest_pending, Some(since));
+}
+
+#[tokio::test]
+async fn after_a_restart_it_says_what_is_waited_for() {
+    for (fault, state) in [
+        (Fault::Throttled(Some(Duration::from_secs(60))), State::Paused),
+        (Fault::Unauthorized, State::Unauthorized),
+        (Fault::RequestLost, State::Offline),
+        // Only that one operation waits.
+        (Fault::Transient(500), State::Idle),
+    ] {
+        let device = Device::new().await;
+        device.engine.push(&note("a", "x", 0)).await.unwrap();
+        device.server.once(fault);
+        device.engine.flush().await.unwrap();
+        let before = device.engine.status().next_attempt_at;
+        assert!(before.is_some());
+        let device = device.restart().await;
+        let status = device.engine.status();
+        assert_eq!((status.state, status.next_attempt_at), (state, before));
+    }
+}

@@ -1,4 +1,4 @@
-//! The derives of [`sync`](https://docs.rs/sync): `Syncable` for entities, `Mergeable` for parts of them, and `Schema` for the
+//! The derives of `sync`: `Syncable` for entities, `Mergeable` for parts of them, and `Schema` for the
 //! struct that lists them and carries the handlers.
 //!
 //! Tokens are parsed into a model, all mistakes collected on the way, and the model is expanded into tokens. The impls

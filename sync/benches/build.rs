@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use sync::SqliteStorage;
@@ -13,7 +13,9 @@ use sync::testing::ScriptedRemote;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use self::support::{Table, child, engine, fill, in_child, peak_memory, runtime, setting, storage, timed};
+use self::support::{
+    Note, Table, child, engine, fill, in_child, peak_memory, raw_database, runtime, setting, storage, timed,
+};
 
 fn main() {
     let runtime = runtime();
@@ -22,25 +24,52 @@ fn main() {
         return println!("{}", peak_memory());
     }
     let mut table = Table::new();
-    for queued in [100_000, setting("SYNC_BENCH_QUEUED", 1_000_000)] {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("queue.db");
-        fill(&runtime, &path, queued);
-        table.compare(
-            (&format!("build() with {queued} queued"), "1.5"),
-            1,
-            |times| (0..times).map(|_| timed(|| raw(&path))).sum(),
-            |times| (0..times).map(|_| timed(|| build(&runtime, &path))).sum(),
-        );
+    let folder = TempDir::new().unwrap();
+    let [few, many] = [1000, 100_000].map(|queued| filled(&runtime, folder.path(), queued));
+    let plain = folder.path().join("plain.db");
+    fill_plain(&plain, 100_000);
+    table.compare(
+        ("build() with 100000 queued", "1.5"),
+        1,
+        |times| (0..times).map(|_| timed(|| raw(&plain))).sum(),
+        |times| (0..times).map(|_| timed(|| build(&runtime, &many))).sum(),
+    );
+    let queued = setting("SYNC_BENCH_QUEUED", 1_000_000);
+    let most = filled(&runtime, folder.path(), queued);
+    table.compare(
+        (&format!("build() with {queued} queued (raw: with 1000)"), "1.2"),
+        1,
+        |times| (0..times).map(|_| timed(|| build(&runtime, &few))).sum(),
+        |times| (0..times).map(|_| timed(|| build(&runtime, &most))).sum(),
+    );
+    for (queued, path) in [(100_000, &many), (queued, &most)] {
         let peak = in_child("build", path.to_str().unwrap());
         table.row(&format!("its peak memory with {queued}"), "", &format!("{peak:.1} MiB"), "", "15 MiB");
     }
 }
 
+fn filled(runtime: &Runtime, folder: &Path, queued: u64) -> PathBuf {
+    let path = folder.join(format!("{queued}.db"));
+    fill(runtime, &path, queued);
+    path
+}
+
+/// A queue as a program without the framework would have it.
+fn fill_plain(path: &Path, queued: u64) {
+    let mut connection = raw_database(path, "normal");
+    let transaction = connection.transaction().unwrap();
+    let mut insert = transaction.prepare("insert into queue (key, body) values (?1, ?2)").unwrap();
+    for note in (0..queued).map(Note::number) {
+        insert.execute((&note.id, serde_json::to_string(&note).unwrap())).unwrap();
+    }
+    drop(insert);
+    transaction.commit().unwrap();
+}
+
 fn raw(path: &Path) -> (i64, String) {
     let connection = Connection::open(path).unwrap();
-    let count = connection.query_row("select count(*) from records", [], |row| row.get(0)).unwrap();
-    let first = "select queued from records where principal = '' and lane = 'ready' order by seq limit 1";
+    let count = connection.query_row("select count(*) from queue", [], |row| row.get(0)).unwrap();
+    let first = "select body from queue order by seq limit 1";
     (count, connection.query_row(first, [], |row| row.get(0)).unwrap())
 }
 

@@ -42,7 +42,7 @@
 //! - [`replica`]: a local copy of the records, to read, query and watch.
 //! - [`Engine`]: what it calls; [`SyncReport`], [`Status`], [`SyncEvent`], [`Receipt`]: what it is told.
 //! - [`record`]: the pure core with all the rules; [`storage`] and [`remote`]: where records are kept and sent.
-//! - [`testing`](https://docs.rs/sync/latest/sync/testing) (feature `testing`): a scriptable server for tests of your own.
+//! - `testing` (feature `testing`): a scriptable server for tests of your own.
 //!
 //! # Features
 //!

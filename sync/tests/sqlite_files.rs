@@ -127,7 +127,9 @@ async fn a_truncated_file_is_damaged() {
         let whole = fs::read(&path).expect("it can be read");
         fs::write(&path, &whole[..keep]).expect("it can be cut");
         let error = SqliteStorage::open(&path).expect_err("it is damaged");
-        assert!(matches!(error, StorageError::Corrupt(_)), "{keep}: {error:?}");
+        assert!(matches!(error, StorageError::Corrupt { .. }), "{keep}: {error:?}");
+        let told = error.to_string();
+        assert!(told.contains("app.db is damaged") && told.contains("from a backup"), "{told}");
         assert!(fs::read(&path).expect("it can be read") == whole[..keep], "{keep}: the file changed");
         fs::write(&path, &whole).expect("the backup can be put back");
         let storage = SqliteStorage::open(&path).expect("the backup can be opened");
@@ -154,11 +156,11 @@ async fn flipped_bytes_give_typed_errors_and_never_a_panic() {
         match result {
             Ok(()) => fine += 1,
             Err(
-                StorageError::Corrupt(_)
+                StorageError::Corrupt { .. }
                 | StorageError::Row { .. }
                 | StorageError::Foreign { .. }
                 | StorageError::TooNew { .. }
-                | StorageError::Io(_),
+                | StorageError::Io { .. },
             ) => damaged += 1,
             Err(other) => panic!("at {place}: {other:?}"),
         }
@@ -239,7 +241,7 @@ fn a_path_that_is_no_file_is_refused() {
 fn a_folder_that_cannot_be_written_is_reported() {
     // Nobody may make files there, the superuser included.
     let error = SqliteStorage::open("/proc/self/app.db").expect_err("it is refused");
-    assert!(matches!(error, StorageError::Open { .. } | StorageError::ReadOnly(_)), "{error:?}");
+    assert!(matches!(error, StorageError::Open { .. } | StorageError::ReadOnly { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -286,8 +288,10 @@ async fn reading_only_works_beside_a_writer_and_writes_nothing() {
     let read = |reader: SqliteStorage| async move { run(&reader, |tx| tx.record(&note("a"))).await };
     assert_eq!(read(reader.clone()).await.expect("it can be read"), Some(known("1")));
     let refused = run(&reader, |tx| tx.put(&note("a"), &known("mine"))).await;
-    assert!(matches!(refused, Err(StorageError::ReadOnly(_))), "{refused:?}");
-    assert!(matches!(reader.lock(), Err(StorageError::ReadOnly(_))), "no engine can own it");
+    assert!(matches!(refused, Err(StorageError::ReadOnly { .. })), "{refused:?}");
+    let told = refused.expect_err("it is read-only").to_string();
+    assert!(told.contains("app.db is read-only") && told.contains("check the permissions"), "{told}");
+    assert!(matches!(reader.lock(), Err(StorageError::ReadOnly { .. })), "no engine can own it");
     run(&writer, |tx| tx.put(&note("a"), &known("2"))).await.expect("the writer goes on");
     assert_eq!(read(reader).await.expect("it can be read"), Some(known("2")));
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::io;
 use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 use chrono::TimeDelta;
 use sync::testing::ManualClock;
@@ -87,4 +87,12 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         assert!(!log.contains(secret), "{secret} was logged");
     }
     assert!(!format!("{engine:?}").contains("secret"));
+    drop(engine);
+    let stored: Vec<u8> = ["a.db", "a.db-wal"]
+        .iter()
+        .flat_map(|file| fs::read(folder.file(file)).unwrap_or_default())
+        .collect();
+    let is_stored = |text: &str| stored.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(is_stored("the-private-title"), "the operation is");
+    assert!(!is_stored("a-secret-token"), "credentials are not");
 }

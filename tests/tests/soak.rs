@@ -10,7 +10,8 @@ use sync_tests::soak::{crowd, queue};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_queue_arrives_whole_and_once_though_one_request_in_twenty_fails() {
-    let load = queue::Load { operations: 3_000, seed: 7, failing_percent: 5 };
+    // 150 MB, which nobody is to hold at once.
+    let load = queue::Load { operations: 3_000, text_bytes: 50_000, seed: 7, failing_percent: 5 };
     let program = Path::new(env!("CARGO_BIN_EXE_soak"));
     let outcome = queue::run(&load, program, &Folder::new().file("soak.db")).await.unwrap();
     assert_eq!((outcome.tally.arrived, outcome.tally.doubled, outcome.left), (3_000, 0, 0), "{outcome:?}");

@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 
 use crate::storage::{StorageError, Transaction};
 
+/// Not even a storage that has a name is asked for it here.
+const STORAGE: &str = "the storage";
+
 /// Reads a note. One that cannot be read was left by another version of the library, and is as good as none.
 pub(crate) fn read<T: DeserializeOwned>(
     tx: &mut dyn Transaction,
@@ -24,7 +27,10 @@ pub(crate) fn read_strictly<T: DeserializeOwned>(
     name: &str,
 ) -> Result<Option<T>, StorageError> {
     let read = tx.note(name)?.map(|text| serde_json::from_str(&text)).transpose();
-    read.map_err(|error| StorageError::Corrupt(format!("the note `{name}`: {error}").into()))
+    read.map_err(|error| StorageError::Corrupt {
+        name: STORAGE.to_owned(),
+        source: format!("the note `{name}`: {error}").into(),
+    })
 }
 
 /// Leaves a note of what there is, if there is anything.
@@ -38,6 +44,7 @@ pub(crate) fn write_any<K: Serialize, V: Serialize>(
 
 /// Leaves a note.
 pub(crate) fn write(tx: &mut dyn Transaction, name: &str, note: &impl Serialize) -> Result<(), StorageError> {
-    let text = serde_json::to_string(note).map_err(|error| StorageError::Io(error.into()))?;
+    let text = serde_json::to_string(note)
+        .map_err(|error| StorageError::Io { name: STORAGE.to_owned(), source: error.into() })?;
     tx.set_note(name, Some(&text))
 }

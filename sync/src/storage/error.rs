@@ -50,16 +50,29 @@ pub enum StorageError {
         source: BoxError,
     },
     /// The disk is full. Nothing of the transaction stays; make room and call again.
-    #[error("the disk is full; nothing was written, make room and try again")]
-    Full(#[source] BoxError),
+    #[error("the disk of {name} is full; nothing was written, make room and try again")]
+    Full {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What the system or SQLite said.
+        source: BoxError,
+    },
     /// The file, its folder or its file system cannot be written.
-    #[error(
-        "the storage is read-only; nothing was written, check the permissions of the file and of its folder"
-    )]
-    ReadOnly(#[source] BoxError),
+    #[error("{name} is read-only; nothing was written, check the permissions of the file and of its folder")]
+    ReadOnly {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What the system or SQLite said.
+        source: BoxError,
+    },
     /// The file is damaged.
-    #[error("the storage is damaged; nothing was written, keep the file and restore it from a backup")]
-    Corrupt(#[source] BoxError),
+    #[error("{name} is damaged; nothing was written, keep the file and restore it from a backup")]
+    Corrupt {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What was found in it.
+        source: BoxError,
+    },
     /// A row is none that this library wrote.
     #[error(
         "the row of {record} cannot be read: {reason}; it is kept as it is and holds back this record alone: close the application and mend the row, or restore the file from a backup"
@@ -71,13 +84,23 @@ pub enum StorageError {
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("the storage failed")]
-    Io(#[source] BoxError),
+    #[error("{name} could not be read or written; what was durable still is, check its disk and try again")]
+    Io {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What the system or SQLite said.
+        source: BoxError,
+    },
     /// Another program, such as a `sqlite3` shell, kept the file from being written for too long.
     #[error(
-        "another program keeps the storage from being written; nothing was written, end its transaction and try again"
+        "another program keeps {name} from being written; nothing was written, end its transaction and try again"
     )]
-    Busy(#[source] BoxError),
+    Busy {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What the system or SQLite said.
+        source: BoxError,
+    },
     /// The work of the transaction panicked, so nothing of it stays.
     #[error("the work of the transaction panicked; nothing of it stays")]
     Panicked,

@@ -215,8 +215,17 @@ impl Device {
 
     /// Edits up to a revision are on the server.
     fn reached(&mut self, revision: u64) {
-        if self.record.newest().is_none_or(|newest| newest.revision <= revision) {
-            self.newest = None;
+        if self.record.newest().is_some_and(|newest| newest.revision > revision) {
+            return;
+        }
+        if let Some(newest) = self.newest.take() {
+            let was_written = self.server.log.iter().any(|(_, value)| *value == newest);
+            // To delete what is not there leaves no trace.
+            let was_gone = newest.is_none() && self.server.value().is_none();
+            assert!(
+                was_written || was_gone,
+                "the server was said to have {newest:?} and never had: {self:?}"
+            );
         }
     }
 

@@ -176,6 +176,16 @@ async fn nobody_at_home_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_has_is_unreachable() {
+    // RFC 6761, section 6.4: no name server knows it. Where none answers, the time for a connection runs out.
+    let remote = RestRemote::builder("http://nobody.invalid");
+    let remote = remote.connect_timeout(Duration::from_secs(2)).build().unwrap();
+    let error = remote.probe().await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    assert!(told(&error).contains("http://nobody.invalid"), "{}", told(&error));
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_unreachable_over_https() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let remote = RestRemote::new(format!("https://{}", listener.local_addr().unwrap())).unwrap();

@@ -22,6 +22,9 @@ enum Soak {
         /// How many operations are queued.
         #[arg(long, default_value_t = 1_000_000)]
         operations: u64,
+        /// How long the text of each is, in bytes.
+        #[arg(long, default_value_t = 14)]
+        text_bytes: u64,
         /// What the server's dice start from.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -61,8 +64,8 @@ enum Soak {
 async fn main() -> Result<(), BoxError> {
     match Arguments::parse().soak {
         Soak::Serve { seed, failing_percent } => Ok(counting::serve(seed, failing_percent).await?),
-        Soak::Queue { operations, seed, failing_percent, memory } => {
-            let load = queue::Load { operations, seed, failing_percent };
+        Soak::Queue { operations, text_bytes, seed, failing_percent, memory } => {
+            let load = queue::Load { operations, text_bytes, seed, failing_percent };
             let program: PathBuf = std::env::current_exe()?;
             let outcome = queue::run(&load, &program, &Folder::new().file("soak.db")).await?;
             report(&load, &outcome);

@@ -68,7 +68,10 @@ impl Storage for SimStorage {
             let mut spy = Spy { transaction, written: Written::default() };
             work(&mut spy)?;
             if fails {
-                return Err(StorageError::Full("the disk of the simulation is full".into()));
+                return Err(StorageError::Full {
+                    name: "the simulation".to_owned(),
+                    source: "it is full".into(),
+                });
             }
             *log.lock().unwrap_or_else(PoisonError::into_inner) = spy.written;
             Ok(())

@@ -13,14 +13,17 @@ use super::server::Tally;
 use crate::app::App;
 use crate::entities::note;
 
-/// How many records are pushed in one transaction.
+/// How many records are pushed in one transaction, and how many bytes of text.
 const BATCH: u64 = 1000;
+const BATCH_BYTES: u64 = 1 << 20;
 
 /// A soak of the queue.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// How many operations are queued.
     pub operations: u64,
+    /// How long the text of each is.
+    pub text_bytes: u64,
     /// What the server's dice start from.
     pub seed: u64,
     /// How many requests of a hundred fail.
@@ -70,11 +73,12 @@ pub async fn run(load: &Load, program: &Path, file: &Path) -> Result<Outcome, Bo
     let _ = memory::forget_peak();
 
     let start = Instant::now();
+    let text = "x".repeat(usize::try_from(load.text_bytes)?);
+    let batch = (BATCH_BYTES / load.text_bytes.max(1)).clamp(1, BATCH);
     let mut next = 0;
     while next < load.operations {
-        let end = (next + BATCH).min(load.operations);
-        let notes: Vec<_> =
-            (next..end).map(|number| note(&format!("n{number}"), "a line of text", 0)).collect();
+        let end = (next + batch).min(load.operations);
+        let notes: Vec<_> = (next..end).map(|number| note(&format!("n{number}"), &text, 0)).collect();
         engine.push_all(&notes).await?;
         next = end;
     }

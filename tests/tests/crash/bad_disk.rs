@@ -33,7 +33,10 @@ async fn open(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error
 fn is_of_the_disk(error: &StorageError) -> bool {
     matches!(
         error,
-        StorageError::Full(_) | StorageError::Io(_) | StorageError::Open { .. } | StorageError::ReadOnly(_)
+        StorageError::Full { .. }
+            | StorageError::Io { .. }
+            | StorageError::Open { .. }
+            | StorageError::ReadOnly { .. }
     )
 }
 
@@ -198,7 +201,7 @@ async fn a_file_that_cannot_be_written_is_refused_and_goes_on_once_it_can() {
     leave_behind(&path, &server).await;
     disk.order(Trouble::ReadOnly);
     let refused = SqliteStorage::open(&path);
-    assert!(matches!(refused, Err(StorageError::ReadOnly(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StorageError::ReadOnly { .. })), "{refused:?}");
     disk.heal();
     let engine = open(&path, &server).await.unwrap();
     assert!(engine.flush().await.unwrap().is_clean());

@@ -32,7 +32,7 @@ async fn engine_at(path: &Path, server: &ScriptedRemote, clock: ManualClock) -> 
 }
 
 fn is_damage(error: &Error) -> bool {
-    matches!(error, Error::Storage(error) if matches!(**error, StorageError::Corrupt(_) | StorageError::Row { .. }))
+    matches!(error, Error::Storage(error) if matches!(**error, StorageError::Corrupt { .. } | StorageError::Row { .. }))
 }
 
 #[tokio::test]
@@ -273,12 +273,12 @@ async fn a_damaged_file_gives_a_typed_error_and_its_backup_everything() {
         match use_damaged(&path).await {
             Ok(()) => unharmed += 1,
             Err(Error::Storage(error)) => match *error {
-                StorageError::Corrupt(_)
+                StorageError::Corrupt { .. }
                 | StorageError::Row { .. }
                 | StorageError::Foreign { .. }
                 | StorageError::TooNew { .. }
                 | StorageError::Open { .. }
-                | StorageError::Io(_) => damaged += 1,
+                | StorageError::Io { .. } => damaged += 1,
                 ref other => panic!("{seed}: {other:?}"),
             },
             Err(other) => panic!("{seed}: {other:?}"),

@@ -125,8 +125,9 @@ async fn a_full_disk_is_a_typed_error_and_work_goes_on_when_there_is_room() {
     let large = note("large", &"x".repeat(100_000), 0);
     let error = device.engine.push(&large).await.unwrap_err();
     let sync::Error::Storage(cause) = &error else { panic!("{error}") };
-    assert!(matches!(**cause, sync::StorageError::Full(_)), "{cause:?}");
-    assert!(error.to_string().contains("make room and try again"), "{error}");
+    assert!(matches!(**cause, sync::StorageError::Full { .. }), "{cause:?}");
+    let told = error.to_string();
+    assert!(told.contains("a.db is full") && told.contains("make room and try again"), "{told}");
     assert_eq!(device.engine.queue_len(), 1, "nothing of it is counted");
     limit(&device, "max_page_count", 1_000_000).await;
     device.engine.push(&large).await.unwrap();

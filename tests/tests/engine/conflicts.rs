@@ -1,6 +1,7 @@
 //! Conflicts: decided with base, local and remote, and nothing is lost while that goes on.
 
 use futures::StreamExt;
+use futures::future::ready;
 use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{Change, NotSynced, Resolution, SyncError, SyncEvent};
 use sync_tests::app::Answer;
@@ -117,7 +118,7 @@ async fn a_conflict_that_is_deferred_is_announced_as_parked_wherever_it_was_met(
             }
             _ => None,
         };
-        let parked: Vec<_> = events.filter_map(async |event| parked(event)).collect().await;
+        let parked: Vec<_> = events.filter_map(|event| ready(parked(event))).collect().await;
         assert_eq!(parked, [("Task `1`".to_owned(), waiting.operation, None)], "in a pull: {in_a_pull}");
     }
 }

@@ -1,6 +1,7 @@
 //! Pulls: pages in order, cursors of the server, and one bad record spoils nothing.
 
 use futures::StreamExt;
+use futures::future::ready;
 use sync::remote::{Page, PageItem, Position};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, ScriptedRemote};
@@ -214,13 +215,11 @@ async fn a_page_says_whether_more_follow_and_what_changed() {
     assert_eq!(device.app.state().note_pages, [vec![change("a"), change("b")], vec![change("c")]]);
     assert_eq!(device.app.state().more_follow, [true, false]);
     drop(device);
-    let told: Vec<_> = events
-        .filter_map(async |event| match event {
-            SyncEvent::PageProgress { has_more, .. } => Some(has_more),
-            _ => None,
-        })
-        .collect()
-        .await;
+    let more = |event| match event {
+        SyncEvent::PageProgress { has_more, .. } => Some(has_more),
+        _ => None,
+    };
+    let told: Vec<_> = events.filter_map(|event| ready(more(event))).collect().await;
     assert_eq!(told, [true, false]);
 }
 

@@ -179,7 +179,7 @@ struct Fragile {
 impl Storage for Fragile {
     async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
         if self.broken.load(Ordering::Relaxed) {
-            return Err(StorageError::Full("the disk is full".into()));
+            return Err(StorageError::Full { name: "this test".to_owned(), source: "no room".into() });
         }
         self.storage.transact(principal, work).await
     }

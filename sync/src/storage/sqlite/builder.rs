@@ -7,7 +7,7 @@ use super::connection::{self, Layout};
 use super::failure::Failures;
 use super::file_lock::FileLock;
 use super::live::Live;
-use super::location::Location;
+use super::location::{Location, io_error};
 use super::numbers::Numbers;
 use super::pace::Pace;
 use super::presence::Opening;
@@ -109,7 +109,7 @@ impl SqliteBuilder {
             _presence: presence,
             _file_lock: lock,
         };
-        let (jobs, thread) = worker.start().map_err(|error| StorageError::Io(error.into()))?;
+        let (jobs, thread) = worker.start().map_err(|error| io_error(&self.path, error))?;
         Ok(SqliteStorage {
             handle: Arc::new(Handle {
                 jobs,

@@ -85,7 +85,10 @@ pub(super) fn open(
     check(location, schema::version(&connection).map_err(failed)?, upgrades)?;
     if connection.is_readonly("main").map_err(failed)? {
         let cause = io::Error::from(io::ErrorKind::PermissionDenied);
-        return Err(StorageError::ReadOnly(cause.into()));
+        return Err(StorageError::ReadOnly {
+            name: location.given.display().to_string(),
+            source: cause.into(),
+        });
     }
     set_up(&connection, durability).map_err(failed)?;
     schema::upgrade(&mut connection, upgrades).map_err(failed)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use crate::BoxError;
 use crate::storage::StorageError;
 
 /// What SQLite said. One failure may be the answer to several callers, so it is shared.
@@ -20,27 +21,29 @@ impl Cause {
 
     /// The error for the user.
     pub(super) fn to_error(&self, path: &Path) -> StorageError {
-        let cause = Box::new(self.clone());
+        let (name, source) = (path.display().to_string(), Box::new(self.clone()));
         if is_damage(&self.0) {
-            return StorageError::Corrupt(cause);
+            return StorageError::Corrupt { name, source };
         }
         match self.0.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StorageError::Full(cause),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly(cause),
+            Some(ErrorCode::DiskFull) => StorageError::Full { name, source },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                StorageError::ReadOnly { name, source }
+            }
             // What this crate writes keeps to the rules of its tables, so the rows that are there do not.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
-                StorageError::Corrupt(cause)
+                StorageError::Corrupt { name, source }
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy(cause),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy { name, source },
             Some(ErrorCode::CannotOpen) => StorageError::Open {
                 path: path.to_owned(),
                 reason:
                     "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
                          folder is there and that this user may write to it"
                         .to_owned(),
-                source: cause,
+                source,
             },
-            _ => StorageError::Io(cause),
+            _ => StorageError::Io { name, source },
         }
     }
 }
@@ -89,6 +92,11 @@ impl Failures {
         error
     }
 
+    /// Something stands in the file that does not belong there.
+    pub(super) fn damaged(&self, what: impl Into<BoxError>) -> StorageError {
+        StorageError::Corrupt { name: self.path.display().to_string(), source: what.into() }
+    }
+
     /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
     pub(super) fn why_it_ended(&self) -> StorageError {
         self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))
@@ -113,19 +121,29 @@ mod tests {
 
     #[test]
     fn each_result_code_has_its_error() {
-        assert!(matches!(mapped(ffi::SQLITE_FULL), StorageError::Full(_)));
-        assert!(matches!(mapped(ffi::SQLITE_READONLY), StorageError::ReadOnly(_)));
-        assert!(matches!(mapped(ffi::SQLITE_READONLY_DBMOVED), StorageError::ReadOnly(_)));
-        assert!(matches!(mapped(ffi::SQLITE_PERM), StorageError::ReadOnly(_)));
-        assert!(matches!(mapped(ffi::SQLITE_CORRUPT), StorageError::Corrupt(_)));
-        assert!(matches!(mapped(ffi::SQLITE_CORRUPT_INDEX), StorageError::Corrupt(_)));
-        assert!(matches!(mapped(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
-        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_UNIQUE), StorageError::Corrupt(_)));
-        assert!(matches!(mapped(ffi::SQLITE_BUSY), StorageError::Busy(_)));
-        assert!(matches!(mapped(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy(_)));
+        assert!(matches!(mapped(ffi::SQLITE_FULL), StorageError::Full { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_READONLY), StorageError::ReadOnly { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_READONLY_DBMOVED), StorageError::ReadOnly { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_PERM), StorageError::ReadOnly { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CORRUPT), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CORRUPT_INDEX), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_NOTADB), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_UNIQUE), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_BUSY), StorageError::Busy { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy { .. }));
         assert!(matches!(mapped(ffi::SQLITE_CANTOPEN), StorageError::Open { .. }));
-        assert!(matches!(mapped(ffi::SQLITE_IOERR_FSYNC), StorageError::Io(_)));
-        assert!(matches!(mapped(ffi::SQLITE_IOERR_WRITE), StorageError::Io(_)));
+        assert!(matches!(mapped(ffi::SQLITE_IOERR_FSYNC), StorageError::Io { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_IOERR_WRITE), StorageError::Io { .. }));
+    }
+
+    #[test]
+    fn each_error_says_which_file() {
+        for code in
+            [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CORRUPT, ffi::SQLITE_BUSY, ffi::SQLITE_IOERR]
+        {
+            let told = mapped(code).to_string();
+            assert!(told.contains("app.db"), "{told}");
+        }
     }
 
     #[test]

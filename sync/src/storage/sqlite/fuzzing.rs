@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::rows::{Columns, read_named};
+use super::rows::{Columns, read, read_name};
 use crate::record::{
     Edit, Next, OperationId, Outcome, Payload, Rounds, Rules, ServerCopy, Stamp, enqueue, launch, next,
     rebase, settle,
@@ -41,9 +41,11 @@ pub fn row(data: &[u8]) {
             .expect("it is a statement");
         let mut rows = statement.query(params_from_iter(columns)).expect("any values will do");
         let row = rows.next().expect("nothing is looked up").expect("there is one row");
-        read_named(row)
+        let name = read_name(row).ok()?;
+        let record = read(row, &name).ok()?;
+        Some((name, record))
     });
-    let Ok((name, record)) = read else { return };
+    let Some((name, record)) = read else { return };
     let written = Columns::of(&name, &record).expect("what was read can be written");
     for text in [written.flight, written.queued, written.parked].into_iter().flatten() {
         // Not as a `Value`, which takes fewer numbers than JSON has.

@@ -90,7 +90,8 @@ impl Location {
             return Err(self.foreign("it is no SQLite file".to_owned()));
         }
         let (Some(version), Some(application)) = (number_at(&header, 60), number_at(&header, 68)) else {
-            return Err(StorageError::Corrupt("the file ends within its header".into()));
+            let (name, source) = (self.given.display().to_string(), "the file ends within its header".into());
+            return Err(StorageError::Corrupt { name, source });
         };
         match application {
             APPLICATION_ID => Ok(Found::Storage { version }),
@@ -120,16 +121,21 @@ fn number_at(header: &[u8], offset: usize) -> Option<u32> {
 
 /// An error of the file system, with what to do about it.
 pub(super) fn io_error(path: &Path, error: io::Error) -> StorageError {
+    let name = || path.display().to_string();
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "its folder does not exist; create the folder first",
         io::ErrorKind::NotADirectory => "a part of its path is a file, not a folder; choose another path",
         io::ErrorKind::IsADirectory => "a folder is where a file belongs; choose another path",
-        io::ErrorKind::ReadOnlyFilesystem => return StorageError::ReadOnly(error.into()),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            return StorageError::ReadOnly { name: name(), source: error.into() };
+        }
         io::ErrorKind::PermissionDenied => {
             "this user may not read and write it; check the permissions of the file and of its folder"
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return StorageError::Full(error.into()),
-        _ => return StorageError::Io(error.into()),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            return StorageError::Full { name: name(), source: error.into() };
+        }
+        _ => return StorageError::Io { name: name(), source: error.into() },
     };
     StorageError::Open { path: path.to_owned(), reason: reason.to_owned(), source: error.into() }
 }

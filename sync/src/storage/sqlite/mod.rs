@@ -156,7 +156,9 @@ impl Storage for SqliteStorage {
 
     fn lock(&self) -> Result<StorageLock, StorageError> {
         if self.handle.read_only {
-            return Err(StorageError::ReadOnly("it was opened for reading only".into()));
+            let (name, source) =
+                (self.handle.path.display().to_string(), "it was opened for reading only".into());
+            return Err(StorageError::ReadOnly { name, source });
         }
         self.handle.possession.take(|| self.handle.path.display().to_string())
     }

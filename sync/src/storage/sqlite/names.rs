@@ -4,7 +4,7 @@ use rusqlite::{Params, params};
 
 use super::fresh::FreshRow;
 use super::place::{LANES, Place};
-use super::rows::{self, number};
+use super::rows::number;
 use super::statements;
 use super::transaction::SqliteTransaction;
 use crate::record::{RecordKey, RecordRef};
@@ -37,7 +37,7 @@ impl SqliteTransaction<'_> {
         let [ready, waiting, blocked, parked] = LANES.map(in_lane);
         let parameters = params![ready, waiting, blocked, parked, queue, name.key.as_str()];
         let found = self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0))?;
-        let place = found.map(Place::from_id).ok_or_else(|| rows::disagreement(name))?;
+        let place = found.map(Place::from_id).ok_or_else(|| self.disagreement(name))?;
         Ok(Some(Standing { place, fresh: false }))
     }
 
@@ -49,11 +49,7 @@ impl SqliteTransaction<'_> {
             Some(fresh) => fresh == place,
             None => self.find_entry(place.queue(), &name.key)? == Some(number(place.seq())),
         };
-        if leads_here {
-            Ok(Standing { place, fresh: fresh.is_some() })
-        } else {
-            Err(rows::disagreement(name))
-        }
+        if leads_here { Ok(Standing { place, fresh: fresh.is_some() }) } else { Err(self.disagreement(name)) }
     }
 
     fn find_entry(&self, queue: i64, key: &RecordKey) -> Result<Option<i64>, StorageError> {
@@ -103,7 +99,7 @@ impl SqliteTransaction<'_> {
         sql: &'static str,
         parameters: impl Params,
     ) -> Result<(), StorageError> {
-        if self.execute(sql, parameters)? == 0 { Err(rows::disagreement(name)) } else { Ok(()) }
+        if self.execute(sql, parameters)? == 0 { Err(self.disagreement(name)) } else { Ok(()) }
     }
 
     fn enter_name(&self, row: &FreshRow) -> Result<(), StorageError> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Params, params};
 
 use super::place::{Place, PlaceLane};
-use super::rows::{self, size};
+use super::rows::size;
 use super::statements;
 use super::transaction::SqliteTransaction;
 use crate::record::{EntityName, Record, RecordRef};
@@ -106,7 +106,7 @@ impl SqliteTransaction<'_> {
             return Ok(turns);
         }
         self.each(sql, parameters, |row| {
-            let name = RecordRef::new(entity.clone(), rows::read_key(row, 1)?);
+            let name = RecordRef::new(entity.clone(), self.read_key(row, 1)?);
             if first.admits(&name) {
                 let place = Place::from_id(self.number(row, 0)?);
                 let due = row.get(2).map_err(|error| self.failures.note(error))?;
@@ -123,7 +123,7 @@ impl SqliteTransaction<'_> {
             let standing = Some(self.confirm(place, &name)?);
             let record = self.read(place.queue(), &name, standing)?;
             if !matches!(Place::of(place.queue(), record.lane()), Ok(Some(meant)) if meant == place) {
-                return Err(rows::disagreement(&name));
+                return Err(self.disagreement(&name));
             }
             self.remember(&name, standing, &record);
             taken.push((name, record));

@@ -93,7 +93,7 @@ impl SqliteTransaction<'_> {
         let pending = self.first(statements::AT_PLACE, [place.id()], |row| {
             Ok((rows::read(row, name)?, rows::read_blocker(row, name)?))
         })?;
-        let (record, blocker) = pending.ok_or_else(|| rows::disagreement(name))?;
+        let (record, blocker) = pending.ok_or_else(|| self.disagreement(name))?;
         let mut record = Record { base, ..record };
         if let Some((blocker, key)) = blocker {
             let entity = self.cell(statements::QUEUE_NAME, [blocker])?;
@@ -130,7 +130,7 @@ impl SqliteTransaction<'_> {
             (None, None) => return Ok(()),
             (Some(standing), None) => {
                 if self.execute(statements::REMOVE_PENDING, [standing.place.id()])? == 0 {
-                    return Err(rows::disagreement(name));
+                    return Err(self.disagreement(name));
                 }
                 self.forget_name(queue, name, standing)?;
             }
@@ -173,7 +173,7 @@ impl SqliteTransaction<'_> {
                     )?
                 };
                 if written == 0 {
-                    return Err(rows::disagreement(name));
+                    return Err(self.disagreement(name));
                 }
                 self.lead(queue, name, found.standing, Standing { place, fresh })?;
                 self.live.note_number(columns.revision);

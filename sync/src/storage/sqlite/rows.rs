@@ -24,31 +24,17 @@ mod column {
     pub(super) const BLOCKED_QUEUE: usize = 10;
 }
 
-/// The record's name and the record.
-pub(super) fn read_named(row: &Row<'_>) -> Result<(RecordRef, Record), StorageError> {
-    let name = read_name(row)?;
-    let record = read(row, &name)?;
-    Ok((name, record))
-}
-
-/// What to say when a table and its index of names do not speak of the same rows. SQLite itself looks for that in an
-/// `integrity_check` only.
-pub(super) fn disagreement(name: &RecordRef) -> StorageError {
-    StorageError::Corrupt(format!("the outbox and its index disagree about {name}").into())
-}
-
-/// The name of a record, from the first two columns.
-pub(super) fn read_name(row: &Row<'_>) -> Result<RecordRef, StorageError> {
-    let corrupt = |reason: String| StorageError::Corrupt(reason.into());
-    let entity =
-        part(row, column::ENTITY).map_err(|reason| corrupt(format!("the entity of a row: {reason}")))?;
+/// The name of a record, from the first two columns. Without it, nobody knows what a row is about: the error is what is wrong with
+/// the file.
+pub(super) fn read_name(row: &Row<'_>) -> Result<RecordRef, String> {
+    let entity = part(row, column::ENTITY).map_err(|reason| format!("the entity of a row: {reason}"))?;
     Ok(RecordRef::new(EntityName::from_stored(entity.to_owned()), read_key(row, column::KEY)?))
 }
 
-/// The key of a record.
-pub(super) fn read_key(row: &Row<'_>, index: usize) -> Result<RecordKey, StorageError> {
-    let corrupt = |reason: String| StorageError::Corrupt(format!("the key of a row: {reason}").into());
-    RecordKey::new(part(row, index).map_err(corrupt)?).map_err(|error| corrupt(error.to_string()))
+/// The key of a record, or what is wrong with the file.
+pub(super) fn read_key(row: &Row<'_>, index: usize) -> Result<RecordKey, String> {
+    let unfit = |reason: String| format!("the key of a row: {reason}");
+    RecordKey::new(part(row, index).map_err(unfit)?).map_err(|error| unfit(error.to_string()))
 }
 
 fn part<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str, String> {

@@ -2,7 +2,10 @@
 
 use rusqlite::{Params, Row};
 
+use super::rows;
 use super::transaction::SqliteTransaction;
+use crate::BoxError;
+use crate::record::{RecordKey, RecordRef};
 use crate::storage::StorageError;
 
 impl SqliteTransaction<'_> {
@@ -22,6 +25,25 @@ impl SqliteTransaction<'_> {
             Ok(())
         });
         executed.map(|()| changed).map_err(|error| self.failures.note(error))
+    }
+
+    /// What to say of something that does not belong into the file.
+    pub(super) fn damaged(&self, what: impl Into<BoxError>) -> StorageError {
+        self.failures.damaged(what)
+    }
+
+    /// What to say when a table and its index of names do not speak of the same rows. SQLite itself looks for that in an
+    /// `integrity_check` only.
+    pub(super) fn disagreement(&self, name: &RecordRef) -> StorageError {
+        self.damaged(format!("the outbox and its index disagree about {name}"))
+    }
+
+    pub(super) fn read_name(&self, row: &Row<'_>) -> Result<RecordRef, StorageError> {
+        rows::read_name(row).map_err(|what| self.damaged(what))
+    }
+
+    pub(super) fn read_key(&self, row: &Row<'_>, column: usize) -> Result<RecordKey, StorageError> {
+        rows::read_key(row, column).map_err(|what| self.damaged(what))
     }
 
     pub(super) fn principal(&self) -> &str {

@@ -35,7 +35,9 @@ impl SqliteTransaction<'_> {
         if search.order.is_none() && search.conditions.is_empty() {
             let after = search.after.as_ref().map(|place| place.key.as_str());
             let parameters = params![queue, after, size(search.limit)];
-            let mut keys = self.all(statements::KEYS, parameters, |row| rows::read_key(row, 0))?;
+            let mut keys = self.all(statements::KEYS, parameters, |row| {
+                rows::read_key(row, 0).map_err(|what| self.damaged(what))
+            })?;
             let after = search.after.as_ref().map(|place| &place.key);
             keys.extend(self.live.fresh_keys(queue, after, search.limit));
             keys.sort_unstable();
@@ -49,7 +51,8 @@ impl SqliteTransaction<'_> {
                 let Sql { text, parameters } = sql(queue, search, part, limit);
                 let parameters = params_from_iter(parameters);
                 found.extend(self.all_made(&text, parameters, |row| {
-                    Ok(Place { value: read_value(row, 1)?, key: rows::read_key(row, 0)? })
+                    let value = read_value(row, 1).map_err(|what| self.damaged(what))?;
+                    Ok(Place { value, key: self.read_key(row, 0)? })
                 })?);
             }
         }
@@ -57,17 +60,17 @@ impl SqliteTransaction<'_> {
     }
 }
 
-fn read_value(row: &Row<'_>, index: usize) -> Result<IndexValue, StorageError> {
-    let corrupt = |reason: String| StorageError::Corrupt(format!("a value of the index: {reason}").into());
-    let value = row.get_ref(index).map_err(|error| corrupt(error.to_string()))?;
+fn read_value(row: &Row<'_>, index: usize) -> Result<IndexValue, String> {
+    let unfit = |reason: String| format!("a value of the index: {reason}");
+    let value = row.get_ref(index).map_err(|error| unfit(error.to_string()))?;
     Ok(match value {
         ValueRef::Null => IndexValue::Null,
         ValueRef::Integer(number) => IndexValue::Integer(number),
         ValueRef::Real(number) => IndexValue::real(number),
         ValueRef::Text(text) => {
-            IndexValue::text(str::from_utf8(text).map_err(|error| corrupt(error.to_string()))?)
+            IndexValue::text(str::from_utf8(text).map_err(|error| unfit(error.to_string()))?)
         }
-        ValueRef::Blob(_) => return Err(corrupt("it is no number and no text".to_owned())),
+        ValueRef::Blob(_) => return Err(unfit("it is no number and no text".to_owned())),
     })
 }
 

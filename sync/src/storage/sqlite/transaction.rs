@@ -130,7 +130,7 @@ impl Transaction for SqliteTransaction<'_> {
         let Some(due) = earliest else { return Ok(None) };
         match DateTime::parse_from_rfc3339(&due) {
             Ok(due) => Ok(Some(due.to_utc())),
-            Err(error) => Err(StorageError::Corrupt(format!("the due time `{due}`: {error}").into())),
+            Err(error) => Err(self.damaged(format!("the due time `{due}`: {error}"))),
         }
     }
 
@@ -163,7 +163,11 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
         let parameters = params![self.principal(), id.to_string()];
-        self.first(statements::PARKED_BY_ID, parameters, rows::read_named)
+        self.first(statements::PARKED_BY_ID, parameters, |row| {
+            let name = self.read_name(row)?;
+            let record = rows::read(row, &name)?;
+            Ok((name, record))
+        })
     }
 
     fn based(
@@ -174,7 +178,9 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> Result<Vec<RecordKey>, StorageError> {
         let Some(queue) = self.find_queue(entity)? else { return Ok(Vec::new()) };
         let parameters = params![queue, after.map(RecordKey::as_str), size(limit)];
-        self.all(statements::BASED, parameters, |row| rows::read_key(row, 0))
+        self.all(statements::BASED, parameters, |row| {
+            rows::read_key(row, 0).map_err(|what| self.damaged(what))
+        })
     }
 
     fn kept_count(&mut self, entity: &EntityName) -> Result<u64, StorageError> {
@@ -211,7 +217,7 @@ impl Transaction for SqliteTransaction<'_> {
     fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
         let Some(queue) = self.find_queue(&parent.entity)? else { return Ok(None) };
         let parameters = params![queue, parent.key.as_str(), number(before)];
-        self.first(statements::EARLIER_CHILD, parameters, rows::read_name)
+        self.first(statements::EARLIER_CHILD, parameters, |row| self.read_name(row))
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {
@@ -274,9 +280,8 @@ impl Transaction for SqliteTransaction<'_> {
                 Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
             };
             let (key, item, error, since) = read().map_err(|error| self.failures.note(error))?;
-            let corrupt = |error: crate::BoxError| StorageError::Corrupt(error);
-            let key = key.map(RecordKey::new).transpose().map_err(|error| corrupt(error.into()))?;
-            let since = DateTime::parse_from_rfc3339(&since).map_err(|error| corrupt(error.into()))?;
+            let key = key.map(RecordKey::new).transpose().map_err(|error| self.damaged(error))?;
+            let since = DateTime::parse_from_rfc3339(&since).map_err(|error| self.damaged(error))?;
             Ok(SetAside { entity: entity.clone(), key, item, error, since: since.to_utc() })
         })
     }

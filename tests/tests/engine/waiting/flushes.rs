@@ -203,7 +203,7 @@ struct Disk {
 impl Storage for Disk {
     async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
         if self.is_full.load(Ordering::Relaxed) {
-            return Err(StorageError::Full("no room in this test".into()));
+            return Err(StorageError::Full { name: "this test".to_owned(), source: "no room".into() });
         }
         self.storage.transact(principal, work).await
     }

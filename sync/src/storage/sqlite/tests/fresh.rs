@@ -291,7 +291,7 @@ async fn a_second_row_of_the_same_name_is_told_of() {
     let shell = rusqlite::Connection::open(path(&fixture)).expect("the file is SQLite");
     shell.execute_batch(copied).expect("the SQL is right");
     let read = fixture.run(|tx| tx.pending(None, None, 10, &HashSet::new())).await;
-    assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
+    assert!(matches!(read, Err(StorageError::Corrupt { .. })), "{read:?}");
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ fn ignore_that_it_is_full(tx: &mut dyn Transaction) -> Result<(), StorageError> 
     let value = Payload::encode(&"x".repeat(1_000_000)).expect("a string is JSON");
     let large = Base { version: None, value: Some(value) };
     let full = tx.put(&note("large"), &Record { base: Some(large), ..Record::default() });
-    assert!(matches!(full, Err(StorageError::Full(_))), "{full:?}");
+    assert!(matches!(full, Err(StorageError::Full { .. })), "{full:?}");
     tx.put(&note("b"), &queued(2))
 }
 
@@ -373,14 +373,14 @@ async fn nothing_is_written_after_the_disk_was_full_even_if_nobody_minds() {
     let fixture = Fixture::new();
     nearly_fill(&fixture).await;
     let told = fixture.run(ignore_that_it_is_full).await;
-    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    assert!(matches!(told, Err(StorageError::Full { .. })), "{told:?}");
     assert_eq!(rows(&path(&fixture), "b"), 0);
     assert_whole(&fixture, "b").await;
 
     let fixture = Fixture::new();
     nearly_fill(&fixture).await;
     let told = fixture.with_connection(|tx| ignore_that_it_is_full(tx)).await;
-    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    assert!(matches!(told, Err(StorageError::Full { .. })), "{told:?}");
     assert_eq!(rows(&path(&fixture), "b"), 0);
     assert_whole(&fixture, "b").await;
 }
@@ -399,7 +399,7 @@ async fn a_lost_entry_of_what_the_server_has_is_told_of_after_a_crash() {
     let counted = run(&storage, |tx| tx.counts()).await.expect("they can be read");
     assert_eq!(counted[0].1.waiting, 2, "they wait all the same");
     let read = run(&storage, |tx| tx.pending(None, None, 10, &HashSet::new())).await;
-    assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
+    assert!(matches!(read, Err(StorageError::Corrupt { .. })), "{read:?}");
 }
 
 #[tokio::test]

@@ -41,9 +41,9 @@ async fn while_another_program_writes_nobody_waits_for_those_before() {
     for asked in std::iter::once(&mut first).chain(&mut together) {
         assert!(asked.now_or_never().is_none(), "the other one writes");
     }
-    assert!(matches!(first.await, Err(StorageError::Busy(_))));
+    assert!(matches!(first.await, Err(StorageError::Busy { .. })));
     for asked in together {
-        assert!(matches!(asked.await, Err(StorageError::Busy(_))));
+        assert!(matches!(asked.await, Err(StorageError::Busy { .. })));
         // The next one would find the file free, if it waited for itself.
         let _ = other.execute_batch("ROLLBACK");
     }

@@ -75,9 +75,9 @@ struct Run<'a> {
     /// How many operations may be frozen at once.
     window: usize,
     launched: bool,
-    /// What was put off waits for its turn in another flush when that comes after this; else a server that refuses everything
-    /// for now would be asked without a pause as long as the queue is. It is when the flush began, unless the clock was set
-    /// back since.
+    /// What is due later than this waits for another flush: when this one began, or less, where the clock was set back since. Else
+    /// what it puts off would come up again before a long queue is through, and a server that takes nothing for now would be
+    /// asked without end.
     due_by: DateTime<Utc>,
     /// What the server asked for, or has to be waited for; it may be over when the flush ends.
     stopped: Option<Pause>,

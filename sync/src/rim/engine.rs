@@ -203,7 +203,7 @@ impl<S: Schema> Engine<S> {
 
     // --- syncs ---
 
-    /// Sends what waits.
+    /// Sends what waits and is due by now. What the server does not take for the time being is left to the next flush.
     ///
     /// # Errors
     /// When the storage fails, or the engine was shut down. What goes wrong with the server is in the report.

@@ -1,4 +1,4 @@
-//! `build()` with a long queue, against opening the file, counting, and reading the first row.
+//! `build()` with a long queue, against opening a plain table, counting, and reading the first row.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench that fails has nothing better to do")]
 

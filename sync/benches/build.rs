@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use self::support::{
-    Note, Table, child, engine, fill, in_child, peak_memory, raw_database, runtime, setting, storage, timed,
+    INSERT, Note, Table, child, engine, fill, in_child, peak_memory, raw_database, runtime, setting, storage,
+    timed,
 };
 
 fn main() {
@@ -58,7 +59,7 @@ fn filled(runtime: &Runtime, folder: &Path, queued: u64) -> PathBuf {
 fn fill_plain(path: &Path, queued: u64) {
     let mut connection = raw_database(path, "normal");
     let transaction = connection.transaction().unwrap();
-    let mut insert = transaction.prepare("insert into queue (key, body) values (?1, ?2)").unwrap();
+    let mut insert = transaction.prepare(INSERT).unwrap();
     for note in (0..queued).map(Note::number) {
         insert.execute((&note.id, serde_json::to_string(&note).unwrap())).unwrap();
     }

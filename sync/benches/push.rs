@@ -15,11 +15,9 @@ use sync::testing::ScriptedRemote;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use self::support::{App, Note, Table, engine, fill, raw_database, runtime, setting, storage};
+use self::support::{App, INSERT, Note, Table, engine, fill, raw_database, runtime, setting, storage};
 
 const TASKS: u64 = 16;
-
-const INSERT: &str = "insert into queue (key, body) values (?1, ?2)";
 
 fn main() {
     let mut table = Table::new();

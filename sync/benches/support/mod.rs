@@ -119,6 +119,9 @@ pub fn fill(runtime: &Runtime, path: &Path, records: u64) {
     });
 }
 
+/// A record into the queue of such a program.
+pub const INSERT: &str = "insert into queue (key, body) values (?1, ?2)";
+
 /// What a program without the framework would open.
 pub fn raw_database(path: &Path, synchronous: &str) -> Connection {
     let connection = Connection::open(path).unwrap();

@@ -158,8 +158,12 @@ impl Core {
                 Tried::Nothing => {}
             }
         });
-        self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
+        self.announce_status();
         Ok(())
+    }
+
+    pub(crate) fn announce_status(&self) {
+        self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
     }
 
     /// What the engine is doing while no sync runs.
@@ -183,7 +187,7 @@ impl Core {
         let changed =
             self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
         if changed {
-            self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
+            self.announce_status();
         }
     }
 

@@ -253,7 +253,7 @@ fn stops_a_pull(error: &SyncError) -> bool {
 /// Runs one sync, and tells how it went.
 async fn run(core: &Arc<Core>, wanted: &Wanted) -> (Tried, Answer) {
     core.status.send_modify(|status| status.state = State::Syncing);
-    core.announcer.announce(SyncEvent::Status(core.status.borrow().clone()));
+    core.announce_status();
     let mut report = SyncReport::default();
     let result = sync(core, wanted, &mut report).await;
     report.remaining = core.tally().total().waiting;

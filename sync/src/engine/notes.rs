@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::storage::{StorageError, Transaction};
 
-/// Not even a storage that has a name is asked for it here.
+/// What errors call the storage here, where its own name is not known.
 const STORAGE: &str = "the storage";
 
 /// Reads a note. One that cannot be read was left by another version of the library, and is as good as none.

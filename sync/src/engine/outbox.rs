@@ -20,7 +20,6 @@ use crate::record::{
 };
 use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
-use crate::telemetry::SyncEvent;
 
 /// How many rows one transaction takes on when everything of a kind is concerned.
 const BATCH: usize = 500;
@@ -378,7 +377,7 @@ impl Core {
     fn announce_answer(&self, name: &RecordRef, consequence: Consequence) {
         let mut unused = SyncReport::default();
         self.publish(name, consequence, &mut unused);
-        self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
+        self.announce_status();
     }
 }
 

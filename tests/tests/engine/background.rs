@@ -11,10 +11,7 @@ use sync::{AutoSync, Error, MemoryStorage, State, SyncEvent, Telemetry, Verdict}
 use sync_tests::entities::{Note, note, task};
 use tokio::sync::mpsc;
 
-use crate::device::Device;
-
-const NO_PULLS: AutoSync =
-    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
+use crate::device::{Device, NO_PULLS};
 
 #[tokio::test(start_paused = true)]
 async fn a_push_is_flushed_soon_after() {

@@ -1,8 +1,14 @@
 //! A device: an application, its storage and its engine, on a server in memory.
 
+use std::time::Duration;
+
 use sync::testing::{ManualClock, ScriptedRemote};
-use sync::{Engine, EngineBuilder, ManualConnectivity, MemoryStorage};
+use sync::{AutoSync, Engine, EngineBuilder, ManualConnectivity, MemoryStorage};
 use sync_tests::app::App;
+
+/// A background that flushes and hears nothing of the server.
+pub const NO_PULLS: AutoSync =
+    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
 
 pub struct Device {
     pub app: App,

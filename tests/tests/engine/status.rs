@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{AutoSync, ManualConnectivity, MemoryStorage, State};
+use sync::{Clock, ManualConnectivity, MemoryStorage, State};
 use sync_tests::entities::{Note, note};
 
-use crate::device::Device;
-
-const NO_PULLS: AutoSync =
-    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
+use crate::device::{Device, NO_PULLS};
 
 /// Time stands still while anybody works, so what is to come at all comes before this.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -70,7 +67,7 @@ async fn after_a_sync_without_an_error_it_is_idle_and_says_when_that_was() {
     let status = device.engine.status();
     assert_eq!(status.state, State::Idle);
     assert!(status.last_error.is_none(), "{status:?}");
-    assert_eq!(status.last_sync_at, Some(sync::Clock::now(&device.clock)));
+    assert_eq!(status.last_sync_at, Some(device.clock.now()));
     assert_eq!((status.queue_len, status.oldest_pending, status.next_attempt_at), (0, None, None));
 }
 
@@ -78,7 +75,7 @@ async fn after_a_sync_without_an_error_it_is_idle_and_says_when_that_was() {
 async fn it_says_since_when_the_oldest_edit_waits() {
     let device = Device::new().await;
     device.engine.push(&note("a", "x", 0)).await.unwrap();
-    let first = sync::Clock::now(&device.clock);
+    let first = device.clock.now();
     device.clock.advance(TimeDelta::minutes(1));
     device.engine.push(&note("b", "x", 0)).await.unwrap();
     assert_eq!(device.engine.status().oldest_pending, Some(first));
@@ -98,7 +95,7 @@ async fn what_is_parked_does_not_hide_since_when_something_waits() {
     device.engine.flush().await.unwrap();
     device.clock.advance(TimeDelta::minutes(1));
     device.engine.push(&note("waits", "x", 0)).await.unwrap();
-    let since = sync::Clock::now(&device.clock);
+    let since = device.clock.now();
     device.clock.advance(TimeDelta::minutes(1));
     device.switch.set_online(false);
     device.engine.flush().await.unwrap();

@@ -10,12 +10,9 @@ use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{AutoSync, BoxError, Engine, MemoryStorage, OnPull, Pulled, Schema, Syncable};
 use sync_tests::entities::{Note, Task, note, task};
 
-use crate::device::Device;
+use crate::device::{Device, NO_PULLS};
 
 const SOON: Duration = Duration::from_secs(5);
-const NO_PULLS: AutoSync =
-    AutoSync { flush_after: Duration::from_millis(300), pull_every: None, listen: false };
-
 /// A record whose `Deserialize` has a bug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 #[sync(endpoint = "/brittle", conflict = ServerWins)]

@@ -104,10 +104,8 @@ impl Account {
 
     /// Those that wait to be sent, by their place in the outbox.
     pub(super) fn waiting_by_place(&self) -> impl Iterator<Item = &RecordRef> {
-        let parked = |name: &RecordRef| {
-            self.records.get(name).is_some_and(|record| matches!(record.lane(), Lane::Parked { .. }))
-        };
-        self.pending.page(None, None).filter(move |name| !parked(name))
+        let is_parked = |record: &Record| matches!(record.lane(), Lane::Parked { .. });
+        self.pending.page(None, None).filter(move |name| !self.records.get(*name).is_some_and(is_parked))
     }
 
     /// Puts a record in place, or removes it, and returns what was there.

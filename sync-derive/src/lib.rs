@@ -53,7 +53,14 @@ use errors::Errors;
 /// for one with `conflict = Merge`, or with `Manual` or a strategy of your own and a `merge`, `merge_with` or `group` on a
 /// field.
 ///
-/// ```ignore
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use sync::Syncable;
+/// use uuid::Uuid;
+///
+/// # #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// # #[sync(endpoint = "/notes", conflict = ServerWins)]
+/// # pub struct Note { id: Uuid }
 /// #[derive(Clone, Serialize, Deserialize, Syncable)]
 /// #[sync(endpoint = "/tasks", conflict = Manual)]
 /// pub struct Task {
@@ -84,7 +91,10 @@ pub fn derive_syncable(input: TokenStream) -> TokenStream {
 ///
 /// Each type parameter has to be `PartialEq + Clone + Send + Sync + 'static`.
 ///
-/// ```ignore
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use sync::Mergeable;
+///
 /// #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Mergeable)]
 /// pub struct Address {
 ///     #[sync(group = "place")]
@@ -111,10 +121,19 @@ pub fn derive_mergeable(input: TokenStream) -> TokenStream {
 /// when it is re-exported. A generic schema says what its handlers need of a type parameter in its own bounds, as in
 /// `struct App<D: Database>`.
 ///
-/// ```ignore
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use sync::{OnPull, Schema, Syncable};
+///
+/// #[derive(Clone, Serialize, Deserialize, Syncable)]
+/// #[sync(endpoint = "/notes", conflict = ServerWins)]
+/// pub struct Note { id: String, title: String }
+///
 /// #[derive(Schema)]
-/// #[sync(entities(Note, Task))]
-/// pub struct App { database: Database }
+/// #[sync(entities(Note))]
+/// pub struct App; // or with fields: a database handle, a channel to the user interface
+///
+/// impl OnPull<Note> for App {}
 /// ```
 #[proc_macro_derive(Schema, attributes(sync))]
 pub fn derive_schema(input: TokenStream) -> TokenStream {

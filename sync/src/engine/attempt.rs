@@ -22,7 +22,6 @@ use crate::record::{Failure, Outcome, RecordRef, ServerCopy};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
-use crate::telemetry::SyncEvent;
 
 /// Whether the flush goes on after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -386,7 +385,7 @@ async fn write_down(
         };
         let asked = match (step, turn) {
             (Written::Done(consequence), _) => {
-                announce(core, claimed, consequence, report);
+                core.publish(&claimed.name, consequence, report);
                 return Ok(());
             }
             (Written::Missing(Step::Decide(dispute)), Some(turn)) => turn
@@ -458,14 +457,4 @@ pub(super) async fn put_off(core: &Core, name: &RecordRef, until: DateTime<Utc>)
         ledger.put(&name, &before, &after)
     })
     .await
-}
-
-fn announce(core: &Core, claimed: &Claimed, consequence: Consequence, report: &mut SyncReport) {
-    let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
-    let is_through = consequence.through.is_some();
-    core.publish(&record, consequence, report);
-    if is_through {
-        report.pushed += 1;
-        core.announcer.announce(SyncEvent::Pushed { record, operation });
-    }
 }

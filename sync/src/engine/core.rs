@@ -290,6 +290,10 @@ impl Core {
         if let Some(revision) = consequence.through.filter(|_| !planted!(ReceiptsAreNotTold)) {
             self.receipts.tell(record, revision, Fate::Through);
         }
+        if let Some(operation) = consequence.pushed {
+            report.pushed += 1;
+            self.announcer.announce(SyncEvent::Pushed { record: record.clone(), operation });
+        }
         if let Some(NewlyParked { operation, refusal }) = consequence.parked {
             report.parked += 1;
             self.receipts.tell(record, u64::MAX, Fate::Parked);

@@ -33,6 +33,8 @@ pub(crate) enum Step {
 /// What a written step means for those who wait and watch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Consequence {
+    /// The operation that was sent and that the server took.
+    pub(crate) pushed: Option<OperationId>,
     /// Edits up to this revision reached the server.
     pub(crate) through: Option<u64>,
     /// Edits up to this revision were given up in a conflict.
@@ -71,19 +73,16 @@ pub(crate) struct Surroundings<'a> {
 
 /// The server showed a version.
 pub(crate) fn observe(record: Record, copy: &ServerCopy, known: &Known, around: Surroundings<'_>) -> Step {
+    let sent = record.flight.as_ref().map(|flight| flight.intention.id);
     let (record, rebased) = rebase(record, copy.clone(), around.rules);
     match rebased {
         Rebased::Replaced => show(record, Shown::AsPulled, copy, known, Consequence::default()),
         Rebased::Kept { local } => show(record, Shown::Local(local), copy, known, Consequence::default()),
         Rebased::Landed { revision, local } => {
             let shown = if record.is_pending() { Shown::Local(local) } else { Shown::AsPulled };
-            show(
-                record,
-                shown,
-                copy,
-                known,
-                Consequence { through: Some(revision), ..Consequence::default() },
-            )
+            // What was never sent, the server has from somebody else.
+            let landed = Consequence { pushed: sent, through: Some(revision), ..Consequence::default() };
+            show(record, shown, copy, known, landed)
         }
         Rebased::Conflict(dispute) => decide(record, *dispute, known, around),
     }
@@ -97,10 +96,13 @@ pub(crate) fn answered(
     known: &Known,
     around: Surroundings<'_>,
 ) -> Step {
-    let sent = record.flight.as_ref().and_then(|flight| flight.intention.write.payload().cloned());
+    let flight = record.flight.as_ref().map(|flight| &flight.intention);
+    let (pushed, sent) = (flight.map(|sent| sent.id), flight.and_then(|sent| sent.write.payload().cloned()));
     let (record, settled) = settle(record, outcome.clone(), around.rules, around.stamp);
     let consequence = match settled {
-        Settled::Through { revision } => Consequence { through: Some(revision), ..Consequence::default() },
+        Settled::Through { revision } => {
+            Consequence { pushed, through: Some(revision), ..Consequence::default() }
+        }
         Settled::Conflict(dispute) => return decide(record, *dispute, known, around),
         Settled::Parked => Consequence { parked: NewlyParked::of(&record), ..Consequence::default() },
         Settled::Retargeted | Settled::Superseded | Settled::Retry { .. } | Settled::Nothing => {
@@ -197,6 +199,7 @@ pub(crate) fn apply(
 impl Consequence {
     fn and(self, later: Self) -> Self {
         Self {
+            pushed: self.pushed.or(later.pushed),
             through: self.through.max(later.through),
             overruled: later.overruled,
             verdict: later.verdict,

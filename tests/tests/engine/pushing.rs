@@ -1,7 +1,9 @@
 //! Pushes: durable, coalesced, sent once.
 
+use futures::StreamExt;
+use futures::future::ready;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{Change, MemoryStorage, NotSynced, Operation, Principal, SqliteStorage, SyncState};
+use sync::{Change, MemoryStorage, NotSynced, Operation, Principal, SqliteStorage, SyncEvent, SyncState};
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note, task};
 
@@ -112,6 +114,30 @@ async fn a_lost_answer_makes_no_second_record_and_no_conflict() {
     assert_eq!(device.app.state().conflicts.len(), 0);
     let keys: Vec<_> = operations(&device.server);
     assert_eq!(keys[0], keys[1], "both attempts carry the same idempotency key");
+}
+
+#[tokio::test]
+async fn an_edit_whose_answer_was_lost_is_announced_as_pushed_once_a_pull_shows_it() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "milk", 0)).await.unwrap();
+    let (operation, events) = (receipt.id(), device.engine.events());
+    device.server.once(Fault::AnswerLost);
+    let lost = device.engine.flush().await.unwrap();
+    // What somebody else has written as well is never sent from here.
+    device.engine.push(&note("b", "bread", 0)).await.unwrap();
+    device.server.put(&note("b", "bread", 0));
+    let pulled = device.engine.pull().await.unwrap();
+    device.wait_out();
+    let after = device.engine.flush().await.unwrap();
+    assert_eq!([lost.pushed, pulled.pushed, after.pushed], [0, 1, 0]);
+    assert_eq!(device.engine.queue_len(), 0);
+    drop(device);
+    let pushed = |event| match event {
+        SyncEvent::Pushed { operation, .. } => Some(operation),
+        _ => None,
+    };
+    let pushed: Vec<_> = events.filter_map(|event| ready(pushed(event))).collect().await;
+    assert_eq!(pushed, [operation]);
 }
 
 #[tokio::test]

@@ -141,6 +141,21 @@ async fn pulls_come_on_an_interval() {
     assert_eq!(device.app.state().notes.len(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_interval_of_nothing_asks_the_server_ten_times_a_second_at_most() {
+    let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
+        builder.clock(Ticking::default())
+    })
+    .await;
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { pull_every: Some(Duration::ZERO), ..NO_PULLS });
+    let (started, mut syncs) = (tokio::time::Instant::now(), 0);
+    while started.elapsed() < Duration::from_secs(1) {
+        syncs += u32::from(matches!(events.next().await, Some(SyncEvent::SyncComplete(_))));
+        assert!(syncs <= 11, "{:?}", started.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn requests_to_sync_while_one_runs_are_folded_into_one_more() {
     let device = Device::new().await;

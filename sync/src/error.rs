@@ -274,6 +274,16 @@ pub enum SyncError {
         #[source]
         source: RemoteError,
     },
+    /// A record of which the server had to be asked by name could not be got. It is asked for again at a later pull; the rest of
+    /// the entity is pulled all the same.
+    #[error("{record}: what the server has of it cannot be got: {source}")]
+    Record {
+        /// The record.
+        record: RecordRef,
+        /// What the server said.
+        #[source]
+        source: RemoteError,
+    },
     /// There is more, and the cursor does not move: the server gave one of this pull again, or it gave none and more
     /// records share the newest `updated_at` than a page holds.
     #[error(
@@ -327,6 +337,13 @@ pub enum SyncError {
     Panicked {
         /// The record.
         record: RecordRef,
+    },
+    /// Code of the user's, such as a [`Credentials`](crate::remote::rest::Credentials), panicked while an entity was pulled. The
+    /// cursor has not moved.
+    #[error("{entity}: code of the application panicked while it was pulled; it is pulled again later")]
+    PullPanicked {
+        /// The entity.
+        entity: EntityName,
     },
     /// The server asked to wait; nothing was sent after that.
     #[error("the server asked to be left alone until {until}")]

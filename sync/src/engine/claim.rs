@@ -33,16 +33,28 @@ pub(crate) struct Claims {
     pub(crate) damaged: Vec<StorageError>,
 }
 
-/// Freezes up to `want` operations, none of a record that is under way already.
+/// Which operations may be claimed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// So many at most.
+    pub(crate) want: usize,
+    /// What is due later waits.
+    pub(crate) due_by: DateTime<Utc>,
+    /// What is due later than so long after that counts as due.
+    pub(crate) horizon: TimeDelta,
+    /// What took its place in the outbox after this edit waits.
+    pub(crate) newest_edit: u64,
+}
+
+/// Freezes operations, none of a record that is under way already.
 pub(crate) fn claim(
     ledger: &mut Ledger<'_>,
     known: &HashSet<&'static str>,
     mut under_way: HashSet<RecordRef>,
-    want: usize,
     given_up: &AtomicU64,
-    now: DateTime<Utc>,
-    horizon: TimeDelta,
+    bounds: Bounds,
 ) -> Result<Claims, StorageError> {
+    let Bounds { want, due_by, horizon, newest_edit } = bounds;
     let given_up = given_up.load(Ordering::Relaxed);
     let mut claims = Claims::default();
     if planted!(SentTwiceAtOnce) {
@@ -53,11 +65,12 @@ pub(crate) fn claim(
         if missing == 0 {
             return Ok(claims);
         }
-        let window = ledger.sendable(now, horizon, missing, &mut under_way)?;
+        let window = ledger.sendable(due_by, horizon, missing, &mut under_way)?;
         claims.damaged.extend(window.damaged);
         let mut moved = false;
         for (name, record) in window.records {
-            if !matches!(next(&record, now, horizon), Next::Send(_)) {
+            let later = record.lane().seq().is_some_and(|seq| seq > newest_edit);
+            if later || !matches!(next(&record, due_by, horizon), Next::Send(_)) {
                 continue;
             }
             moved = true;

@@ -112,14 +112,12 @@ impl Core {
 
     /// Applies what a durable transaction changed.
     pub(crate) fn count(&self, changes: &Changes) {
-        let total = {
-            let mut tally = self.tally();
-            tally.apply(changes);
-            tally.total()
-        };
+        self.tally().apply(changes);
         self.watches.tell(&changes.touched);
         self.watches.tell_all(&changes.freed);
         self.status.send_if_modified(|status| {
+            // Here, so that nobody writes an older total over a newer one.
+            let total = self.tally().total();
             let changed = status.queue_len != total.waiting || status.parked != total.parked;
             status.queue_len = total.waiting;
             status.parked = total.parked;
@@ -294,9 +292,9 @@ impl Core {
             report.pushed += 1;
             self.announcer.announce(SyncEvent::Pushed { record: record.clone(), operation });
         }
-        if let Some(NewlyParked { operation, refusal }) = consequence.parked {
+        if let Some(NewlyParked { operation, revision, refusal }) = consequence.parked {
             report.parked += 1;
-            self.receipts.tell(record, u64::MAX, Fate::Parked);
+            self.receipts.tell(record, revision, Fate::Parked);
             self.announcer.announce(SyncEvent::Parked { record: record.clone(), operation, refusal });
         }
     }

@@ -1,10 +1,12 @@
 //! Runs one sync at a time: those that callers ask for, and those that are due.
 
 use std::collections::{BTreeSet, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -14,7 +16,7 @@ use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
 use super::pause::PauseReason;
-use super::pull::pull;
+use super::pull::{pull, pull_failed};
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
 use crate::error::{Error, SyncError};
 use crate::remote::RemoteError;
@@ -137,7 +139,8 @@ impl Timers {
             self.pull_at = auto.and_then(|auto| auto.pull_every).map(|_| now);
         }
         if let (Some(auto), true) = (self.auto, pushed) {
-            self.flush_by(now + auto.flush_after);
+            // A time that the clock does not reach is never.
+            now.checked_add(auto.flush_after).into_iter().for_each(|at| self.flush_by(at));
         }
     }
 
@@ -175,7 +178,7 @@ impl Timers {
         let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
         let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
         if pull {
-            self.pull_at = auto.pull_every.map(|every| now + every.max(SHORTEST_INTERVAL));
+            self.pull_at = auto.pull_every.and_then(|every| now.checked_add(every.max(SHORTEST_INTERVAL)));
         }
         let edge = std::mem::take(&mut self.edge);
         let told = due(&mut self.told_at);
@@ -230,6 +233,7 @@ impl Timers {
 fn stops_a_pull(error: &SyncError) -> bool {
     match error {
         SyncError::Pull { .. }
+        | SyncError::PullPanicked { .. }
         | SyncError::StuckCursor { .. }
         | SyncError::PageLimit { .. }
         | SyncError::Handler(_)
@@ -245,6 +249,7 @@ fn stops_a_pull(error: &SyncError) -> bool {
         SyncError::Answer { .. }
         | SyncError::IncompleteList { .. }
         | SyncError::Panicked { .. }
+        | SyncError::Record { .. }
         | SyncError::Unreadable { .. }
         | SyncError::UnknownEntity { .. } => false,
     }
@@ -310,7 +315,16 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
             core.fail_waiting(report, &pause);
             return Ok(Went::On(Some(pause.reason)));
         }
-        stopped = pull(core, port, report).await?;
+        let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
+        stopped = match pulled {
+            Ok(pulled) => pulled?,
+            // Code of the user's that is not called as a handler. What it had in hand is let go as if the pull had been dropped.
+            Err(_) => {
+                let entity = port.info().entity_name();
+                pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
+                None
+            }
+        };
     }
     // What the pulls decided in favour of this device is sent in the same sync.
     if wanted.flush && wanted.pull != Pulls::Nothing {

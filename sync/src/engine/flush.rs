@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{Course, Gate, attempt, put_off};
-use super::claim::{Claims, claim};
+use super::claim::{Bounds, Claims, claim};
 use super::core::{Core, is_unsaid};
 use super::pause::Pause;
 use crate::error::SyncError;
@@ -79,6 +80,10 @@ struct Run<'a> {
     /// what it puts off would come up again before a long queue is through, and a server that takes nothing for now would be
     /// asked without end.
     due_by: DateTime<Utc>,
+    /// What has its place in the outbox after this edit is not claimed yet.
+    newest_edit: u64,
+    /// Whether that is no longer the newest when the flush began.
+    caught_up: bool,
     /// What the server asked for, or has to be waited for; it may be over when the flush ends.
     stopped: Option<Pause>,
 }
@@ -97,6 +102,8 @@ impl<'a> Run<'a> {
             window: 2 * core.settings.max_in_flight,
             launched: false,
             due_by: core.now(),
+            newest_edit: core.seq.load(Ordering::Relaxed),
+            caught_up: false,
             stopped: None,
         }
     }
@@ -111,7 +118,7 @@ impl<'a> Run<'a> {
             }
             let claims = self.claim_and_launch(report).await?;
             let Some(finished) = self.attempts.join_next_with_id().await else {
-                if claims.more {
+                if claims.more || self.catch_up() {
                     continue;
                 }
                 break;
@@ -123,6 +130,15 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Once everything is through that waited when the flush began, what came meanwhile has its turn, and after that nothing else: a
+    /// program that edits as fast as the server takes would keep the flush from ever ending. Answers whether there may be something.
+    fn catch_up(&mut self) -> bool {
+        let newest_edit = self.core.seq.load(Ordering::Relaxed);
+        let may_be_some = !self.caught_up && newest_edit > self.newest_edit;
+        (self.newest_edit, self.caught_up) = (newest_edit, true);
+        may_be_some
     }
 
     /// Freezes twice as many operations as may be in flight, so that a request does not wait for a commit; and more where
@@ -142,13 +158,12 @@ impl<'a> Run<'a> {
         self.due_by = self.due_by.min(now);
         // As far ahead as it is from now on.
         let horizon = self.core.settings.retry.horizon().checked_add(&(now - self.due_by));
-        let (due_by, horizon) = (self.due_by, horizon.unwrap_or(TimeDelta::MAX));
+        let horizon = horizon.unwrap_or(TimeDelta::MAX);
+        let bounds = Bounds { want, due_by: self.due_by, horizon, newest_edit: self.newest_edit };
         let given_up = Arc::clone(&self.core.given_up);
         let mut claims = self
             .core
-            .transact_together(move |ledger| {
-                claim(ledger, &known, under_way.clone(), want, &given_up, due_by, horizon)
-            })
+            .transact_together(move |ledger| claim(ledger, &known, under_way.clone(), &given_up, bounds))
             .await?;
         self.launched = true;
         for error in claims.damaged.drain(..) {

@@ -15,8 +15,8 @@ use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
 use super::showing::Showing;
 use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, Edit, Enqueued, GivenUp, OperationId, ParkReason, Record, RecordRef, ServerCopy,
-    discard, enqueue, reinstate,
+    Decision, Dispute, Edit, Enqueued, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef,
+    ServerCopy, discard, enqueue, reinstate,
 };
 use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
@@ -122,6 +122,24 @@ impl Walk {
     }
 }
 
+/// Which edits of a record are given up.
+#[derive(Debug, Clone, Copy)]
+enum GivenUpEdits {
+    /// Those in this operation.
+    Of(OperationId),
+    /// Those up to this revision, under whatever id: a conflict that is decided meanwhile gives them another one.
+    UpTo(u64),
+}
+
+impl GivenUpEdits {
+    fn is(self, newest: &Intention) -> bool {
+        match self {
+            Self::Of(id) => newest.id == id,
+            Self::UpTo(revision) => newest.revision <= revision,
+        }
+    }
+}
+
 /// As many failures as make the back-off long enough for a person.
 const PATIENT: u32 = 5;
 
@@ -204,7 +222,7 @@ impl Core {
         outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, _) = found.ok_or(Error::NotParked(id))?;
-        self.give_up(name, id).await.map(drop)
+        self.give_up(name, GivenUpEdits::Of(id)).await.map(drop)
     }
 
     /// Gives every operation up that waits or is parked by now. Answers how many records there were. Fails for a row that cannot be
@@ -227,8 +245,8 @@ impl Core {
                 return walk.end(cleared);
             }
             for (name, record) in page {
-                if let Some(newest) = record.newest().filter(|newest| newest.revision <= newest_edit) {
-                    cleared += u64::from(self.give_up(name, newest.id).await?);
+                if record.is_pending() {
+                    cleared += u64::from(self.give_up(name, GivenUpEdits::UpTo(newest_edit)).await?);
                 }
             }
         }
@@ -236,14 +254,14 @@ impl Core {
 
     /// Gives a record's edits up, unless a newer one was made meanwhile; answers whether it did. The app is told first; when what the
     /// server has is not known, it is asked for at the next pull.
-    async fn give_up(&self, name: RecordRef, given_up: OperationId) -> Result<bool, Error> {
+    async fn give_up(&self, name: RecordRef, which: GivenUpEdits) -> Result<bool, Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default();
         let turn = self.turn().await;
         turn.is_about([name.clone()]);
         let record = name.clone();
         let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record_to_replace(&record)?)).await?;
-        if now.newest().is_none_or(|newest| newest.id != given_up) {
+        if !now.newest().is_some_and(|newest| which.is(newest)) {
             return Ok(false);
         }
         let (_, known) = discard(now, &rules);
@@ -260,7 +278,7 @@ impl Core {
             .transact::<_, Error, _>(move |ledger| {
                 let before = ledger.record_to_replace(&record)?;
                 // An edit that was made meanwhile is none of those that are given up.
-                let Some(newest) = before.newest().filter(|newest| newest.id == given_up) else {
+                let Some(newest) = before.newest().filter(|newest| which.is(newest)) else {
                     return Ok(None);
                 };
                 let revision = newest.revision;

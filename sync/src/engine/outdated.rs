@@ -12,7 +12,8 @@ use super::notes;
 use super::page::{self, Covers, apply};
 use super::pause::Pause;
 use super::port::EntityPort;
-use super::scope;
+use super::{scope, sweep};
+use crate::error::SyncError;
 use crate::record::{EntityName, RecordKey, RecordRef};
 use crate::remote::{Fetched, PageItem, RemoteError};
 use crate::report::SyncReport;
@@ -47,7 +48,7 @@ pub(crate) fn note(ledger: &mut Ledger<'_>, record: &RecordRef) -> Result<(), St
     keys.insert(record.key.clone());
     if keys.len() > MOST {
         names.remove(&record.entity);
-        ledger.tx.set_cursor(&record.entity, None)?;
+        sweep::pull_anew(ledger, &record.entity)?;
     }
     write(ledger, &names)
 }
@@ -76,18 +77,38 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// Asks for one record, and hands it over like a page. Answers whether a list of what is in the scope would have it.
+/// What the server said of a record that was asked for.
+pub(crate) enum Told {
+    /// It is there, and a list of what is in the scope would have it.
+    Listed,
+    /// It is not there, or outside of the scope.
+    NotListed,
+    /// Nothing of use, which is reported: this one is asked for again another time, and holds up nothing else.
+    Nothing,
+}
+
+/// Asks for one record, and hands it over like a page.
 pub(crate) async fn ask_for(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     key: &RecordKey,
     covers: Covers,
     report: &mut SyncReport,
-) -> Result<bool, Trouble> {
+) -> Result<Told, Trouble> {
     if let Some(pause) = core.throttled() {
         return Err(Trouble::Wait(pause));
     }
-    let fetched = core.remote.fetch(port.info(), key).await.map_err(Trouble::Remote)?;
+    let fetched = match core.remote.fetch(port.info(), key).await {
+        Ok(fetched) => fetched,
+        Err(source) if source.is_about_the_server() => return Err(Trouble::Remote(source)),
+        Err(source) => {
+            core.fail(
+                report,
+                SyncError::Record { record: RecordRef::new(port.info().entity_name(), key.clone()), source },
+            );
+            return Ok(Told::Nothing);
+        }
+    };
     core.end_pause().await?;
     let pause = core.obey(fetched.wish()).await?;
     let item = match fetched.answer {
@@ -100,7 +121,11 @@ pub(crate) async fn ask_for(
     let scope = core.entities.scope(&port.info().entity_name());
     let there = read.page.is_there(0) && scope.is_none_or(|scope| scope::holds(&scope, &read.page.index(0)));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
-    pause.map_or(Ok(there), |pause| Err(Trouble::Wait(pause)))
+    match pause {
+        Some(pause) => Err(Trouble::Wait(pause)),
+        None if there => Ok(Told::Listed),
+        None => Ok(Told::NotListed),
+    }
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {

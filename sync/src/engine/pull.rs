@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat};
 
 use super::core::Core;
 use super::entities::Scope;
@@ -66,9 +66,14 @@ pub(crate) async fn pull(
             Ended::Anew => {}
         }
     };
+    pull_failed(core, entity, report, error);
+    Ok(stopped)
+}
+
+/// Says that an entity could not be pulled.
+pub(crate) fn pull_failed(core: &Core, entity: EntityName, report: &mut SyncReport, error: SyncError) {
     let error = core.fail(report, error);
     core.announcer.announce(SyncEvent::PullFailed { entity, error });
-    Ok(stopped)
 }
 
 async fn run(
@@ -298,6 +303,10 @@ fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Resul
         Position::Cursor { cursor, has_more } if has_more && before == Some(&cursor) => Err(Stuck(cursor)),
         Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more, stuck: false }),
         Position::Beginning => Ok(Next { cursor: None, has_more: false, stuck: false }),
+        // A cursor that is no time was the server's own, and a time would mean nothing to it.
+        Position::NewestItem { full } if before.is_some_and(|cursor| !is_time(cursor)) => {
+            Ok(Next { cursor: before.cloned(), has_more: false, stuck: full })
+        }
         Position::NewestItem { full } => {
             let newest =
                 read.newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
@@ -309,4 +318,8 @@ fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Resul
             })
         }
     }
+}
+
+fn is_time(cursor: &Cursor) -> bool {
+    DateTime::parse_from_rfc3339(cursor.as_str()).is_ok()
 }

@@ -5,8 +5,8 @@
 //! has to be asked or shown first. It is computed again after that, until nothing is missing. Pure, like the core.
 
 use crate::record::{
-    Decision, Dispute, OperationId, Outcome, ParkReason, Payload, Rebased, Record, Refusal, Resolved, Rules,
-    ServerCopy, Settled, Stamp, rebase, resolve, settle,
+    Decision, Dispute, Intention, OperationId, Outcome, ParkReason, Payload, Rebased, Record, Refusal,
+    Resolved, Rules, ServerCopy, Settled, Stamp, rebase, resolve, settle,
 };
 use crate::telemetry::Verdict;
 
@@ -49,6 +49,8 @@ pub(crate) struct Consequence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewlyParked {
     pub(crate) operation: OperationId,
+    /// The newest edit in it. One that was made since is none of it.
+    pub(crate) revision: u64,
     /// What the server said, where that is why.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -60,7 +62,8 @@ impl NewlyParked {
             ParkReason::Refused { refusal, .. } => Some(refusal.clone()),
             ParkReason::Exhausted { .. } | ParkReason::Deferred { .. } => None,
         };
-        Some(Self { operation: parked.intention.id, refusal })
+        let Intention { id, revision, .. } = parked.intention;
+        Some(Self { operation: id, revision, refusal })
     }
 }
 

@@ -12,7 +12,7 @@ use fastbloom::BloomFilter;
 use super::core::Core;
 use super::ledger::{Ledger, readable};
 use super::notes;
-use super::outdated::{self, ask_for};
+use super::outdated::{self, Told, ask_for};
 use super::page::Covers;
 use super::port::{EntityPort, ReadPage};
 use super::scope;
@@ -148,12 +148,11 @@ impl Sweep {
                 if !in_scope(core, &entity, key).await? {
                     continue;
                 }
-                let there =
-                    ask_for(core, port, key, Covers::Itself, report).await.map_err(Trouble::Asking)?;
-                if there {
-                    missing += 1;
-                } else {
-                    gone += 1;
+                match ask_for(core, port, key, Covers::Itself, report).await.map_err(Trouble::Asking)? {
+                    Told::Listed => missing += 1,
+                    Told::NotListed => gone += 1,
+                    // It stays, and the next listing asks again.
+                    Told::Nothing => {}
                 }
                 if missing >= DOUBTFUL && missing > gone {
                     return Err(Trouble::Incomplete(SyncError::IncompleteList { entity, missing }));

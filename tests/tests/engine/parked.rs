@@ -1,6 +1,6 @@
 //! Refused operations: kept whole, looked at, decided about.
 
-use sync::testing::Fault;
+use sync::testing::{Call, Fault, Gate};
 use sync::{Error, NotSynced, Resolution, SyncError};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
@@ -119,6 +119,46 @@ async fn clear_queue_leaves_the_edits_that_are_made_while_it_works() {
     device.engine.flush().await.unwrap();
     let texts: Vec<_> = device.server.records::<Task>().into_values().map(|task| task.text).collect();
     assert_eq!(texts, ["base", "newer", "new"]);
+}
+
+#[tokio::test]
+async fn clear_queue_gives_up_an_edit_whose_conflict_is_decided_meanwhile() {
+    let device = Device::new().await;
+    for text in ["base", "mine"] {
+        for id in [1, 2] {
+            device.engine.push(&task(id, None, text)).await.unwrap();
+        }
+        if text == "base" {
+            device.engine.full_sync().await.unwrap();
+        }
+    }
+    device.server.put(&task(2, None, "theirs"));
+    device.app.will(Answer::Decide(Resolution::KeepLocal));
+    let gate = Gate::new();
+    let answer = gate.clone();
+    device.server.script(move |call| match call {
+        Call::Write { key, .. } if key == "1" => Fault::Transient(500),
+        Call::Write { key, .. } if key == "2" => Fault::Hold(answer.clone()),
+        _ => Fault::None,
+    });
+    let engine = device.engine.clone();
+    let flush = tokio::spawn(async move { engine.flush().await.unwrap() });
+    gate.reached(1).await;
+    // The app is told of the first; by then the conflict about the second is known, and waits for its turn to be decided.
+    let conflict = gate.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let conflict = conflict.clone();
+        Box::pin(async move {
+            conflict.open();
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        })
+    }));
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 2);
+    flush.await.unwrap();
+    assert_eq!(device.app.state().conflicts.len(), 1, "it was decided");
+    assert_eq!(device.engine.queue_len(), 0);
 }
 
 #[tokio::test]

@@ -243,3 +243,58 @@ async fn a_handler_that_asks_for_a_sync_is_told_that_it_would_wait_for_itself() 
     assert!(matches!(hears.await.unwrap(), Err(Error::InHandler)));
     assert_eq!(device.app.state().notes.len(), 1);
 }
+
+/// A device that knows of a record only that the server may have something else of it.
+async fn with_an_outdated_record() -> Device {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    device.server.once(Fault::Refused(403, "not yours any more".to_owned()));
+    device.engine.flush().await.unwrap();
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+    device
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_asked_for_holds_up_nothing_else_of_its_entity() {
+    for fault in [
+        Fault::Refused(403, "not yours any more".to_owned()),
+        Fault::Transient(500),
+        Fault::Protocol("a page of HTML".to_owned()),
+    ] {
+        let device = with_an_outdated_record().await;
+        device.server.put(&note("b", "new", 2));
+        let of_the_record = fault.clone();
+        device.server.script(move |call| match call {
+            Call::Fetch { .. } => of_the_record.clone(),
+            _ => Fault::None,
+        });
+        let report = device.engine.pull().await.unwrap();
+        let named = matches!(&*report.errors[0], SyncError::Record { record, .. } if record.to_string() == "Note `a`");
+        assert!(named && report.errors.len() == 1, "{:?}", report.errors);
+        assert_eq!(device.app.state().notes["b"].title, "new");
+        // It is asked for again, also by a program that was started anew.
+        device.server.heal();
+        let device = device.restart().await;
+        device.engine.pull().await.unwrap();
+        assert_eq!(device.app.state().notes["a"].title, "theirs");
+    }
+}
+
+#[tokio::test]
+async fn a_last_page_without_a_cursor_leaves_the_servers_own_in_force() {
+    let device = Device::new().await;
+    let page = |minute, position| {
+        let body = serde_json::to_vec(&note("a", "x", minute)).unwrap().into();
+        Fault::Page(Box::new(Page { items: vec![PageItem::Record { version: None, body }], position }))
+    };
+    let first = Position::Cursor { cursor: Cursor::new("opaque"), has_more: true };
+    device.server.once(page(1, first));
+    device.server.once(page(2, Position::NewestItem { full: false }));
+    device.engine.pull_only::<Note>().await.unwrap();
+    device.engine.pull_only::<Note>().await.unwrap();
+    let opaque = Some("opaque".to_owned());
+    assert_eq!(cursors(&device.server, "Note"), [None, opaque.clone(), opaque]);
+}

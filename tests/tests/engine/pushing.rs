@@ -141,6 +141,27 @@ async fn an_edit_whose_answer_was_lost_is_announced_as_pushed_once_a_pull_shows_
 }
 
 #[tokio::test]
+async fn a_flush_ends_although_the_program_edits_as_fast_as_the_server_takes() {
+    let device = Device::new().await;
+    device.engine.push(&note("0", "first", 0)).await.unwrap();
+    let (engine, mut edits) = (device.engine.clone(), 0);
+    device.server.script(move |call| {
+        if matches!(call, Call::Write { .. }) && edits < 100 {
+            edits += 1;
+            let (engine, note) = (engine.clone(), note(&edits.to_string(), "later", 0));
+            tokio::spawn(async move { drop(engine.push(&note).await.unwrap()) });
+        }
+        Fault::None
+    });
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!(
+        (report.pushed, report.remaining),
+        (2, 1),
+        "what was there, and what came while that was sent"
+    );
+}
+
+#[tokio::test]
 async fn an_edit_made_while_its_record_is_being_sent_is_sent_next() {
     let device = Device::new().await;
     let gate = Gate::new();

@@ -4,11 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::ready;
 use serde::{Deserialize, Deserializer, Serialize};
+use sync::record::Principal;
 use sync::remote::{Page, PageItem, Position};
+use sync::storage::{StorageLock, Work};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, BoxError, Engine, MemoryStorage, OnPull, Pulled, Schema, Syncable};
+use sync::{
+    AutoSync, BoxError, Engine, MemoryStorage, OnPull, Pulled, Schema, Storage, StorageError, SyncError,
+    SyncEvent, Syncable,
+};
+use sync_tests::app::App;
 use sync_tests::entities::{Note, Task, note, task};
+use tokio::sync::Semaphore;
 
 use crate::device::{Device, NO_PULLS};
 
@@ -44,6 +54,41 @@ async fn a_panic_while_a_page_is_read_does_not_end_all_syncing() {
     let _ = tokio::time::timeout(SOON, engine.pull()).await.expect("the first pull answers");
     let later = tokio::time::timeout(SOON, engine.flush()).await.expect("a later flush answers");
     later.expect("the engine was not shut down");
+}
+
+/// Expected: the same of code that runs while the server is asked, such as the user's `Credentials`, `Signer` or `Remote`.
+#[tokio::test]
+async fn a_panic_while_the_server_is_asked_for_a_page_does_not_end_all_syncing() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    device.server.script(|call| match call {
+        Call::Pull { entity: "Note", .. } => panic!("a bug in the application's `Credentials`"),
+        _ => Fault::None,
+    });
+    let events = device.engine.events();
+    let report = device.engine.pull().await.unwrap();
+    let [error] = &report.errors[..] else { panic!("one error: {:?}", report.errors) };
+    assert!(matches!(&**error, SyncError::PullPanicked { entity } if entity.as_str() == "Note"), "{error}");
+    device.server.heal();
+    assert_eq!(device.engine.pull().await.unwrap().pulled, 1);
+    drop(device);
+    let failed = |event: &SyncEvent| matches!(event, SyncEvent::PullFailed { .. });
+    assert_eq!(events.filter(|event| ready(failed(event))).count().await, 1);
+}
+
+/// Expected: it is never time for it.
+#[tokio::test(start_paused = true)]
+async fn an_interval_that_no_clock_reaches_is_never_over() {
+    let device = Device::new().await;
+    let never = AutoSync { flush_after: Duration::MAX, pull_every: Some(Duration::MAX), listen: false };
+    let mut events = device.engine.events();
+    device.engine.start(never);
+    // Everything is pulled at once, and then never again.
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    drop(device.engine.push(&note("a", "x", 0)).await.unwrap());
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    assert_eq!(device.engine.queue_len(), 1);
+    assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
 }
 
 /// Expected: an error, or that it runs later; never a wait for oneself.
@@ -310,4 +355,62 @@ async fn a_full_page_that_does_not_move_the_cursor_is_reported() {
     });
     let report = device.engine.pull().await.unwrap();
     assert!(!report.errors.is_empty(), "everything from the third record on is never pulled");
+}
+
+/// A storage that is slow to say that something was parked.
+#[derive(Debug, Clone)]
+struct SlowToTell {
+    storage: MemoryStorage,
+    parked: Arc<Semaphore>,
+    answer: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Storage for SlowToTell {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        let parks = Arc::new(Mutex::new(false));
+        let says = Arc::clone(&parks);
+        let parked = move |tx: &mut dyn sync::storage::Transaction| {
+            Ok::<_, StorageError>(tx.counts()?.iter().any(|(_, counts)| counts.parked > 0))
+        };
+        let looked: Work = Box::new(move |tx| {
+            let before = parked(tx)?;
+            work(tx)?;
+            *says.lock().unwrap() = !before && parked(tx)?;
+            Ok(())
+        });
+        self.storage.transact(principal, looked).await?;
+        let parks = *parks.lock().unwrap();
+        if parks {
+            self.parked.add_permits(1);
+            let _answer = self.answer.acquire().await;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+/// Expected: that an earlier edit was refused is not said of a later one, which is sent.
+#[tokio::test]
+async fn an_edit_made_as_an_earlier_one_is_parked_is_not_said_to_be_parked() {
+    let closed = || Arc::new(Semaphore::new(0));
+    let storage = SlowToTell { storage: MemoryStorage::new(), parked: closed(), answer: closed() };
+    let server = ScriptedRemote::new();
+    let engine = Engine::builder(App::default(), server.clone(), storage.clone()).build().await.unwrap();
+    let refused = engine.push(&note("a", "bad", 0)).await.unwrap();
+    server.once(Fault::Refused(422, "no".to_owned()));
+    let flush = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.flush().await.unwrap() }
+    });
+    drop(storage.parked.acquire().await.unwrap());
+    let better = engine.push(&note("a", "better", 1)).await.unwrap();
+    storage.answer.add_permits(1);
+    assert_eq!(flush.await.unwrap().parked, 1);
+    refused.synced().await.unwrap_err();
+    engine.flush().await.unwrap();
+    better.synced().await.unwrap();
 }

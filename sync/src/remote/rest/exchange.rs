@@ -23,6 +23,9 @@ use crate::remote::RemoteError;
 /// So much of a refusal is read, in bytes: problem details are short.
 const REFUSAL_BYTES: usize = 64 * 1024;
 
+/// What a longer time-out comes to: a clock cannot be set to the end of time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The way to the server.
 pub(super) struct Exchange {
     pub(super) client: Client,
@@ -83,7 +86,7 @@ impl Exchange {
 
     /// Why a request was not answered as it should have been.
     pub(super) async fn refused(&self, url: String, response: Response) -> RemoteError {
-        failure(&self.read(Opened { url, response, deadline: Instant::now() + self.timeout }).await)
+        failure(&self.read(Opened { url, response, deadline: self.deadline() }).await)
     }
 
     async fn authorized(&self, request: &Request) -> Result<Opened, RemoteError> {
@@ -105,8 +108,13 @@ impl Exchange {
         Ok(opened)
     }
 
+    /// When a request that begins now has to be answered.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout.min(LONGEST)
+    }
+
     async fn attempt(&self, request: &Request, pass: Option<&Pass>) -> Result<Opened, RemoteError> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.deadline();
         let url = shown(&request.url);
         let response = self.follow(request, pass, deadline).await?;
         Ok(Opened { url, response, deadline })

@@ -82,7 +82,11 @@ impl Folder {
         if let Some(there) = &there
             && there.operation == request.id
         {
-            return Ok(WriteAnswer::Accepted { version: Some(there.version()), body: there.body() });
+            return Ok(WriteAnswer::Accepted {
+                version: Some(there.version()),
+                body: there.body(),
+                problem: None,
+            });
         }
         let exists = there.as_ref().filter(|there| there.record.is_some());
         let expected = match (&request.write, exists) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::BoxError;
 use crate::misfit::Misfit;
-use crate::record::{EntityName, IdError, OperationId, RecordRef};
+use crate::record::{EntityName, IdError, OperationId, Problem, RecordRef};
 use crate::remote::RemoteError;
 use crate::storage::StorageError;
 
@@ -265,6 +265,20 @@ pub enum SyncError {
         /// What is wrong with the body.
         reason: String,
     },
+    /// The server speaks of a conflict, or of a success, and has the very state that the operation was made on: nobody else's
+    /// version is in the way. The attempt counts, and the operation is parked when there were too many.
+    #[error(
+        "{record}: the server says that it conflicts with what is there, and has just what the edit was made on{}; look for a rule of the server's that the record breaks, such as a value that has to be unique",
+        problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default()
+    )]
+    NoConflict {
+        /// The record.
+        record: RecordRef,
+        /// The operation.
+        operation: OperationId,
+        /// What the server said, where it said anything.
+        problem: Option<Box<Problem>>,
+    },
     /// A page could not be pulled. The cursor has not moved.
     #[error("{entity}: {source}")]
     Pull {
@@ -402,6 +416,11 @@ impl std::fmt::Display for Logged<'_> {
         match self.0 {
             SyncError::Push { record, source: RemoteError::Refused { url, refusal, .. }, .. } => {
                 write!(f, "{record}: {url} was refused: status {}", refusal.status)
+            }
+            SyncError::NoConflict { record, operation, .. } => {
+                let without_words =
+                    SyncError::NoConflict { record: record.clone(), operation: *operation, problem: None };
+                without_words.fmt(f)
             }
             error => Chain(error).fmt(f),
         }

@@ -220,6 +220,10 @@ async fn read_answer(
     report: &mut SyncReport,
 ) -> Result<Observed, Trouble> {
     let flight = &claimed.flight;
+    let problem = match &answer {
+        WriteAnswer::Conflict { problem, .. } => problem.clone(),
+        WriteAnswer::Accepted { .. } | WriteAnswer::Existing { .. } | WriteAnswer::Missing => None,
+    };
     let outcome = match answer {
         WriteAnswer::Accepted { version, body } => {
             let copy = body.map(|body| read_own(port, claimed, &body)).transpose()?;
@@ -234,7 +238,7 @@ async fn read_answer(
                 Outcome::Conflict { remote: ServerCopy::Present { version, value: copy } }
             }
         }
-        WriteAnswer::Conflict { version, body: Some(body) } => match read_own(port, claimed, &body) {
+        WriteAnswer::Conflict { version, body: Some(body), .. } => match read_own(port, claimed, &body) {
             Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
             Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? },
         },
@@ -244,6 +248,16 @@ async fn read_answer(
         }
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
+    if let Outcome::Conflict { remote } = &outcome
+        && remote.is_no_ground(flight, claimed.base.as_ref(), &port.rules())
+    {
+        let (record, operation) = (claimed.name.clone(), flight.intention.id);
+        let error = SyncError::NoConflict { record, operation, problem };
+        let (until, limit) = (core.retry_at(flight.attempts), core.settings.retry.max_attempts);
+        let outcome = Outcome::Failed(Failure::Counted { until, limit, reason: error.to_string() });
+        core.fail(report, error);
+        return Ok(Observed { outcome, fetched: None, course: Course::GoOn });
+    }
     let fetched = match &outcome {
         Outcome::Accepted { .. } if flight.intention.crossed => {
             match fetch(core, port, claimed, wish).await {

@@ -248,6 +248,7 @@ fn stops_a_pull(error: &SyncError) -> bool {
         ),
         SyncError::Answer { .. }
         | SyncError::IncompleteList { .. }
+        | SyncError::NoConflict { .. }
         | SyncError::Panicked { .. }
         | SyncError::Record { .. }
         | SyncError::Unreadable { .. }

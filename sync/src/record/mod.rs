@@ -286,6 +286,18 @@ impl ServerCopy {
         }
     }
 
+    /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that. Then the
+    /// server has a reason of its own, such as a value that has to be unique, or has not done yet what it said it would.
+    pub(crate) fn is_no_ground(&self, flight: &Flight, base: Option<&Base>, rules: &Rules) -> bool {
+        let as_sent = match (&flight.intention.write, self) {
+            (Write::Create(_), Self::Deleted) => true,
+            // What is there is written over, as an operation of another kind; and that something is gone, somebody has to decide.
+            (Write::Create(_), Self::Present { .. }) | (_, Self::Deleted) => false,
+            (_, Self::Present { version, .. }) => flight.if_match == *version,
+        };
+        as_sent && self.is_base(base, rules)
+    }
+
     fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {
         intention.echoes.iter().any(|echo| match (self, echo) {
             (Self::Present { value, .. }, Some(echo)) => value.same_content(echo, rules),

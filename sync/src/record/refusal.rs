@@ -14,11 +14,10 @@ pub struct Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "status {}", self.status)?;
-        let words = self.problem.iter().flat_map(|problem| [&problem.title, &problem.detail]).flatten();
-        for text in words {
-            write!(f, ": {text}")?;
+        match &self.problem {
+            Some(problem) if problem.words().next().is_some() => write!(f, ": {problem}"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -38,4 +37,20 @@ pub struct Problem {
     /// A URI that names this occurrence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+}
+
+impl Problem {
+    fn words(&self) -> impl Iterator<Item = &str> {
+        [&self.title, &self.detail].into_iter().flatten().map(String::as_str)
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, text) in self.words().enumerate() {
+            let between = if index == 0 { "" } else { ": " };
+            write!(f, "{between}{text}")?;
+        }
+        Ok(())
+    }
 }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::RemoteError;
 use crate::entity::EntityInfo;
-use crate::record::{OperationId, Payload, RecordKey, Version, Write};
+use crate::record::{OperationId, Payload, Problem, RecordKey, Version, Write};
 use crate::storage::{Condition, Cursor};
 
 /// A server that holds the records of all devices.
@@ -163,6 +163,8 @@ pub enum WriteAnswer {
         version: Option<Version>,
         /// The server's record, if the answer had it.
         body: Option<Bytes>,
+        /// What the server said of it besides, where it said anything.
+        problem: Option<Box<Problem>>,
     },
     /// An update of a record that the server does not have, or no longer.
     Missing,

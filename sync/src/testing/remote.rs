@@ -347,7 +347,7 @@ impl Remote for ScriptedRemote {
         let url = format!("memory:{}/{}", request.entity.endpoint, request.key);
         match &fault {
             Fault::ConflictWithoutBody => {
-                return Ok(WriteAnswer::Conflict { version: None, body: None }.into());
+                return Ok(WriteAnswer::Conflict { version: None, body: None, problem: None }.into());
             }
             Fault::AcceptedAs(json) => {
                 let body = Some(json.clone().into());

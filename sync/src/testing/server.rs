@@ -96,7 +96,11 @@ impl Server {
         };
         let conflict = || {
             let (number, value) = current?;
-            Some(WriteAnswer::Conflict { version: self.version(number), body: Some(body(value)) })
+            Some(WriteAnswer::Conflict {
+                version: self.version(number),
+                body: Some(body(value)),
+                problem: None,
+            })
         };
         let refused = match (&request.write, current.is_some()) {
             (Write::Create(_), true) => conflict(),

@@ -14,7 +14,7 @@ async fn conflict_of(answer: Answer) -> WriteAnswer {
 }
 
 fn conflict(v: Option<&str>, body: Option<&str>) -> WriteAnswer {
-    WriteAnswer::Conflict { version: v.and_then(version), body: body.map(bytes) }
+    WriteAnswer::Conflict { version: v.and_then(version), body: body.map(bytes), problem: None }
 }
 
 #[tokio::test]
@@ -59,7 +59,12 @@ async fn problem_details_are_not_taken_for_the_record() {
         Answer::status(409).header("Content-Type", "application/problem+json; charset=utf-8").body(body)
     };
     let details = r#"{"type":"about:blank","title":"Conflict","id":"request-5"}"#;
-    assert_eq!(conflict_of(problem(details)).await, conflict(None, None));
+    let WriteAnswer::Conflict { version: None, body: None, problem: Some(told) } =
+        conflict_of(problem(details)).await
+    else {
+        panic!("a conflict without the record")
+    };
+    assert_eq!((told.kind.as_deref(), told.title.as_deref()), (Some("about:blank"), Some("Conflict")));
     let with_record = format!(r#"{{"type":"about:blank","id":"request-5","current":{THEIRS}}}"#);
     assert_eq!(conflict_of(problem(&with_record)).await, conflict(Some("12"), Some(THEIRS)));
 }

@@ -37,6 +37,10 @@ async fn it_comes_with_its_version() {
 async fn it_may_not_be_there() {
     for status in [404, 410] {
         assert_eq!(fetched(Answer::status(status)).await.unwrap(), Fetched::Missing);
+        // A gateway's page says nothing of the record.
+        let page = Answer::status(status).header("Content-Type", "text/html").body("<!doctype html>");
+        let error = fetched(page).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error}");
     }
 }
 

@@ -105,7 +105,11 @@ impl Server {
         if stale || there {
             let (version, value) = current.expect("what is stale or there exists");
             let version = self.habits.versions.then(|| version.clone());
-            return Handled::Answer(WriteAnswer::Conflict { version, body: Some(bytes(value)) });
+            return Handled::Answer(WriteAnswer::Conflict {
+                version,
+                body: Some(bytes(value)),
+                problem: None,
+            });
         }
         if value.as_deref().is_some_and(|value| value.contains(r#""bad":true"#)) {
             return Handled::Refused;

@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::future::ready;
+use sync::record::ParkReason;
 use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{Change, NotSynced, Resolution, SyncError, SyncEvent};
 use sync_tests::app::Answer;
@@ -270,6 +271,45 @@ async fn a_server_that_never_stops_to_conflict_is_asked_a_bounded_number_of_time
     device.wait_out();
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<Note>()["a"].title, "mine");
+}
+
+#[tokio::test]
+async fn a_conflict_without_anybody_elses_version_is_a_failure_and_nobody_is_asked_to_decide() {
+    for known in [true, false] {
+        let device = Device::new().await;
+        if known {
+            device.server.put(&task(1, None, "base"));
+            device.engine.pull().await.unwrap();
+        }
+        let receipt = device.engine.push(&task(1, None, "a name that another task has")).await.unwrap();
+        device.server.script(|call| match call {
+            Call::Write { .. } => Fault::ConflictWithoutBody,
+            _ => Fault::None,
+        });
+        let mut attempts = 0;
+        while device.engine.queue_len() == 1 {
+            let report = device.engine.flush().await.unwrap();
+            let [error] = &report.errors[..] else { panic!("one error: {report:?}") };
+            assert!(
+                matches!(&**error, SyncError::NoConflict { operation, .. } if *operation == receipt.id()),
+                "{error}"
+            );
+            attempts += 1;
+            device.wait_out();
+        }
+        let writes = device.server.calls().into_iter().filter(|call| matches!(call, Call::Write { .. }));
+        assert_eq!(writes.count(), attempts, "one in each flush");
+        assert!(device.app.state().conflicts.is_empty());
+        let parked = device.engine.parked::<Task>().await.unwrap();
+        assert_eq!(parked[0].record, Some(task(1, None, "a name that another task has")));
+        assert!(matches!(&parked[0].reason, ParkReason::Exhausted { .. }), "{:?}", parked[0].reason);
+        receipt.synced().await.unwrap_err();
+        // Whoever has taken the other name out of the way sends it again.
+        device.server.heal();
+        device.engine.retry(parked[0].operation).await.unwrap();
+        device.engine.flush().await.unwrap();
+        assert_eq!(device.server.records::<Task>()["1"].text, "a name that another task has");
+    }
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ impl Reader<'_> {
         } else if is(&way.conflict) {
             self.conflict(request, &answer)
         } else if is(&way.missing) {
+            no_page(&answer)?;
             match request.write {
                 // It is gone, which is what was wanted.
                 Write::Delete => WriteAnswer::Accepted { version: None, body: None },
@@ -74,7 +75,7 @@ impl Reader<'_> {
         };
         Ok(match there {
             // The write found nothing to write on.
-            There::EmptyList => WriteAnswer::Conflict { version: None, body: None },
+            There::EmptyList => WriteAnswer::Conflict { version: None, body: None, problem: None },
             _ if matches!(request.write, Write::Delete) => {
                 WriteAnswer::Accepted { version: None, body: None }
             }
@@ -106,9 +107,12 @@ impl Reader<'_> {
         let own = copies.iter().position(|copy| copy.is(request.key.as_str())).unwrap_or(0);
         let tag = self.tag(answer);
         match copies.into_iter().nth(own).filter(|copy| copy.exists) {
-            None => WriteAnswer::Conflict { version: tag, body: None },
+            None => {
+                let problem = answer.body.as_ref().ok().and_then(|body| problem(body)).map(Box::new);
+                WriteAnswer::Conflict { version: tag, body: None, problem }
+            }
             Some(Copy { version, body, .. }) => {
-                WriteAnswer::Conflict { version: tag.or(version), body: Some(body) }
+                WriteAnswer::Conflict { version: tag.or(version), body: Some(body), problem: None }
             }
         }
     }
@@ -140,7 +144,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
+            status if self.dialect.fetch.missing.contains(&status) => {
+                no_page(&answer)?;
+                Fetched::Missing
+            }
             _ => return Err(failure(&answer)),
         };
         Ok(Reply { answer: fetched, retry_after })
@@ -349,10 +356,28 @@ fn at(answer: &Answer, expected: &str) -> String {
     }
 }
 
+/// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
+/// edits and deletions of records that are there would be given up for it.
+fn no_page(answer: &Answer) -> Result<(), RemoteError> {
+    if !has_content_type(answer, b"text/html") {
+        return Ok(());
+    }
+    let expected = "expected an answer of the API, and a page of HTML does not say that a record is gone: is the base URL right";
+    Err(RemoteError::Protocol {
+        reason: at(answer, expected),
+        url: answer.url.clone(),
+        retry_after: answer.retry_after(),
+        source: None,
+    })
+}
+
 fn is_problem(answer: &Answer) -> bool {
+    has_content_type(answer, b"application/problem+json")
+}
+
+fn has_content_type(answer: &Answer, wanted: &[u8]) -> bool {
     let content = answer.headers.get(reqwest::header::CONTENT_TYPE);
-    content
-        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"application/problem+json"))
+    content.is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(wanted))
 }
 
 /// Some servers put a byte order mark before their JSON, which a parser may ignore (RFC 8259, section 8.1).

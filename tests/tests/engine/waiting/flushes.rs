@@ -147,7 +147,10 @@ impl Peculiar for Reluctant {
         let first = request.key.as_str() == "first";
         let reply = self.0.send(request).await?;
         Ok(if first {
-            Reply { answer: WriteAnswer::Conflict { version: None, body: None }, retry_after: Some(MINUTE) }
+            Reply {
+                answer: WriteAnswer::Conflict { version: None, body: None, problem: None },
+                retry_after: Some(MINUTE),
+            }
         } else {
             reply
         })

@@ -119,10 +119,14 @@ fn hold(
         return Ok(unlisted(&name.entity));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };
+    // What an earlier version of the program referred to, and this one does not, holds nobody back.
+    let referred =
+        ledger.entities().port(name.entity.as_str()).map_or(&[][..], |port| port.info().references);
     if planted!(ChildBeforeItsParent) {
         return Ok(None);
     }
-    for parent in intention.references.iter().filter(|parent| *parent != name) {
+    let holds = |parent: &&RecordRef| *parent != name && referred.contains(&parent.entity.as_str());
+    for parent in intention.references.iter().filter(holds) {
         // Of a parent that cannot be read it is not known whether it is on the server.
         let admitted = readable(ledger.record(parent))?.is_some_and(|parent| parent.admits_children());
         if !admitted && !leads_back(ledger.tx, parent, name)? {

@@ -37,6 +37,9 @@ pub(crate) struct Shape {
     pub(crate) replica: bool,
     /// The names of the fields that are in the index.
     pub(crate) index: Vec<String>,
+    /// The entities whose records it refers to.
+    #[serde(default)]
+    pub(crate) references: Vec<String>,
 }
 
 impl Entities {

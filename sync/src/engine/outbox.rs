@@ -22,7 +22,7 @@ use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
 
 /// How many rows one transaction takes on when everything of a kind is concerned.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 
 /// Edits that a transaction took in.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &R
 
 /// A walk over many rows, a page in each transaction, around those that cannot be read.
 #[derive(Debug, Default)]
-struct Walk {
+pub(crate) struct Walk {
     /// The place of the last row.
     after: Option<u64>,
     /// Those that cannot be read, and why the first of them cannot.
@@ -97,7 +97,7 @@ struct Walk {
 
 impl Walk {
     /// The next page, which is empty at the end.
-    fn next(
+    pub(crate) fn next(
         &mut self,
         ledger: &mut Ledger<'_>,
         ask: impl Fn(

@@ -120,6 +120,41 @@ pub(crate) struct Receipts {
     issued: AtomicU64,
 }
 
+/// The receipts that a transaction has given out. Unless they are kept, its edits are said to be taken back: it came to nothing.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    receipts: Arc<Receipts>,
+    places: Vec<(RecordRef, Place)>,
+}
+
+impl Issued {
+    pub(crate) fn new(receipts: &Arc<Receipts>) -> Self {
+        Self { receipts: Arc::clone(receipts), places: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, receipt: &Receipt) {
+        if let Watch::Waiting { place, .. } = &receipt.watch {
+            self.places.push((receipt.record.clone(), *place));
+        }
+    }
+
+    /// The transaction is durable.
+    pub(crate) fn keep(mut self) {
+        self.places.clear();
+    }
+}
+
+impl Drop for Issued {
+    fn drop(&mut self) {
+        for (record, place) in self.places.drain(..) {
+            if let Some(sender) = self.receipts.forget(&record, place) {
+                // Whoever dropped the receipt meanwhile does not want to know.
+                let _ = sender.send(Fate::TakenBack);
+            }
+        }
+    }
+}
+
 /// The edit's revision, and a number that tells the receipts of one edit apart.
 type Place = (u64, u64);
 
@@ -164,14 +199,19 @@ impl Receipts {
         }
     }
 
-    fn forget(&self, record: &RecordRef, place: Place) {
+    /// Nobody tells anything any more.
+    pub(crate) fn close(&self) {
+        self.waiting().clear();
+    }
+
+    fn forget(&self, record: &RecordRef, place: Place) -> Option<oneshot::Sender<Fate>> {
         let mut waiting = self.waiting();
-        if let Some(edits) = waiting.get_mut(record) {
-            edits.remove(&place);
-            if edits.is_empty() {
-                waiting.remove(record);
-            }
+        let edits = waiting.get_mut(record)?;
+        let forgotten = edits.remove(&place);
+        if edits.is_empty() {
+            waiting.remove(record);
         }
+        forgotten
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RecordRef, Edits>> {

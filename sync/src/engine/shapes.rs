@@ -1,7 +1,8 @@
 //! What the structs of the entities were when the storage was used last, and what follows when they have changed.
 //!
 //! Payloads are brought up to date when they are read. What cannot wait for that is done before the engine is ready: an entity that
-//! has become a replica is pulled anew, and fields that are indexed now are entered.
+//! has become a replica is pulled anew, fields that are indexed now are entered, and what waits for records that are referred to no
+//! longer is freed.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,10 @@ use super::entities::{Shape, index};
 use super::kept;
 use super::ledger::Ledger;
 use super::notes;
+use super::outbox::{BATCH, Walk};
 use super::sweep;
 use crate::error::Error;
-use crate::record::EntityName;
+use crate::record::{EntityName, Record};
 use crate::storage::StorageError;
 
 /// The name of the note in the storage.
@@ -20,14 +22,22 @@ const NOTE: &str = "shapes";
 
 type Shapes = BTreeMap<EntityName, Shape>;
 
-/// Compares the entities with those that used the storage last, and answers which of them have to be entered into
-/// the index anew.
+/// What is left to do where entities have changed.
+#[derive(Debug, Default)]
+pub(crate) struct Outdated {
+    /// Those that have to be entered into the index anew.
+    pub(crate) stale: Vec<EntityName>,
+    /// Those of which records may wait for what they refer to no longer.
+    pub(crate) unlinked: Vec<EntityName>,
+}
+
+/// Compares the entities with those that used the storage last.
 ///
 /// # Errors
 /// [`Error::NewerData`] when a later version of the program has used the storage.
-pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, Error> {
+pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
     let mut shapes = read(ledger)?;
-    let mut stale = Vec::new();
+    let mut outdated = Outdated::default();
     let mut changed = false;
     for port in ledger.entities().iter() {
         let (entity, now) = (port.info().entity_name(), port.shape());
@@ -44,11 +54,17 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, Error>
             ledger.tx.clear_index(&entity)?;
         }
         if is_stale && !now.index.is_empty() {
-            stale.push(entity.clone());
+            outdated.stale.push(entity.clone());
         }
-        // The fields are noted once they are in the index: what is cut short begins anew.
+        let is_unlinked = before.references.iter().any(|entity| !now.references.contains(entity));
+        if is_unlinked {
+            outdated.unlinked.push(entity.clone());
+        }
+        // The fields are noted once they are in the index, and the references once nobody waits for others: what is cut short
+        // begins anew.
         let index = if is_stale { Vec::new() } else { before.index.clone() };
-        let noted = Shape { index, ..now };
+        let references = if is_unlinked { before.references.clone() } else { now.references.clone() };
+        let noted = Shape { index, references, ..now };
         if noted != before {
             shapes.insert(entity, noted);
             changed = true;
@@ -57,7 +73,7 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, Error>
     if changed {
         notes::write(ledger.tx, NOTE, &shapes)?;
     }
-    Ok(stale)
+    Ok(outdated)
 }
 
 /// Enters every record of an entity into the index. Nothing is noted of it before the end.
@@ -67,10 +83,37 @@ pub(crate) async fn enter(core: &Core, entity: EntityName) -> Result<(), Storage
         ledger.tx.set_index(name, &index(&**port, name, record.view()))
     })
     .await?;
+    note(core, entity, |shape, now| shape.index = now.index).await
+}
+
+/// Looks anew at every record of an entity that waits for another: whether it has to is decided when it is to be sent.
+pub(crate) async fn free(core: &Core, entity: EntityName) -> Result<(), StorageError> {
+    let mut walk = Walk::default();
+    loop {
+        let of = entity.clone();
+        let count;
+        (walk, count) = core
+            .transact::<_, StorageError, _>(move |ledger| {
+                let page =
+                    walk.next(ledger, |tx, after, except| tx.pending(Some(&of), after, BATCH, except))?;
+                for (name, record) in page.iter().filter(|(_, record)| record.blocked_on.is_some()) {
+                    ledger.put(name, record, &Record { blocked_on: None, ..record.clone() })?;
+                }
+                Ok((walk, page.len()))
+            })
+            .await?;
+        if count == 0 {
+            return note(core, entity, |shape, now| shape.references = now.references).await;
+        }
+    }
+}
+
+/// Notes a part of what an entity's struct is now.
+async fn note(core: &Core, entity: EntityName, set: fn(&mut Shape, Shape)) -> Result<(), StorageError> {
     core.transact(move |ledger| {
         let mut shapes = read(ledger)?;
         if let Some(port) = ledger.entities().port(entity.as_str()) {
-            shapes.entry(entity).or_default().index = port.shape().index;
+            set(shapes.entry(entity).or_default(), port.shape());
         }
         notes::write(ledger.tx, NOTE, &shapes)
     })

@@ -20,7 +20,7 @@ use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
-use crate::engine::shapes;
+use crate::engine::shapes::{self, Outdated};
 use crate::entity::Schema;
 use crate::error::Error;
 use crate::record::{EntityName, Principal};
@@ -168,8 +168,11 @@ impl<S: Schema> EngineBuilder<S> {
             closing: watch::Sender::new(false),
             lock,
         };
-        for entity in recovered.stale {
+        for entity in recovered.outdated.stale {
             shapes::enter(&core, entity).await?;
+        }
+        for entity in recovered.outdated.unlinked {
+            shapes::free(&core, entity).await?;
         }
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;
@@ -184,8 +187,8 @@ struct Recovered {
     tally: Tally,
     last_seq: u64,
     pause: Option<Pause>,
-    /// Entities that are to be entered into the index.
-    stale: Vec<EntityName>,
+    /// Entities whose structs have changed.
+    outdated: Outdated,
     /// Entities of which something outside of their scope may be there.
     untidy: Vec<EntityName>,
 }
@@ -198,7 +201,7 @@ async fn recover(
     let entities = Arc::clone(entities);
     storage::transact(storage, principal, move |tx| {
         let ledger = &mut Ledger::new(tx, &entities);
-        let (stale, untidy) = (shapes::compare(ledger)?, scope::recover(ledger)?);
+        let (outdated, untidy) = (shapes::compare(ledger)?, scope::recover(ledger)?);
         let tx = &mut *ledger.tx;
         for marker in entities.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
@@ -208,7 +211,7 @@ async fn recover(
             last_seq: tx.last_seq()?,
             // A pause of which the note cannot be read ends with this start.
             pause: notes::read(tx, pause::NOTE)?,
-            stale,
+            outdated,
             untidy,
         })
     })

@@ -13,7 +13,7 @@ use crate::engine::entities::Entities;
 use crate::engine::kept;
 use crate::engine::ledger::{Changes, Ledger};
 use crate::engine::outbox::{Withdrawn, take};
-use crate::engine::receipt::{Receipt, Receipts};
+use crate::engine::receipt::{Issued, Receipt, Receipts};
 use crate::engine::showing::Showing;
 use crate::entity::{EntityOf, Schema};
 use crate::error::Error;
@@ -26,6 +26,7 @@ pub struct EngineTransaction<'a, S> {
     ledger: Ledger<'a>,
     tools: &'a Tools,
     withdrawn: Vec<Withdrawn>,
+    issued: Issued,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -55,20 +56,22 @@ impl Tools {
 }
 
 /// What a transaction changed; to be told once it is durable.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Changed {
     pub(super) counts: Changes,
     pub(super) withdrawn: Vec<Withdrawn>,
+    pub(super) issued: Issued,
 }
 
 impl<'a, S: Schema> EngineTransaction<'a, S> {
     pub(super) fn new(tx: &'a mut dyn Transaction, tools: &'a Tools) -> Self {
         let ledger = Ledger::new(tx, &tools.entities);
-        Self { ledger, tools, withdrawn: Vec::new(), schema: PhantomData }
+        let issued = Issued::new(&tools.receipts);
+        Self { ledger, tools, withdrawn: Vec::new(), issued, schema: PhantomData }
     }
 
     pub(super) fn into_changed(self) -> Changed {
-        Changed { counts: self.ledger.into_changes(), withdrawn: self.withdrawn }
+        Changed { counts: self.ledger.into_changes(), withdrawn: self.withdrawn, issued: self.issued }
     }
 
     /// A record as it looks on this device, with what this transaction did to it.
@@ -118,7 +121,9 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
         let Tools { stamper, receipts, showing, .. } = self.tools;
         let mut taken = take(&mut self.ledger, stamper, receipts, showing, &[edit])?;
         self.withdrawn.append(&mut taken.withdrawn);
-        taken.receipts.pop().ok_or(Error::ShutDown)
+        let receipt = taken.receipts.pop().ok_or(Error::ShutDown)?;
+        self.issued.add(&receipt);
+        Ok(receipt)
     }
 }
 
@@ -189,6 +194,7 @@ impl<S: Schema> Engine<S> {
 pub(super) fn finish<R, E: From<Error>>(core: &Core, done: Result<(R, Changed), GivenUp<E>>) -> Result<R, E> {
     match done {
         Ok((result, changed)) => {
+            changed.issued.keep();
             core.count(&changed.counts);
             for withdrawn in changed.withdrawn {
                 withdrawn.tell(&core.receipts);

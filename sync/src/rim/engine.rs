@@ -416,7 +416,8 @@ impl<S: Schema> Engine<S> {
     }
 
     /// Finishes the requests in flight, for at most 10 seconds, and stops. From then on, whatever syncs or changes something fails
-    /// with [`Error::ShutDown`], on any clone; the queue and replicas can still be read.
+    /// with [`Error::ShutDown`], on any clone; the queue and replicas can still be read. Who waits for a receipt is told
+    /// [`NotSynced::Closed`](crate::NotSynced::Closed). The storage is free for another engine once the last clone is dropped, too.
     pub async fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN).await;
     }
@@ -430,9 +431,10 @@ impl<S: Schema> Engine<S> {
         let Some(mut driver) = driver else { return };
         if tokio::time::timeout(deadline, &mut driver).await.is_err() {
             driver.abort();
-            // It ends at its next await; then nothing of it holds the storage any more.
+            // It ends at its next await. An outcome that is being written down is written to its end, and holds the storage as long.
             let _ = driver.await;
         }
+        self.core().receipts.close();
     }
 }
 

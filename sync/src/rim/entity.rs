@@ -61,6 +61,7 @@ where
             version: T::VERSION,
             replica: T::Keeping::KEEPS,
             index: T::INDEX.iter().map(|field| (*field).to_owned()).collect(),
+            references: T::INFO.references.iter().map(|entity| (*entity).to_owned()).collect(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, Error, MemoryStorage, State, SyncEvent, Telemetry, Verdict};
+use sync::{AutoSync, Error, MemoryStorage, NotSynced, State, SyncEvent, Telemetry, Verdict};
 use sync_tests::entities::{Note, note, task};
 use tokio::sync::mpsc;
 
@@ -201,6 +201,15 @@ async fn shutdown_finishes_the_requests_in_flight() {
     assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
     assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
     assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_receipt_is_told_of_a_shutdown() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.shutdown().await;
+    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
+    assert_eq!(device.restart().await.engine.queue_len(), 1, "the edit is durable");
 }
 
 #[tokio::test]

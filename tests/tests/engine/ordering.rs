@@ -1,7 +1,7 @@
 //! Order: a record never before those it refers to, and a failure holds back no stranger.
 
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Resolution, SyncState};
+use sync::{Engine, MemoryStorage, Resolution, SyncState};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -172,4 +172,69 @@ async fn records_that_refer_to_each_other_are_sent_all_the_same() {
     device.engine.flush().await.unwrap();
     assert_eq!(device.engine.queue_len(), 0);
     assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+#[tokio::test]
+async fn what_only_an_earlier_version_of_the_program_referred_to_holds_nobody_back() {
+    mod before {
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/cards", conflict = ServerWins)]
+        pub struct Card {
+            pub id: String,
+        }
+
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/comments", conflict = ServerWins)]
+        pub struct Comment {
+            pub id: String,
+            #[sync(references = Card)]
+            pub card: String,
+        }
+
+        #[derive(sync::Schema)]
+        #[sync(entities(Card, Comment))]
+        pub struct App;
+        impl sync::OnPull<Card> for App {}
+        impl sync::OnPull<Comment> for App {}
+    }
+    mod after {
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/cards", conflict = ServerWins)]
+        pub struct Card {
+            pub id: String,
+        }
+
+        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+        #[sync(endpoint = "/comments", conflict = ServerWins)]
+        pub struct Comment {
+            pub id: String,
+            pub card: String,
+        }
+
+        #[derive(sync::Schema)]
+        #[sync(entities(Card, Comment))]
+        pub struct App;
+        impl sync::OnPull<Card> for App {}
+        impl sync::OnPull<Comment> for App {}
+    }
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = Engine::builder(before::App, server.clone(), storage.clone()).build().await.unwrap();
+    engine.push(&before::Card { id: "a".to_owned() }).await.unwrap();
+    for id in ["tried", "waits"] {
+        engine.push(&before::Comment { id: id.to_owned(), card: "a".to_owned() }).await.unwrap();
+    }
+    server.script(|call| match call {
+        Call::Write { entity: "Card", .. } => Fault::Refused(422, "no".to_owned()),
+        _ => Fault::None,
+    });
+    engine.flush().await.unwrap();
+    assert_eq!(
+        (engine.queue_len(), server.records::<before::Comment>().len()),
+        (2, 0),
+        "they wait for the card"
+    );
+    drop(engine);
+    let engine = Engine::builder(after::App, server.clone(), storage).build().await.unwrap();
+    engine.flush().await.unwrap();
+    assert_eq!((engine.queue_len(), server.records::<after::Comment>().len()), (0, 2));
 }

@@ -1,6 +1,6 @@
 //! Reads and edits of several entities are one.
 
-use sync::{BoxError, Error, Query, SyncState};
+use sync::{BoxError, Error, NotSynced, Query, SyncState};
 
 use crate::device::{Card, Comment, Device, card, comment, ids};
 
@@ -94,4 +94,20 @@ async fn more_than_a_page_can_be_read_inside() {
     assert_eq!((all, some.len()), (1100, 600));
     assert_eq!(some[0].rank, Some(1099));
     assert_eq!(device.engine.sync_state::<Card>(&"0000".into()).await.unwrap(), SyncState::Pending);
+}
+
+#[tokio::test]
+async fn a_receipt_of_a_transaction_that_fails_says_that_its_edit_was_taken_back() {
+    let device = Device::new().await;
+    let earlier = device.engine.push(&card("a", "todo", 1)).await.unwrap();
+    let (sender, receipts) = std::sync::mpsc::channel();
+    let failed = device.engine.transaction(move |tx| {
+        sender.send(tx.push(&card("a", "done", 1))?)?;
+        Err::<(), BoxError>("changed my mind".into())
+    });
+    failed.await.unwrap_err();
+    let receipt = receipts.recv().unwrap();
+    device.engine.flush().await.unwrap();
+    assert!(matches!(receipt.synced().await, Err(NotSynced::TakenBack { .. })));
+    earlier.synced().await.unwrap();
 }

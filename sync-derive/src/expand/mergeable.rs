@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Generics, Ident, Path};
 
+use super::self_type::spelled_out;
 use super::spans;
 use crate::model::{Group, How, MergedField, Merging, Prefers, Rule};
 
@@ -16,8 +17,11 @@ pub(super) fn expand(ident: &Ident, krate: &Path, generics: &Generics, merging: 
     let visibility = &merging.visibility;
     let declared = merging.fields.iter().map(|field| {
         let MergedField { ident: name, ty, visibility, .. } = field;
+        let ty = spelled_out(ty, ident, &type_generics);
         quote!(#visibility #name: #support::Field<#ident #type_generics, #ty>)
     });
+    let declared_generics = spelled_out(&impl_generics, ident, &type_generics);
+    let declared_where = spelled_out(where_clause, ident, &type_generics);
     let named = merging
         .fields
         .iter()
@@ -30,7 +34,7 @@ pub(super) fn expand(ident: &Ident, krate: &Path, generics: &Generics, merging: 
     quote! {
         #[allow(dead_code, missing_docs, missing_debug_implementations, non_camel_case_types, clippy::missing_docs_in_private_items)]
         #[doc(hidden)]
-        #visibility struct #names #impl_generics #where_clause {
+        #visibility struct #names #declared_generics #declared_where {
             #(#declared),*
         }
         #[automatically_derived]

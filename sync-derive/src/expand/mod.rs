@@ -3,6 +3,7 @@
 mod mergeable;
 mod replica;
 mod schema;
+mod self_type;
 mod spans;
 mod syncable;
 mod timestamped;

@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
+use super::self_type::spelled_out;
 use super::{spans, with_bounds};
 use crate::model::Schema;
 
@@ -14,12 +15,15 @@ pub(crate) fn schema(schema: &Schema) -> TokenStream {
     let generics = with_bounds(&schema.generics, &quote!(#support::Send + #support::Sync + 'static));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // Shown at the entity in the list: what is missing for it is missing there.
+    let listed_generics = spelled_out(&impl_generics, &ident, &type_generics);
+    let listed_where = spelled_out(where_clause, &ident, &type_generics);
     let listed = entities.iter().map(|entity| {
         let at = spans::at(entity);
         let support = spans::support(krate, at);
+        let entity = spelled_out(entity, &ident, &type_generics);
         quote_spanned! {at=>
             #[automatically_derived]
-            impl #impl_generics #support::EntityOf<#ident #type_generics> for #entity #where_clause {}
+            impl #listed_generics #support::EntityOf<#ident #type_generics> for #entity #listed_where {}
         }
     });
     let added = entities.iter().map(|entity| {

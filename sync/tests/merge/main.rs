@@ -9,6 +9,7 @@ mod groups;
 mod laws;
 mod nesting;
 mod overlaps;
+mod recursive;
 mod sides;
 mod strategy;
 mod texts;

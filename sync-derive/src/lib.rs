@@ -48,6 +48,11 @@ use errors::Errors;
 ///
 /// `#[serde(rename…)]` and `#[serde(rename_all…)]` are understood: the members are named as serde writes them.
 ///
+/// The id, and an indexed field, are also read and written without their record, as their type's own JSON. Serde's `with`,
+/// `serialize_with`, `deserialize_with` and `getter` are therefore refused on them: a newtype can have another form. What
+/// else gives a record another form than its fields have, such as `#[serde(from = …, into = …)]` on the struct, has to leave
+/// these members as they are.
+///
 /// Each type parameter has to be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`, and `PartialEq` for
 /// `conflict = Merge`. The derive implements `Syncable`, `Timestamped` for a struct with an `updated_at`, and `Mergeable`
 /// for one with `conflict = Merge`, or with `Manual` or a strategy of your own and a `merge`, `merge_with` or `group` on a

@@ -1,5 +1,6 @@
 //! Tokens to model. Nothing in here generates code.
 
+mod alone;
 mod attribute;
 mod container;
 mod endpoint;
@@ -44,6 +45,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         has_id(input, id.as_ref(), fields.is_empty(), errors);
         has_what_is_compared(input, container.strategy.as_ref(), updated_at.as_ref(), errors);
     }
+    alone::have_one_form(input, &container, &marked, id.as_ref(), errors);
     merge::belongs_here(&container, &marked, errors);
     let merges = container.strategy.as_ref().is_some_and(|strategy| strategy.is(BuiltIn::Merge));
     let merging = (merges || marked.iter().any(|(_, marks)| marks.merge.any())).then(|| {

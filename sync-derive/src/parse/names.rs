@@ -58,7 +58,7 @@ impl RenameAll {
     }
 
     /// Field names are in snake case already, so that some rules leave them as they are.
-    fn apply(self, name: &str) -> String {
+    pub(super) fn apply(self, name: &str) -> String {
         match self {
             Self::Not | Self::Lower | Self::Snake => name.to_owned(),
             Self::Upper | Self::ScreamingSnake => name.to_ascii_uppercase(),
@@ -80,7 +80,7 @@ fn capitalised(word: &str) -> String {
 }
 
 /// The items of every `#[serde(…)]`. What cannot be read is serde's to report.
-fn serde_items(attributes: &[Attribute]) -> Vec<Meta> {
+pub(super) fn serde_items(attributes: &[Attribute]) -> Vec<Meta> {
     let serde = attributes.iter().filter(|attribute| attribute.path().is_ident("serde"));
     let items = serde.filter_map(|attribute| {
         attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()

@@ -18,7 +18,7 @@ use super::port::{EntityPort, ReadRecord};
 use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
 use super::to_its_end::ToItsEnd;
 use crate::error::SyncError;
-use crate::record::{Failure, Outcome, RecordRef, ServerCopy};
+use crate::record::{Failure, Flight, Outcome, RecordRef, ServerCopy, Write};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -170,7 +170,10 @@ async fn look_first(
     claimed: &Claimed,
     wish: &mut Option<Duration>,
 ) -> Result<Option<ServerCopy>, Trouble> {
-    if !core.remote.reads_first(&claimed.flight.intention.write) {
+    let Flight { intention, if_match, .. } = &claimed.flight;
+    // What was pulled in between is overwritten by nobody who has not seen it: where no version says so, a look does.
+    let unprotected = intention.crossed && if_match.is_none() && !matches!(intention.write, Write::Create(_));
+    if !unprotected && !core.remote.reads_first(&intention.write) {
         return Ok(None);
     }
     let copy = fetch(core, port, claimed, wish).await?;

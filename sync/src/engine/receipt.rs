@@ -32,9 +32,10 @@ enum Watch {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSynced {
-    /// The operation is parked: see [`Engine::parked`](crate::Engine::parked).
+    /// The operation is parked: see [`Engine::parked`](crate::Engine::parked), and for a conflict that was deferred
+    /// [`Engine::conflicts`](crate::Engine::conflicts).
     #[error(
-        "{record} is parked; look at it with `engine.parked()`, then `retry`, `discard` or push a corrected record"
+        "{record} is parked; look at it with `engine.parked()`, then `retry`, `discard` or push a corrected record; a conflict that was deferred is in `engine.conflicts()` and waits for `answer`"
     )]
     Parked {
         /// The record.
@@ -75,7 +76,8 @@ impl Receipt {
         &self.record
     }
 
-    /// Waits until the server has the edit, alone or as part of a later one.
+    /// Waits until the server has the edit, alone or as part of a later one: as long as nothing syncs, for ever. In a handler,
+    /// which the sync waits for, it would wait for itself.
     ///
     /// # Errors
     /// Why the server will not have it without the user's doing.

@@ -307,7 +307,8 @@ impl<S: Schema> Engine<S> {
 
     // --- what the user decides ---
 
-    /// The operations of an entity that the server refused, or that failed too often.
+    /// The operations of an entity that the server refused, or that failed too often. Conflicts that were deferred, which
+    /// [`Status::parked`](crate::Status::parked) counts as well, are in [`conflicts`](Self::conflicts).
     ///
     /// # Errors
     /// When the storage fails; [`Error::Decode`] when one of them cannot be read as `T`: its record is named, and
@@ -397,7 +398,8 @@ impl<S: Schema> Engine<S> {
         self.change(move |core| async move { core.answer(&port, operation, decision).await }).await
     }
 
-    /// Gives every edit up that has not reached the server, parked ones included: the only call that throws edits away
+    /// Gives every edit up that has not reached the server, parked ones included, and those of entities that the schema does not
+    /// list: the only call that throws edits away
     /// without looking at each. Answers how many records there were.
     ///
     /// # Errors

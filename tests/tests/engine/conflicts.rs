@@ -356,3 +356,23 @@ fn last_write(server: &ScriptedRemote) -> (&'static str, Option<String>) {
         })
         .unwrap()
 }
+
+#[tokio::test]
+async fn what_was_pulled_beside_a_parked_edit_is_not_overwritten_by_its_correction() {
+    for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {
+        let device = Device::on(&server).await;
+        device.engine.push(&task(1, None, "base")).await.unwrap();
+        device.engine.full_sync().await.unwrap();
+        device.engine.push(&task(1, None, "bad")).await.unwrap();
+        server.once(Fault::Refused(422, "no".to_owned()));
+        device.engine.flush().await.unwrap();
+        server.put(&task(1, None, "theirs"));
+        device.engine.pull().await.unwrap();
+        device.engine.push(&task(1, None, "corrected")).await.unwrap();
+        device.engine.flush().await.unwrap();
+        let state = device.app.state();
+        let [conflict] = &state.conflicts[..] else { panic!("one conflict: {:?}", state.conflicts) };
+        assert_eq!(conflict.remote, Some(task(1, None, "theirs")));
+        assert_eq!(conflict.local, Some(task(1, None, "corrected")));
+    }
+}

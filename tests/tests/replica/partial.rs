@@ -191,6 +191,25 @@ async fn a_resync_is_not_cut_short_by_the_limit_of_a_pull() {
     assert_eq!(engine.pull_only::<Card>().await.unwrap().pulled, 1, "after that, pulls go on from there");
 }
 
+#[tokio::test]
+async fn the_first_pull_goes_on_where_it_was_cut_short() {
+    let (server, clock) = (sync::testing::ScriptedRemote::new(), sync::testing::ManualClock::default());
+    for number in 0..20 {
+        server.put(&card(&format!("{number:02}"), "todo", number));
+    }
+    server.script(|call| match call {
+        sync::testing::Call::Pull { .. } => sync::testing::Fault::ThenWait(std::time::Duration::from_secs(1)),
+        _ => sync::testing::Fault::None,
+    });
+    let builder = Engine::builder(Board, server.clone(), sync::MemoryStorage::new());
+    let engine = builder.page_size(7).clock(clock.clone()).build().await.unwrap();
+    for there in [7, 14, 20] {
+        engine.pull_only::<Card>().await.unwrap();
+        assert_eq!(engine.count::<Card>().await.unwrap(), there);
+        clock.advance(chrono::TimeDelta::seconds(2));
+    }
+}
+
 mod tickets {
     use super::{Engine, Folder, RestRemote, Server, SqliteStorage};
     use serde::{Deserialize, Serialize};

@@ -81,6 +81,12 @@ impl<T, F: Indexable + Serialize> Column<T, F> {
     }
 
     fn within(self, low: Bound<F>, high: Bound<F>) -> Filter<T> {
+        let low = match low {
+            // Nothing at both ends is how the records without a value are asked for. A range that begins with it is empty, included or
+            // not.
+            Bound::Included(value) if value.index_value().is_null() => Bound::Excluded(value),
+            low => low,
+        };
         let json = |bound: &Bound<F>| bound.as_ref().map(|value| Payload::encode(value).map_err(Arc::new));
         let (low_json, high_json) = (json(&low), json(&high));
         let value = |bound: Bound<F>| bound.map(|value| value.index_value());

@@ -130,7 +130,8 @@ pub struct IndexEntry {
 
 /// What a field's value has to be.
 ///
-/// Nothing ([`IndexValue::Null`]) is in no range; it is found by asking for it alone.
+/// Nothing ([`IndexValue::Null`]) is in no range, and a range that begins or ends with it is empty; it is found by asking for it alone:
+/// with both ends included, as [`equal`](Self::equal) has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The field.
@@ -251,5 +252,19 @@ mod tests {
         assert!(!at_most.holds(&IndexValue::Null));
         assert!(Condition::equal("rank", IndexValue::Null).holds(&IndexValue::Null));
         assert!(!Condition::equal("rank", IndexValue::Null).holds(&IndexValue::Integer(0)));
+        let (included, excluded) = (Bound::Included(IndexValue::Null), Bound::Excluded(IndexValue::Null));
+        for (low, high) in [
+            (included.clone(), excluded.clone()),
+            (excluded.clone(), included.clone()),
+            (excluded.clone(), excluded),
+            (included, Bound::Unbounded),
+            (Bound::Unbounded, Bound::Included(IndexValue::Null)),
+            (Bound::Excluded(IndexValue::Null), Bound::Unbounded),
+        ] {
+            let empty = Condition { field: "rank", low, high };
+            for value in [IndexValue::Null, IndexValue::Integer(0), IndexValue::text("")] {
+                assert!(!empty.holds(&value), "{empty:?} holds for {value:?}");
+            }
+        }
     }
 }

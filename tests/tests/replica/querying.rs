@@ -38,6 +38,17 @@ async fn records_are_found_by_a_value_or_a_range() {
     assert_eq!(found(&device, Card::RANK.gt(20)).await, "dg");
     assert_eq!(found(&device, Card::RANK.ge(20)).await, "abdg");
     assert_eq!(found(&device, Card::RANK.between(0, 30)).await, "abg");
+    for empty in [
+        Card::RANK.between(None, None),
+        Card::RANK.between(None, 30),
+        Card::RANK.between(0, None),
+        Card::RANK.ge(None),
+        Card::RANK.le(None),
+    ] {
+        assert_eq!(found(&device, empty.clone()).await, "", "nothing is in no range");
+        let in_order = Query::new().filter(empty).order_by(Card::RANK);
+        assert_eq!(found(&device, in_order).await, "", "nor in one that is ordered");
+    }
     let both = Query::new().filter(Card::RANK.ge(20)).filter(Card::COLUMN.eq("todo"));
     assert_eq!(found(&device, both).await, "bdg");
 }

@@ -70,6 +70,27 @@ pub fn records_are_found_by_a_fields_value(subject: &Subject) {
     assert_eq!(found(&opened, Search { limit: 1, ..at("rank", in_20, Bound::Unbounded) }), "a");
 }
 
+/// A range that begins or ends with nothing is empty: also records without a value are not in it.
+pub fn nothing_is_in_no_range(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let nothing = || [Bound::Included(IndexValue::Null), Bound::Excluded(IndexValue::Null)];
+    let ends = || nothing().into_iter().chain([Bound::Included(number(20)), Bound::Unbounded]);
+    let order = Some(Order { field: "rank", descending: false });
+    for low in ends() {
+        for high in ends() {
+            let is_one_value =
+                matches!((&low, &high), (Bound::Included(low), Bound::Included(high)) if low == high);
+            if is_one_value || !nothing().contains(&low) && !nothing().contains(&high) {
+                continue;
+            }
+            let search = at("rank", low.clone(), high.clone());
+            assert_eq!(found(&opened, search.clone()), "", "from {low:?} to {high:?}");
+            assert_eq!(found(&opened, Search { order, ..search }), "", "from {low:?} to {high:?}, in order");
+        }
+    }
+}
+
 /// All conditions have to hold.
 pub fn conditions_are_combined(subject: &Subject) {
     let opened = subject.open();

@@ -110,6 +110,7 @@ macro_rules! __storage_conformance {
             counts_follow_every_change
             // index
             records_are_found_by_a_fields_value
+            nothing_is_in_no_range
             conditions_are_combined
             a_search_goes_on_after_a_place
             every_record_is_listed_by_id

@@ -20,7 +20,7 @@ use crate::report::SyncReport;
 use crate::storage::{Search, StorageError};
 
 /// How many records one transaction reads when a list is asked for.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 impl<S: Schema> Engine<S> {
     /// A record as it looks on this device: what the server has, with the edits that wait on top.

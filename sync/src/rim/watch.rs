@@ -11,16 +11,17 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::entity::{Facts, id_of};
 use super::parked::{SyncState, state, unreadable};
-use super::replica::{Pages, read};
+use super::replica::{PAGE, read};
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
+use crate::engine::ledger::Ledger;
 use crate::engine::settings::RetryPolicy;
 use crate::engine::watches::{Changed, Registration};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
-use crate::record::{RecordKey, RecordRef};
+use crate::record::{EntityName, RecordKey, RecordRef};
 use crate::replica::{Query, Replicated};
-use crate::storage::StorageError;
+use crate::storage::{Condition, IndexValue, Search, StorageError};
 
 /// What a watch tells: once the whole result, after that what has changed in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,9 @@ pub enum WatchChange<T: Syncable> {
 impl<S: Schema> Engine<S> {
     /// Watches the records that are asked for: the result first, then what changes in it, by edits on this device and by
     /// pulls alike, once that is durable. While nobody reads the stream, changes of one record become one.
+    ///
+    /// The result is found at one moment, however many records it has, and each of them is told as it looks when it is read, which for
+    /// the first 500 is that moment as well.
     ///
     /// A query with a [`limit`](Query::limit) or an [`after`](Query::after) is asked again whenever something in its range
     /// changes; one without reads the records that changed. The stream ends with the engine.
@@ -138,6 +142,9 @@ struct Watching<T: Syncable> {
 /// What reading came to: each record that was looked at, and whether it is in the result.
 type Seen = Vec<(RecordRef, Result<Option<Kept>, StorageError>)>;
 
+/// How many records are asked for at once where all are to be found: a limit that any storage can take.
+const FOUND: usize = 100_000;
+
 impl<T: Replicated> Watching<T> {
     async fn next(&mut self) -> Option<Result<WatchEvent<T>, Error>> {
         loop {
@@ -176,7 +183,9 @@ impl<T: Replicated> Watching<T> {
     /// Reads what has changed, and prepares to tell it.
     async fn look(&mut self, core: &Core) -> Result<(), Error> {
         let seen = match self.registration.read() {
-            Changed::These(keys) if self.begun && !self.is_page() => self.read(core, keys).await?,
+            Changed::These(keys) if self.begun && !self.is_page() => {
+                self.read(core, keys.into_iter().collect()).await?
+            }
             _ => self.read_everything(core).await?,
         };
         let (mut result, mut changes) = (Vec::new(), Vec::new());
@@ -211,14 +220,14 @@ impl<T: Replicated> Watching<T> {
             let digest = digest(&(kept.view.as_str(), &state));
             let before = self.known.insert(name.key.clone(), digest);
             if before.is_none() {
-                shown.push(name.key);
+                shown.push(name.key.clone());
             }
             if before == Some(digest) {
                 continue;
             }
             let watched = Watched { record, state };
             match (self.begun, before) {
-                (false, _) => result.push(watched),
+                (false, _) => result.push((self.place(&watched.record), name.key, watched)),
                 (true, None) => changes.push(WatchChange::Inserted(watched)),
                 (true, Some(_)) => changes.push(WatchChange::Updated(watched)),
             }
@@ -226,6 +235,13 @@ impl<T: Replicated> Watching<T> {
         self.registration.shows(shown.iter(), hidden.iter());
         if !self.begun {
             self.begun = true;
+            // One that was changed after it was found stands elsewhere.
+            let descending = self.query.order.is_some_and(|order| order.descending);
+            result.sort_by(|(a, a_key, _), (b, b_key, _)| {
+                let order = (a, a_key).cmp(&(b, b_key));
+                if descending { order.reverse() } else { order }
+            });
+            let result = result.into_iter().map(|(_, _, watched)| watched).collect();
             self.told.push_back(Ok(WatchEvent::Snapshot(result)));
         } else if !changes.is_empty() {
             self.told.push_back(Ok(WatchEvent::Changes(changes)));
@@ -238,30 +254,37 @@ impl<T: Replicated> Watching<T> {
         self.query.limit.is_some() || self.query.is_after()
     }
 
+    /// The value by which a record stands in the order of the query; nothing where that is by id alone.
+    fn place(&self, record: &T) -> IndexValue {
+        let field = self.query.order.map(|order| order.field);
+        let entry = field.and_then(|field| record.index().into_iter().find(|entry| entry.field == field));
+        entry.map_or(IndexValue::Null, |entry| entry.value)
+    }
+
     /// Looks at some records.
-    async fn read(&self, core: &Core, keys: BTreeSet<RecordKey>) -> Result<Seen, Error> {
-        let (entity, conditions) = (T::INFO.entity_name(), self.query.conditions.clone());
-        core.transact(move |ledger| {
-            let mut seen = Vec::with_capacity(keys.len());
-            for key in keys {
-                let name = RecordRef::new(entity.clone(), key);
-                let kept = match kept::one(ledger, &name) {
-                    Err(damaged @ StorageError::Row { .. }) => Err(damaged),
-                    kept => Ok(kept?.filter(|kept| kept::fits(ledger, &name, kept, &conditions))),
-                };
-                seen.push((name, kept));
-            }
-            Ok(seen)
-        })
-        .await
+    async fn read(&self, core: &Core, keys: Vec<RecordKey>) -> Result<Seen, Error> {
+        let conditions = self.query.conditions.clone();
+        Ok(core.transact(move |ledger| look_at::<T>(ledger, keys, &conditions)).await?)
     }
 
     /// Asks the query again. What is shown and was not found is gone.
+    ///
+    /// All of it is found in one transaction: a record that changes its place between two would be found twice, or not at all. To read
+    /// so many takes longer, and nobody is to wait for that, so it is done in several; a record that is changed meanwhile is looked at
+    /// again after that.
     async fn read_everything(&self, core: &Core) -> Result<Seen, Error> {
-        let mut pages = Pages::new(&self.query);
-        let mut seen = Vec::new();
-        while let Some((name, kept)) = pages.next(core).await? {
-            seen.push((name, kept.map(Some)));
+        let search = self.query.search(self.query.limit.unwrap_or(usize::MAX));
+        let search = search.map_err(|source| Error::Id { entity: T::INFO.entity_name(), source })?;
+        let (mut seen, rest) = core
+            .transact::<_, StorageError, _>(move |ledger| {
+                let mut keys = find(ledger, &T::INFO.entity_name(), search)?;
+                let rest = keys.split_off(keys.len().min(PAGE));
+                // They hold what was asked for: that is how they were found.
+                Ok((look_at::<T>(ledger, keys, &[])?, rest))
+            })
+            .await?;
+        for keys in rest.chunks(PAGE) {
+            seen.extend(self.read(core, keys.to_vec()).await?);
         }
         let found: BTreeSet<_> = seen.iter().map(|(name, _)| &name.key).collect();
         let shown = self.known.keys().chain(self.broken.keys());
@@ -299,6 +322,47 @@ impl<T: Replicated> Watching<T> {
             }
         }
     }
+}
+
+/// Finds all records of a search.
+fn find(
+    ledger: &mut Ledger<'_>,
+    entity: &EntityName,
+    mut search: Search,
+) -> Result<Vec<RecordKey>, StorageError> {
+    let limit = search.limit;
+    let mut found = Vec::new();
+    loop {
+        search.limit = FOUND.min(limit - found.len());
+        let places = ledger.tx.find(entity, &search)?;
+        search.after = places.last().filter(|_| places.len() == search.limit).cloned();
+        found.extend(places.into_iter().map(|place| place.key));
+        if search.after.is_none() || found.len() >= limit {
+            return Ok(found);
+        }
+    }
+}
+
+/// Looks at records, and whether the conditions hold for them. One that cannot be read as `T` is to be told of, whatever it is.
+fn look_at<T: Syncable>(
+    ledger: &mut Ledger<'_>,
+    keys: Vec<RecordKey>,
+    conditions: &[Condition],
+) -> Result<Seen, StorageError> {
+    let mut seen = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name = RecordRef::new(T::INFO.entity_name(), key);
+        let kept = match kept::one(ledger, &name) {
+            Err(damaged @ StorageError::Row { .. }) => Err(damaged),
+            kept => Ok(kept?.filter(|kept| {
+                conditions.is_empty()
+                    || kept::fits(ledger, &name, kept, conditions)
+                    || read::<T>(&name, &kept.view).is_err()
+            })),
+        };
+        seen.push((name, kept));
+    }
+    Ok(seen)
 }
 
 /// What tells two states of a record apart.

@@ -1,14 +1,17 @@
 //! A watch tells the result of a query, and then what changes in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sync::record::Principal;
+use sync::replica::OrderBy;
 use sync::storage::{StorageLock, Work};
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{Engine, Error, MemoryStorage, Query, Storage, StorageError, SyncState, WatchChange, WatchEvent};
+use tokio::sync::Notify;
 
 use crate::device::{Board, Card, Comment, Device, card, comment, ids};
 
@@ -203,6 +206,102 @@ async fn a_watch_looks_again_after_the_storage_failed() {
     }
     storage.broken.store(false, Ordering::Relaxed);
     assert_eq!(changes(&mut watch).await, ["+a pending"]);
+}
+
+/// A storage with which somebody else is quicker once: after one transaction, the next one waits for what they do.
+#[derive(Debug, Clone, Default)]
+struct Contended {
+    storage: MemoryStorage,
+    armed: Arc<AtomicBool>,
+    between: Arc<Notify>,
+    done: Arc<Notify>,
+}
+
+#[async_trait::async_trait]
+impl Storage for Contended {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        let result = self.storage.transact(principal, work).await;
+        if self.armed.swap(false, Ordering::Relaxed) {
+            self.between.notify_one();
+            self.done.notified().await;
+        }
+        result
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+/// More cards than one transaction reads, and what a watch tells when some of them are changed after its first.
+struct Contest {
+    storage: Contended,
+    engine: Engine<Board>,
+}
+
+impl Contest {
+    async fn new() -> Self {
+        let storage = Contended::default();
+        let engine = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build().await.unwrap();
+        engine.push_all(&Self::cards("new")).await.unwrap();
+        Self { storage, engine }
+    }
+
+    fn cards(title: &str) -> Vec<Card> {
+        let number = |number| Card { title: title.into(), ..card(&format!("{number:04}"), "todo", number) };
+        (0..1100).map(number).collect()
+    }
+
+    async fn next(&self, watch: &mut Watch, meanwhile: &[Card]) -> WatchEvent<Card> {
+        self.storage.armed.store(true, Ordering::Relaxed);
+        let change = async {
+            self.storage.between.notified().await;
+            self.engine.push_all(meanwhile).await.unwrap();
+            self.storage.done.notify_one();
+        };
+        let (event, ()) = tokio::join!(watch.next(), change);
+        event.expect("the engine is there").expect("the storage does not fail")
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_moves_while_many_are_read_is_in_the_result_once() {
+    let moving = [card("0000", "todo", 5000), card("0700", "done", 700), card("0900", "todo", -1)];
+    for (order, descending, shown, told) in [
+        (OrderBy::from(Card::RANK), false, 1099, vec!["~0000 pending"]),
+        (Card::RANK.descending(), true, 1100, vec!["-0700", "~0900 pending"]),
+    ] {
+        let contest = Contest::new().await;
+        let mut watch = contest.engine.watch(Query::new().filter(Card::COLUMN.eq("todo")).order_by(order));
+        let WatchEvent::Snapshot(cards) = contest.next(&mut watch, &moving).await else {
+            panic!("no result")
+        };
+        let mut places: Vec<_> = cards.iter().map(|card| (card.record.rank, &card.record.id)).collect();
+        if descending {
+            places.reverse();
+        }
+        assert!(places.is_sorted(), "descending: {descending}");
+        let ids: BTreeSet<_> = places.iter().map(|(_, id)| *id).collect();
+        assert_eq!((cards.len(), ids.len()), (shown, shown), "descending: {descending}");
+        assert_eq!(changes(&mut watch).await, told, "what was read before is told again");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_moves_while_many_are_read_was_never_gone() {
+    let contest = Contest::new().await;
+    let mut watch = contest.engine.watch(Query::new().filter(Card::COLUMN.eq("todo")).order_by(Card::RANK));
+    assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Snapshot(all))) if all.len() == 1100));
+    contest.engine.push_all(&Contest::cards("changed")).await.unwrap();
+    let moving = [card("0000", "todo", 5000), card("0900", "todo", -1)];
+    let WatchEvent::Changes(told) = contest.next(&mut watch, &moving).await else { panic!("no changes") };
+    let updated = |change: &WatchChange<Card>| match change {
+        WatchChange::Updated(card) => card.record.id.clone(),
+        other => panic!("{other:?}"),
+    };
+    let ids: BTreeSet<_> = told.iter().map(updated).collect();
+    assert_eq!((told.len(), ids.len()), (1100, 1100));
+    assert_eq!(changes(&mut watch).await, ["~0000 pending"]);
 }
 
 /// A waker that counts how often it is woken.

@@ -21,6 +21,10 @@ impl<S: Schema> AppTransaction<'_, S> {
     /// The connection, for SQL on tables of your own. `COMMIT` and `ROLLBACK` are the storage's business; its own tables, and the
     /// view `records`, are to be read only.
     ///
+    /// So are `PRAGMA user_version` and `PRAGMA application_id`, by which the storage knows its file: a transaction that sets one of them
+    /// is undone, with [`StorageError::Reserved`](crate::StorageError::Reserved). Keep the version of your own tables in a table of your
+    /// own, also where a helper for migrations would take `user_version`.
+    ///
     /// Savepoints of your own are fine around your own statements. Do not undo a push or a deletion with one: its receipt and the
     /// counts would still tell of it. An error of the closure undoes them all.
     #[must_use]

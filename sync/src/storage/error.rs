@@ -110,6 +110,17 @@ pub enum StorageError {
         "the work of the transaction ended it by itself; leave BEGIN, COMMIT and ROLLBACK to the storage"
     )]
     Ended,
+    /// The work of the transaction set a pragma by which the storage knows its file again: the file could not be opened any more. So
+    /// nothing of the transaction stays. Keep the version of your own tables in a table of your own.
+    #[error(
+        "the work of the transaction set `PRAGMA {pragma}` of {name}, by which the storage knows its file; nothing was written, keep the version of your own tables in a table of your own"
+    )]
+    Reserved {
+        /// The storage's name, such as its path.
+        name: String,
+        /// The pragma: `user_version` or `application_id`.
+        pragma: &'static str,
+    },
     /// The storage was closed, or its thread died.
     #[error("the storage is closed")]
     Closed,

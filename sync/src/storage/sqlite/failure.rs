@@ -97,6 +97,11 @@ impl Failures {
         StorageError::Corrupt { name: self.path.display().to_string(), source: what.into() }
     }
 
+    /// The user's own statements set a pragma that is not theirs.
+    pub(super) fn reserved(&self, pragma: &'static str) -> StorageError {
+        StorageError::Reserved { name: self.path.display().to_string(), pragma }
+    }
+
     /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
     pub(super) fn why_it_ended(&self) -> StorageError {
         self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))

@@ -12,6 +12,7 @@ mod file_lock;
 mod fresh;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod header;
 mod kept;
 mod live;
 mod location;
@@ -101,7 +102,7 @@ impl SqliteStorage {
     ///
     /// # Errors
     /// The closure's error, after which nothing of it stays; [`StorageError::Ended`] when it ended the transaction by
-    /// itself; or the storage's.
+    /// itself; [`StorageError::Reserved`] when it set a number of the file's header; or the storage's.
     pub(crate) async fn transact_with_connection<R, E, F>(
         &self,
         principal: &Principal,

@@ -14,6 +14,7 @@ use super::SqliteTransaction;
 use super::connection::PATIENCE;
 use super::failure::Failures;
 use super::file_lock::FileLock;
+use super::header::Header;
 use super::kept::{KeptStatements, Statements};
 use super::live::Live;
 use super::numbers::Numbers;
@@ -185,7 +186,10 @@ impl Shift<'_> {
             } else {
                 let begun = self.begin();
                 refused = begun.is_err();
-                begun.and_then(|()| self.attempt(&principal, task, apart))
+                begun.and_then(|()| match task {
+                    Task::Shared(_) => self.attempt(&principal, task, apart).1,
+                    Task::Alone(_) => self.attempt_alone(&principal, task),
+                })
             };
             answers.push((reply, result));
             if connection.is_autocommit() {
@@ -226,27 +230,62 @@ impl Shift<'_> {
         })
     }
 
-    /// Runs one job in the transaction that is open. `apart`: behind a savepoint.
-    fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> Result<(), StorageError> {
+    /// Runs a job that has the connection at hand. What it does to the header of the file is undone, by itself if need be.
+    fn attempt_alone(&self, principal: &Principal, task: Task) -> Result<(), StorageError> {
+        let Worker { connection, failures, live, .. } = self.worker;
+        let failed = |error| {
+            self.undo();
+            failures.note(error)
+        };
+        let header = Header::read(connection).map_err(failed)?;
+        let (is_whole, result) = self.attempt(principal, task, true);
+        if !is_whole {
+            // Somebody ended a transaction that was not theirs.
+            live.doubt();
+            self.put_back(header);
+            return result;
+        }
+        result?;
+        let Some(pragma) = header.set_since(connection).map_err(failed)? else { return Ok(()) };
+        self.undo();
+        Err(failures.reserved(pragma))
+    }
+
+    /// Sees to it that the file can be opened again, whatever somebody has committed.
+    fn put_back(&self, header: Header) {
+        if self.worker.read_only {
+            return;
+        }
+        match header.put_back(&self.worker.connection) {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                "a transaction that ended itself had set `user_version` or `application_id`, by which the file is known: they were put back"
+            ),
+            Err(error) => tracing::error!(
+                %error,
+                ?header,
+                "a transaction that ended itself has set `user_version` or `application_id`: set them back to these before the file is opened again"
+            ),
+        }
+    }
+
+    /// Runs one job in the transaction that is open. `apart`: behind a savepoint. Answers besides whether the transaction is still the
+    /// one that it began in.
+    fn attempt(&self, principal: &Principal, task: Task, apart: bool) -> (bool, Result<(), StorageError>) {
         let Worker { failures, live, numbers, .. } = self.worker;
         if apart && let Err(error) = self.execute(statements::SAVEPOINT) {
             self.undo();
-            return Err(failures.note(error));
+            return (true, Err(failures.note(error)));
         }
         let (shares, mark) = (task.shares(), live.mark());
         let result = self.guarded(principal, task);
         if result.is_err() || !shares {
             numbers.forget();
         }
-        let (is_whole, result) = self.finish(result, apart, mark);
-        if !shares && !is_whole {
-            // Somebody ended a transaction that was not theirs.
-            live.doubt();
-        }
-        result
+        self.finish(result, apart, mark)
     }
 
-    /// Keeps or undoes what a job did. Answers besides whether the transaction is still the one that it began in.
+    /// Keeps or undoes what a job did, and answers as [`attempt`](Self::attempt).
     fn finish(
         &self,
         result: Result<(), StorageError>,

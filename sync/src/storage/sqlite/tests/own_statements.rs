@@ -165,3 +165,69 @@ async fn what_could_not_be_counted_is_not_saved() {
     drop(other);
     assert!(get(&open(&path), "committed").await.is_some());
 }
+
+#[tokio::test]
+async fn the_numbers_by_which_the_file_is_known_are_nobody_elses() {
+    for (setting, pragma) in [
+        ("PRAGMA user_version = 7", "user_version"),
+        ("PRAGMA user_version = 0", "user_version"),
+        ("PRAGMA user_version = -1", "user_version"),
+        ("PRAGMA application_id = 7", "application_id"),
+    ] {
+        let fixture = with_table().await;
+        let path = path(&fixture);
+        let culprit = fixture.with_connection(move |tx| {
+            insert(tx);
+            tx.put(&note("culprit"), &queued(1))?;
+            tx.run_sql(setting);
+            Ok(())
+        });
+        let error = culprit.await.expect_err("they are the storage's");
+        assert!(
+            matches!(&error, StorageError::Reserved { pragma: named, .. } if *named == pragma),
+            "{setting}: {error:?}"
+        );
+        assert_eq!((tasks(&fixture).await, records(&fixture).await), (0, 0), "{setting}");
+        let after = fixture.with_connection(|tx| {
+            insert(tx);
+            tx.put(&note("after"), &queued(2))
+        });
+        after.await.expect("it is not concerned");
+        assert_eq!((tasks(&fixture).await, records(&fixture).await), (1, 1), "{setting}");
+        let Fixture { storage, folder: _folder } = fixture;
+        drop(storage);
+        assert!(get(&open(&path), "after").await.is_some(), "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_of_the_header_that_a_user_committed_is_put_back() {
+    for ending in [
+        "PRAGMA user_version = 7; COMMIT",
+        "PRAGMA application_id = 7; COMMIT; BEGIN",
+        "COMMIT; PRAGMA user_version = -1; PRAGMA application_id = 0",
+    ] {
+        for fails in [false, true] {
+            let fixture = with_table().await;
+            let path = path(&fixture);
+            let culprit = fixture.with_connection(move |tx| {
+                tx.put(&note("culprit"), &queued(1))?;
+                tx.run_sql(ending);
+                if fails { Err(StorageError::Closed) } else { Ok(()) }
+            });
+            let error = culprit.await.expect_err("the transaction is not theirs to end");
+            // What was committed stays, so it is not to be told that nothing does.
+            assert!(
+                if fails {
+                    matches!(error, StorageError::Closed)
+                } else {
+                    matches!(error, StorageError::Ended)
+                },
+                "{ending}: {error:?}"
+            );
+            let Fixture { storage, folder: _folder } = fixture;
+            drop(storage);
+            assert!(get(&open(&path), "culprit").await.is_some(), "{ending}");
+        }
+    }
+}

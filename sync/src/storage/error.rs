@@ -121,6 +121,17 @@ pub enum StorageError {
         /// The pragma: `user_version` or `application_id`.
         pragma: &'static str,
     },
+    /// What the transaction wrote breaks a rule that the application itself has set up in the file, such as a deferred foreign key of
+    /// a table of its own, which is looked at when the transaction ends. Nothing of the transaction stays.
+    #[error(
+        "what the transaction wrote breaks a constraint of your own tables in {name}, such as a foreign key; nothing was written, mend those rows and try again"
+    )]
+    Constraint {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What the system or SQLite said.
+        source: BoxError,
+    },
     /// The storage was closed, or its thread died.
     #[error("the storage is closed")]
     Closed,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::BoxError;
 use crate::storage::StorageError;
@@ -25,12 +25,16 @@ impl Cause {
         if is_damage(&self.0) {
             return StorageError::Corrupt { name, source };
         }
+        if is_of_the_application(&self.0) {
+            return StorageError::Constraint { name, source };
+        }
         match self.0.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StorageError::Full { name, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 StorageError::ReadOnly { name, source }
             }
-            // What this crate writes keeps to the rules of its tables, so the rows that are there do not.
+            // The other constraints are those of this crate's own tables. What it writes keeps to them, so the rows that are there
+            // do not.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
                 StorageError::Corrupt { name, source }
             }
@@ -57,6 +61,20 @@ fn is_damage(error: &rusqlite::Error) -> bool {
             | Error::IntegralValueOutOfRange(..)
             | Error::InvalidColumnType(..)
             | Error::Utf8Error(..)
+    )
+}
+
+/// Whether a rule was broken that only the application can have set up: the tables of this crate have no foreign keys, their triggers
+/// raise nothing, and no hook is set. Such a rule may be looked at as late as in a `COMMIT`.
+fn is_of_the_application(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(
+        code,
+        Some(
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+                | ffi::SQLITE_CONSTRAINT_TRIGGER
+                | ffi::SQLITE_CONSTRAINT_COMMITHOOK
+        )
     )
 }
 
@@ -115,8 +133,6 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::ffi;
-
     use super::*;
 
     fn mapped(code: i32) -> StorageError {
@@ -134,6 +150,10 @@ mod tests {
         assert!(matches!(mapped(ffi::SQLITE_CORRUPT_INDEX), StorageError::Corrupt { .. }));
         assert!(matches!(mapped(ffi::SQLITE_NOTADB), StorageError::Corrupt { .. }));
         assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_UNIQUE), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_NOTNULL), StorageError::Corrupt { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_FOREIGNKEY), StorageError::Constraint { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_TRIGGER), StorageError::Constraint { .. }));
+        assert!(matches!(mapped(ffi::SQLITE_CONSTRAINT_COMMITHOOK), StorageError::Constraint { .. }));
         assert!(matches!(mapped(ffi::SQLITE_BUSY), StorageError::Busy { .. }));
         assert!(matches!(mapped(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy { .. }));
         assert!(matches!(mapped(ffi::SQLITE_CANTOPEN), StorageError::Open { .. }));

@@ -102,7 +102,8 @@ impl SqliteStorage {
     ///
     /// # Errors
     /// The closure's error, after which nothing of it stays; [`StorageError::Ended`] when it ended the transaction by
-    /// itself; [`StorageError::Reserved`] when it set a number of the file's header; or the storage's.
+    /// itself; [`StorageError::Reserved`] when it set a number of the file's header; [`StorageError::Constraint`] when a constraint
+    /// of the user's own is broken at its end; or the storage's.
     pub(crate) async fn transact_with_connection<R, E, F>(
         &self,
         principal: &Principal,

@@ -231,3 +231,49 @@ async fn a_number_of_the_header_that_a_user_committed_is_put_back() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_broken_constraint_of_the_users_own_is_no_damage() {
+    for (children, before) in [
+        ("parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED", ""),
+        ("parent INTEGER REFERENCES parents (id)", "PRAGMA defer_foreign_keys = ON"),
+    ] {
+        let fixture = with_table().await;
+        let family =
+            format!("CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children ({children})");
+        let set_up = fixture.with_connection(move |tx| {
+            tx.run_sql(&family);
+            Ok(())
+        });
+        set_up.await.expect("the transaction succeeds");
+        let orphan = fixture.with_connection(move |tx| {
+            insert(tx);
+            tx.put(&note("a"), &queued(1))?;
+            tx.run_sql(before);
+            tx.run_sql("INSERT INTO children VALUES (7)");
+            Ok(())
+        });
+        let error = orphan.await.expect_err("there is no such parent");
+        assert!(matches!(error, StorageError::Constraint { .. }), "{children}: {error:?}");
+        assert_eq!((tasks(&fixture).await, records(&fixture).await), (0, 0), "{children}");
+        let adopted = fixture.with_connection(|tx| {
+            tx.run_sql("INSERT INTO parents VALUES (7); INSERT INTO children VALUES (7)");
+            tx.put(&note("a"), &queued(1))
+        });
+        adopted.await.expect("nothing is left of the one before");
+        assert_eq!(records(&fixture).await, 1, "{children}");
+    }
+}
+
+/// So what breaks such a rule is the application's.
+#[tokio::test]
+async fn the_storages_own_tables_have_no_foreign_keys_and_no_trigger_that_raises() {
+    let fixture = Fixture::new();
+    let found = fixture.with_connection(|tx| {
+        let sql = "SELECT (SELECT count(*) FROM sqlite_schema AS t, pragma_foreign_key_list(t.name)),
+            (SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%raise%')";
+        let found = tx.connection().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        Ok(found.expect("the SQL is right"))
+    });
+    assert_eq!(found.await.expect("the transaction succeeds"), (0_i64, 0_i64));
+}

@@ -82,11 +82,7 @@ impl Folder {
         if let Some(there) = &there
             && there.operation == request.id
         {
-            return Ok(WriteAnswer::Accepted {
-                version: Some(there.version()),
-                body: there.body(),
-                problem: None,
-            });
+            return Ok(WriteAnswer::Accepted { version: Some(there.version()), body: there.body() });
         }
         let exists = there.as_ref().filter(|there| there.record.is_some());
         let expected = match (&request.write, exists) {
@@ -97,7 +93,11 @@ impl Folder {
             (Write::Create(_), None) => true,
         };
         if let (false, Some(there)) = (expected, exists) {
-            return Ok(WriteAnswer::Conflict { version: Some(there.version()), body: there.body() });
+            return Ok(WriteAnswer::Conflict {
+                version: Some(there.version()),
+                body: there.body(),
+                problem: None,
+            });
         }
         let change = self.entries(request.entity)?.last_key_value().map_or(1, |(newest, _)| newest + 1);
         let record =

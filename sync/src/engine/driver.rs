@@ -317,14 +317,13 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
             return Ok(Went::On(Some(pause.reason)));
         }
         let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
-        stopped = match pulled {
-            Ok(pulled) => pulled?,
-            // Code of the user's that is not called as a handler. What it had in hand is let go as if the pull had been dropped.
-            Err(_) => {
-                let entity = port.info().entity_name();
-                pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
-                None
-            }
+        stopped = if let Ok(pulled) = pulled {
+            pulled?
+        } else {
+            // Code of the user's that is not called as a handler. What it had in hand is let go, as if the pull had been dropped.
+            let entity = port.info().entity_name();
+            pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
+            None
         };
     }
     // What the pulls decided in favour of this device is sent in the same sync.

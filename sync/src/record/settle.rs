@@ -142,8 +142,14 @@ fn conflict(
         let version = remote.version().cloned();
         return accept(record, flight, version, remote.value().cloned(), rules);
     }
-    let there = matches!(remote, ServerCopy::Present { .. });
-    if remote.is_echo(&flight.intention, rules) || (there && remote.is_base(record.base.as_ref(), rules)) {
+    // That nothing is there, as was known, is no reason to refuse an update, but it is one to refuse writing over it.
+    let as_known = match (&remote, &flight.intention.write) {
+        (ServerCopy::Present { .. }, _) | (ServerCopy::Deleted, Write::Overwrite(_)) => {
+            remote.is_base(record.base.as_ref(), rules)
+        }
+        (ServerCopy::Deleted, _) => false,
+    };
+    if remote.is_echo(&flight.intention, rules) || as_known {
         let decision = match record.queued.take() {
             // What is queued holds the newer edit; the flight did not get through and is covered by it.
             Some(queued) => Intention { echoes: vec![remote.value().cloned()], ..queued },

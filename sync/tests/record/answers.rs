@@ -96,6 +96,7 @@ fn what_this_device_left_before_is_no_conflict_and_the_edit_is_sent_again_on_top
     let cases = [
         (flying(echoing.clone()), present(Some("7"), 4), update(1)),
         (flying(echoing.clone()), ServerCopy::Deleted, create(1)),
+        (flying(flight(1, overwrite(1))), ServerCopy::Deleted, create(1)),
         (
             Record { base: based(Some("7"), None), ..flying(flight(1, create(1))) },
             present(Some("7"), 5),

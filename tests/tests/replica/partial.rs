@@ -1,6 +1,6 @@
 //! A device keeps a part of the records, or fetches all of them anew.
 
-use sync::testing::{Call, Fault, Gate};
+use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
 use sync::{Engine, RestRemote, SqliteStorage, WatchChange, WatchEvent};
 use sync_examples::server::{Config, Server};
 use sync_tests::device::Folder;
@@ -178,7 +178,7 @@ async fn what_is_pulled_anew_lacks_what_was_deleted() {
 
 #[tokio::test]
 async fn a_resync_is_not_cut_short_by_the_limit_of_a_pull() {
-    let server = sync::testing::ScriptedRemote::new();
+    let server = ScriptedRemote::new();
     for number in 0..50 {
         server.put(&card(&format!("{number:02}"), "todo", number));
     }
@@ -193,13 +193,13 @@ async fn a_resync_is_not_cut_short_by_the_limit_of_a_pull() {
 
 #[tokio::test]
 async fn the_first_pull_goes_on_where_it_was_cut_short() {
-    let (server, clock) = (sync::testing::ScriptedRemote::new(), sync::testing::ManualClock::default());
+    let (server, clock) = (ScriptedRemote::new(), ManualClock::default());
     for number in 0..20 {
         server.put(&card(&format!("{number:02}"), "todo", number));
     }
     server.script(|call| match call {
-        sync::testing::Call::Pull { .. } => sync::testing::Fault::ThenWait(std::time::Duration::from_secs(1)),
-        _ => sync::testing::Fault::None,
+        Call::Pull { .. } => Fault::ThenWait(std::time::Duration::from_secs(1)),
+        _ => Fault::None,
     });
     let builder = Engine::builder(Board, server.clone(), sync::MemoryStorage::new());
     let engine = builder.page_size(7).clock(clock.clone()).build().await.unwrap();

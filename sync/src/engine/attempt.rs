@@ -141,6 +141,11 @@ async fn send(
             core.end_pause().await?;
             Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })
         }
+        // It was not the operation that failed.
+        Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
+            wish = wish.max(source.retry_after());
+            Ok(ask_again_later(core, claimed, source, report))
+        }
         Err(trouble) => Err(trouble),
     };
     let mut observed = match observed {
@@ -171,8 +176,12 @@ async fn look_first(
     wish: &mut Option<Duration>,
 ) -> Result<Option<ServerCopy>, Trouble> {
     let Flight { intention, if_match, .. } = &claimed.flight;
-    // What was pulled in between is overwritten by nobody who has not seen it: where no version says so, a look does.
-    let unprotected = intention.crossed && if_match.is_none() && !matches!(intention.write, Write::Create(_));
+    // What was pulled beside an operation that was parked is overwritten by nobody who has not seen it: where no version sees to
+    // that, a look does.
+    let unprotected = intention.crossed
+        && !claimed.may_be_out
+        && if_match.is_none()
+        && !matches!(intention.write, Write::Create(_));
     if !unprotected && !core.remote.reads_first(&intention.write) {
         return Ok(None);
     }
@@ -273,11 +282,7 @@ async fn read_answer(
                 }
                 // Nor is it the operation that fails here: it is not parked for that, and waits as long as it takes.
                 Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
-                    let (record, operation) = (claimed.name.clone(), flight.intention.id);
-                    core.fail(report, SyncError::Push { record, operation, source });
-                    let until = core.retry_at(flight.attempts);
-                    let outcome = Outcome::Failed(Failure::Postponed { until });
-                    return Ok(Observed { outcome, fetched: None, course: Course::GoOn });
+                    return Ok(ask_again_later(core, claimed, source, report));
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -285,6 +290,14 @@ async fn read_answer(
         _ => None,
     };
     Ok(Observed { outcome, fetched, course: Course::GoOn })
+}
+
+/// A question about the record failed, which costs the operation no attempt.
+fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: &mut SyncReport) -> Observed {
+    let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    core.fail(report, SyncError::Push { record, operation, source });
+    let outcome = Outcome::Failed(Failure::Postponed { until: core.retry_at(claimed.flight.attempts) });
+    Observed { outcome, fetched: None, course: Course::GoOn }
 }
 
 /// Reads a body that has to be the record which was sent.

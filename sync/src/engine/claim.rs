@@ -17,6 +17,8 @@ const WINDOWS: usize = 64;
 pub(crate) struct Claimed {
     pub(crate) name: RecordRef,
     pub(crate) flight: Flight,
+    /// Whether it may have been sent before: what became of that is not known.
+    pub(crate) may_be_out: bool,
     /// What the server was known to have by then.
     pub(crate) base: Option<Base>,
     /// How often edits had been given up by then.
@@ -92,7 +94,13 @@ pub(crate) fn claim(
             }
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
-                claims.claimed.push(Claimed { name, flight, base: after.base, given_up });
+                claims.claimed.push(Claimed {
+                    name,
+                    flight,
+                    may_be_out: record.flight.is_some(),
+                    base: after.base,
+                    given_up,
+                });
             }
         }
         if !moved {

@@ -352,8 +352,8 @@ pub enum SyncError {
         /// The record.
         record: RecordRef,
     },
-    /// Code of the user's, such as a [`Credentials`](crate::remote::rest::Credentials), panicked while an entity was pulled. The
-    /// cursor has not moved.
+    /// Code of the user's, such as a [`Credentials`](crate::remote::rest::Credentials), panicked while an entity was pulled.
+    /// What was not recorded by then is pulled again.
     #[error("{entity}: code of the application panicked while it was pulled; it is pulled again later")]
     PullPanicked {
         /// The entity.

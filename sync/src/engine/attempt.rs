@@ -176,16 +176,21 @@ async fn look_first(
     wish: &mut Option<Duration>,
 ) -> Result<Option<ServerCopy>, Trouble> {
     let Flight { intention, if_match, .. } = &claimed.flight;
-    // What was pulled beside an operation that was parked is overwritten by nobody who has not seen it: where no version sees to
-    // that, a look does.
+    // Somebody else's version that was pulled beside a parked operation is looked for before its correction is sent, where no version
+    // keeps that from being overwritten.
     let unprotected = intention.crossed
         && !claimed.may_be_out
         && if_match.is_none()
         && !matches!(intention.write, Write::Create(_));
-    if !unprotected && !core.remote.reads_first(&intention.write) {
+    let reads_first = core.remote.reads_first(&intention.write);
+    if !unprotected && !reads_first {
         return Ok(None);
     }
-    let copy = fetch(core, port, claimed, wish).await?;
+    let copy = match fetch(core, port, claimed, wish).await {
+        // That records cannot be read one by one is no reason not to send it.
+        Err(Trouble::Remote(RemoteError::Refused { .. })) if !reads_first => return Ok(None),
+        copy => copy?,
+    };
     let as_known = copy.is_base(claimed.base.as_ref(), &port.rules());
     Ok((!as_known).then_some(copy))
 }
@@ -261,6 +266,7 @@ async fn read_answer(
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     if let Outcome::Conflict { remote } = &outcome
+        && !remote.is_result_of(&flight.intention.write, &port.rules())
         && remote.is_no_ground(flight, claimed.base.as_ref(), &port.rules())
     {
         let (record, operation) = (claimed.name.clone(), flight.intention.id);
@@ -296,7 +302,9 @@ async fn read_answer(
 fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: &mut SyncReport) -> Observed {
     let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.fail(report, SyncError::Push { record, operation, source });
-    let outcome = Outcome::Failed(Failure::Postponed { until: core.retry_at(claimed.flight.attempts) });
+    // As it does not count, the back-off would not grow.
+    let until = core.retry_at(claimed.flight.attempts.saturating_add(5));
+    let outcome = Outcome::Failed(Failure::Postponed { until });
     Observed { outcome, fetched: None, course: Course::GoOn }
 }
 

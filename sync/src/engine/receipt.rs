@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
@@ -120,6 +120,7 @@ pub(crate) enum Fate {
 pub(crate) struct Receipts {
     waiting: Mutex<HashMap<RecordRef, Edits>>,
     issued: AtomicU64,
+    is_closed: AtomicBool,
 }
 
 /// The receipts that a transaction has given out. Unless they are kept, its edits are said to be taken back: it came to nothing.
@@ -166,7 +167,12 @@ impl Receipts {
     pub(crate) fn issue(self: &Arc<Self>, id: OperationId, record: RecordRef, revision: u64) -> Receipt {
         let (sender, news) = oneshot::channel();
         let place = (revision, self.issued.fetch_add(1, Ordering::Relaxed));
-        self.waiting().entry(record.clone()).or_default().insert(place, sender);
+        let mut waiting = self.waiting();
+        // Looked at under the lock: what is entered before it is closed is taken out then.
+        if !self.is_closed.load(Ordering::Acquire) {
+            waiting.entry(record.clone()).or_default().insert(place, sender);
+        }
+        drop(waiting);
         Receipt { id, record, watch: Watch::Waiting { place, news, receipts: Arc::downgrade(self) } }
     }
 
@@ -201,9 +207,11 @@ impl Receipts {
         }
     }
 
-    /// Nobody tells anything any more.
+    /// Nobody tells anything any more, also of what is issued from now on.
     pub(crate) fn close(&self) {
-        self.waiting().clear();
+        self.is_closed.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut *self.waiting());
+        drop(waiting);
     }
 
     fn forget(&self, record: &RecordRef, place: Place) -> Option<oneshot::Sender<Fate>> {

@@ -136,7 +136,7 @@ impl Sweep {
         report: &mut SyncReport,
     ) -> Result<(), Trouble> {
         let entity = port.info().entity_name();
-        let (mut gone, mut missing) = (0_u32, 0_u32);
+        let (mut gone, mut missing, mut unknown) = (0_u32, 0_u32, 0_u32);
         let mut after: Option<RecordKey> = None;
         loop {
             let (of, from) = (entity.clone(), after);
@@ -151,10 +151,15 @@ impl Sweep {
                 match ask_for(core, port, key, Covers::Itself, report).await.map_err(Trouble::Asking)? {
                     Told::Listed => missing += 1,
                     Told::NotListed => gone += 1,
-                    // It stays, and the next listing asks again.
-                    Told::Nothing => {}
+                    // It stays, and is asked for by name at the next pull.
+                    Told::Nothing => {
+                        unknown += 1;
+                        let name = RecordRef::new(entity.clone(), key.clone());
+                        core.transact::<_, StorageError, _>(move |ledger| outdated::note(ledger, &name))
+                            .await?;
+                    }
                 }
-                if missing >= DOUBTFUL && missing > gone {
+                if missing + unknown >= DOUBTFUL && missing + unknown > gone {
                     return Err(Trouble::Incomplete(SyncError::IncompleteList { entity, missing }));
                 }
             }

@@ -266,7 +266,7 @@ impl ServerCopy {
     }
 
     /// Whether this is what the server has once it took the write.
-    fn is_result_of(&self, write: &Write, rules: &Rules) -> bool {
+    pub(crate) fn is_result_of(&self, write: &Write, rules: &Rules) -> bool {
         match (self, write.payload()) {
             (Self::Present { value, .. }, Some(sent)) => value.same_content(sent, rules),
             (Self::Deleted, None) => true,

@@ -44,8 +44,9 @@ pub enum RemoteError {
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// 408, 425, 500 and other 5xx: this request failed, and may succeed later.
-    #[error("{url} failed with status {status}")]
+    /// 408, 425, 500 and other 5xx, and a page of HTML with 404 or 410, which may be a gateway's: this request failed, and may succeed
+    /// later.
+    #[error("{url} failed with status {status}{}", hint(*status))]
     Transient {
         /// What was asked.
         url: String,
@@ -127,5 +128,13 @@ impl RemoteError {
             | Self::Protocol { retry_after, .. } => *retry_after,
         };
         wish(retry_after)
+    }
+}
+
+/// What a person can do about a failure that may pass.
+fn hint(status: u16) -> &'static str {
+    match status {
+        404 | 410 => ", a page of HTML: is the base URL right, and the endpoint?",
+        _ => "",
     }
 }

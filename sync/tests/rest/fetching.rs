@@ -40,7 +40,7 @@ async fn it_may_not_be_there() {
         // A gateway's page says nothing of the record.
         let page = Answer::status(status).header("Content-Type", "text/html").body("<!doctype html>");
         let error = fetched(page).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Protocol { .. }), "{error}");
+        assert!(matches!(error, RemoteError::Transient { .. }), "{error}");
     }
 }
 

@@ -160,10 +160,13 @@ async fn an_update_of_a_record_that_is_not_there_says_so() {
 async fn that_a_web_page_is_not_found_says_nothing_of_a_record() {
     let page = "<!doctype html><title>404 Not Found</title><hr>a gateway";
     for status in [404, 410] {
-        for write in [update(), overwrite(), Write::Delete] {
+        for write in [create(), update(), overwrite(), Write::Delete] {
             let answer = Answer::status(status).header("Content-Type", "text/html; charset=utf-8").body(page);
             let error = send(&Server::saying(answer).await, write).await.unwrap_err();
-            assert!(matches!(error, sync::RemoteError::Protocol { .. }), "{error}");
+            assert!(
+                matches!(error, sync::RemoteError::Transient { status: told, .. } if told == status),
+                "{error}"
+            );
             assert!(error.to_string().contains("is the base URL right"), "{error}");
         }
     }

@@ -38,8 +38,9 @@ impl Reader<'_> {
             WriteAnswer::Existing { version: None, body: None }
         } else if is(&way.conflict) {
             self.conflict(request, &answer)
+        } else if is_page_not_found(&answer) {
+            return Err(nothing_said(&answer));
         } else if is(&way.missing) {
-            no_page(&answer)?;
             match request.write {
                 // It is gone, which is what was wanted.
                 Write::Delete => WriteAnswer::Accepted { version: None, body: None },
@@ -144,10 +145,8 @@ impl Reader<'_> {
                     }
                 }
             }
-            status if self.dialect.fetch.missing.contains(&status) => {
-                no_page(&answer)?;
-                Fetched::Missing
-            }
+            _ if is_page_not_found(&answer) => return Err(nothing_said(&answer)),
+            status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),
         };
         Ok(Reply { answer: fetched, retry_after })
@@ -358,17 +357,17 @@ fn at(answer: &Answer, expected: &str) -> String {
 
 /// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
 /// edits and deletions of records that are there would be given up for it.
-fn no_page(answer: &Answer) -> Result<(), RemoteError> {
-    if !has_content_type(answer, b"text/html") {
-        return Ok(());
-    }
-    let expected = "expected an answer of the API, and a page of HTML does not say that a record is gone: is the base URL right";
-    Err(RemoteError::Protocol {
-        reason: at(answer, expected),
+fn is_page_not_found(answer: &Answer) -> bool {
+    matches!(answer.status.as_u16(), 404 | 410) && has_content_type(answer, b"text/html")
+}
+
+/// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.
+fn nothing_said(answer: &Answer) -> RemoteError {
+    RemoteError::Transient {
         url: answer.url.clone(),
+        status: answer.status.as_u16(),
         retry_after: answer.retry_after(),
-        source: None,
-    })
+    }
 }
 
 fn is_problem(answer: &Answer) -> bool {

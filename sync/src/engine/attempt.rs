@@ -266,7 +266,6 @@ async fn read_answer(
         WriteAnswer::Missing => Outcome::Conflict { remote: ServerCopy::Deleted },
     };
     if let Outcome::Conflict { remote } = &outcome
-        && !remote.is_result_of(&flight.intention.write, &port.rules())
         && remote.is_no_ground(flight, claimed.base.as_ref(), &port.rules())
     {
         let (record, operation) = (claimed.name.clone(), flight.intention.id);
@@ -302,8 +301,7 @@ async fn read_answer(
 fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: &mut SyncReport) -> Observed {
     let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.fail(report, SyncError::Push { record, operation, source });
-    // As it does not count, the back-off would not grow.
-    let until = core.retry_at(claimed.flight.attempts.saturating_add(5));
+    let until = core.retry_patiently_at(claimed.flight.attempts);
     let outcome = Outcome::Failed(Failure::Postponed { until });
     Observed { outcome, fetched: None, course: Course::GoOn }
 }
@@ -349,8 +347,8 @@ async fn failed(
     let flight = &claimed.flight;
     let (record, operation) = (claimed.name.clone(), flight.intention.id);
     let postponed = |until| Outcome::Failed(Failure::Postponed { until });
-    // Far enough away for a person to mend the server, and without counting: nothing is wrong with the operation.
-    let patience = || core.retry_at(flight.attempts.saturating_add(5));
+    // Without counting: nothing is wrong with the operation.
+    let patience = || core.retry_patiently_at(flight.attempts);
     let source = match trouble {
         Trouble::Remote(source) => source,
         Trouble::Answer(reason) => {

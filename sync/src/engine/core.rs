@@ -27,6 +27,9 @@ use crate::status::{State, Status};
 use crate::storage::{self, Storage, StorageError, StorageLock};
 use crate::telemetry::{Announcer, SyncEvent};
 
+/// As many failures as make the back-off long enough for a person.
+const PATIENT: u32 = 5;
+
 /// Everything that pushes, pulls and the background share.
 pub(crate) struct Core {
     pub(crate) storage: Arc<dyn Storage>,
@@ -257,6 +260,12 @@ impl Core {
     /// When an operation that failed is to be sent again.
     pub(crate) fn retry_at(&self, failures: u32) -> DateTime<Utc> {
         after(self.now(), self.settings.retry.delay(failures, self.chance.fraction()))
+    }
+
+    /// When something is to be tried again that a person may have to mend first, and that costs no attempt: so its back-off would
+    /// not grow by itself.
+    pub(crate) fn retry_patiently_at(&self, failures: u32) -> DateTime<Utc> {
+        self.retry_at(failures.saturating_add(PATIENT))
     }
 
     /// Notes an error in a report, in the events and in the log.

@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
     }
 
     async fn put_off_panicked(&self, record: RecordRef, report: &mut SyncReport) -> Result<(), StorageError> {
-        put_off(self.core, &record, self.core.retry_at(5)).await?;
+        put_off(self.core, &record, self.core.retry_patiently_at(0)).await?;
         self.core.fail(report, SyncError::Panicked { record });
         Ok(())
     }

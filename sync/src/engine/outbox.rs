@@ -140,9 +140,6 @@ impl GivenUpEdits {
     }
 }
 
-/// As many failures as make the back-off long enough for a person.
-const PATIENT: u32 = 5;
-
 impl Core {
     /// Makes edits durable, all or none.
     pub(crate) async fn push(self: &Arc<Self>, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
@@ -171,7 +168,7 @@ impl Core {
             (_, _, Some(until)) => Some(until),
             (true, _, None) => Some(self.retry_at(0)),
             // What is due and cannot be sent has a row that cannot be read: a person has to mend it first.
-            (false, Some(due), None) if due <= now => Some(self.retry_at(PATIENT)),
+            (false, Some(due), None) if due <= now => Some(self.retry_patiently_at(0)),
             (false, due, None) => due,
         })
     }

@@ -10,7 +10,7 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::notes;
 use super::page::{self, Covers, apply};
-use super::pause::Pause;
+use super::pause::{Pause, PauseReason};
 use super::port::EntityPort;
 use super::{scope, sweep};
 use crate::error::SyncError;
@@ -100,7 +100,7 @@ pub(crate) async fn ask_for(
     }
     let fetched = match core.remote.fetch(port.info(), key).await {
         Ok(fetched) => fetched,
-        Err(source) if source.is_about_the_server() => return Err(Trouble::Remote(source)),
+        Err(source) if PauseReason::of(&source).is_some() => return Err(Trouble::Remote(source)),
         Err(source) => {
             core.fail(
                 report,

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::settings::{RetryPolicy, after};
+use crate::remote::RemoteError;
 
 /// The longest pause that a server can ask for. What is written on disk beyond that was written by a clock that has
 /// since been set back.
@@ -32,6 +33,21 @@ pub(crate) enum PauseReason {
     Throttled,
     /// The server does not accept the credentials.
     Unauthorized,
+}
+
+impl PauseReason {
+    /// Why everything is to wait after an error; `None` for one that concerns only what was asked.
+    pub(crate) fn of(error: &RemoteError) -> Option<Self> {
+        match error {
+            RemoteError::Unreachable { .. } => Some(Self::Offline),
+            RemoteError::Throttled { .. } => Some(Self::Throttled),
+            RemoteError::Unauthorized { .. } => Some(Self::Unauthorized),
+            RemoteError::Transient { .. }
+            | RemoteError::Refused { .. }
+            | RemoteError::CursorGone { .. }
+            | RemoteError::Protocol { .. } => error.retry_after().map(|_| Self::Throttled),
+        }
+    }
 }
 
 impl Pause {

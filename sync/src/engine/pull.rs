@@ -233,15 +233,7 @@ fn not_written(trouble: Trouble, pause: Option<Pause>) -> Result<Ended, StorageE
 
 async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {
     let wish = source.retry_after();
-    let reason = match &source {
-        RemoteError::Unreachable { .. } => Some(PauseReason::Offline),
-        RemoteError::Throttled { .. } => Some(PauseReason::Throttled),
-        RemoteError::Unauthorized { .. } => Some(PauseReason::Unauthorized),
-        RemoteError::Transient { .. }
-        | RemoteError::Refused { .. }
-        | RemoteError::CursorGone { .. }
-        | RemoteError::Protocol { .. } => wish.map(|_| PauseReason::Throttled),
-    };
+    let reason = PauseReason::of(&source);
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };
     // What the server asked for has begun.

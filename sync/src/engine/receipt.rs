@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
@@ -118,9 +118,15 @@ pub(crate) enum Fate {
 /// The receipts that somebody still holds. Nothing is kept for those that were dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
-    waiting: Mutex<HashMap<RecordRef, Edits>>,
+    book: Mutex<Book>,
     issued: AtomicU64,
-    is_closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    waiting: HashMap<RecordRef, Edits>,
+    /// Nobody tells anything any more, so nothing is entered.
+    is_closed: bool,
 }
 
 /// The receipts that a transaction has given out. Unless they are kept, its edits are said to be taken back: it came to nothing.
@@ -167,12 +173,11 @@ impl Receipts {
     pub(crate) fn issue(self: &Arc<Self>, id: OperationId, record: RecordRef, revision: u64) -> Receipt {
         let (sender, news) = oneshot::channel();
         let place = (revision, self.issued.fetch_add(1, Ordering::Relaxed));
-        let mut waiting = self.waiting();
-        // Looked at under the lock: what is entered before it is closed is taken out then.
-        if !self.is_closed.load(Ordering::Acquire) {
-            waiting.entry(record.clone()).or_default().insert(place, sender);
+        let mut book = self.book();
+        if !book.is_closed {
+            book.waiting.entry(record.clone()).or_default().insert(place, sender);
         }
-        drop(waiting);
+        drop(book);
         Receipt { id, record, watch: Watch::Waiting { place, news, receipts: Arc::downgrade(self) } }
     }
 
@@ -192,15 +197,15 @@ impl Receipts {
     }
 
     fn tell_those(&self, record: &RecordRef, from: u64, through: u64, fate: Fate) {
-        let mut waiting = self.waiting();
-        let Some(edits) = waiting.get_mut(record) else { return };
+        let mut book = self.book();
+        let Some(edits) = book.waiting.get_mut(record) else { return };
         let later = through.checked_add(1).map(|next| edits.split_off(&(next, 0))).unwrap_or_default();
         let told = edits.split_off(&(from, 0));
         edits.extend(later);
         if edits.is_empty() {
-            waiting.remove(record);
+            book.waiting.remove(record);
         }
-        drop(waiting);
+        drop(book);
         for sender in told.into_values() {
             // Whoever dropped the receipt meanwhile does not want to know.
             let _ = sender.send(fate);
@@ -209,22 +214,22 @@ impl Receipts {
 
     /// Nobody tells anything any more, also of what is issued from now on.
     pub(crate) fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut *self.waiting());
-        drop(waiting);
+        let closed = Book { waiting: HashMap::new(), is_closed: true };
+        let before = std::mem::replace(&mut *self.book(), closed);
+        drop(before);
     }
 
     fn forget(&self, record: &RecordRef, place: Place) -> Option<oneshot::Sender<Fate>> {
-        let mut waiting = self.waiting();
-        let edits = waiting.get_mut(record)?;
+        let mut book = self.book();
+        let edits = book.waiting.get_mut(record)?;
         let forgotten = edits.remove(&place);
         if edits.is_empty() {
-            waiting.remove(record);
+            book.waiting.remove(record);
         }
         forgotten
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<RecordRef, Edits>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -266,7 +266,7 @@ impl ServerCopy {
     }
 
     /// Whether this is what the server has once it took the write.
-    pub(crate) fn is_result_of(&self, write: &Write, rules: &Rules) -> bool {
+    fn is_result_of(&self, write: &Write, rules: &Rules) -> bool {
         match (self, write.payload()) {
             (Self::Present { value, .. }, Some(sent)) => value.same_content(sent, rules),
             (Self::Deleted, None) => true,
@@ -286,7 +286,8 @@ impl ServerCopy {
         }
     }
 
-    /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that. Then the
+    /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that, and it is not
+    /// what was sent. Then the
     /// server has a reason of its own, such as a value that has to be unique, or has not done yet what it said it would.
     pub(crate) fn is_no_ground(&self, flight: &Flight, base: Option<&Base>, rules: &Rules) -> bool {
         let as_sent = match (&flight.intention.write, self) {
@@ -295,7 +296,7 @@ impl ServerCopy {
             (Write::Create(_), Self::Present { .. }) | (_, Self::Deleted) => false,
             (_, Self::Present { version, .. }) => flight.if_match == *version,
         };
-        as_sent && self.is_base(base, rules)
+        as_sent && self.is_base(base, rules) && !self.is_result_of(&flight.intention.write, rules)
     }
 
     fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {

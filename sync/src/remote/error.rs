@@ -103,17 +103,6 @@ impl RemoteError {
         }
     }
 
-    /// Whether it concerns everything that is asked of the server, and not only what was asked: then nothing else is asked now.
-    pub(crate) fn is_about_the_server(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Throttled { .. } | Self::Unauthorized { .. } => true,
-            Self::Transient { .. }
-            | Self::Refused { .. }
-            | Self::CursorGone { .. }
-            | Self::Protocol { .. } => self.retry_after().is_some(),
-        }
-    }
-
     /// How long the server asked to be left alone; `None` also where it said no time at all, so that a retry keeps its
     /// own back-off.
     #[must_use]

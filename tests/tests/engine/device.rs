@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sync::testing::{ManualClock, ScriptedRemote};
+use sync::testing::{Fault, ManualClock, ScriptedRemote};
 use sync::{AutoSync, Engine, EngineBuilder, ManualConnectivity, MemoryStorage};
 use sync_tests::app::App;
+use sync_tests::entities::{Note, note};
 
 /// A background that flushes and hears nothing of the server.
 pub const NO_PULLS: AutoSync =
@@ -59,5 +60,23 @@ impl Device {
     /// Waits as long as any back-off can last.
     pub fn wait_out(&self) {
         self.clock.advance(chrono::TimeDelta::minutes(61));
+    }
+
+    /// A device with a note that the server has, and a refused edit of it. Of the note's base only the version is kept.
+    pub async fn with_refused_edit() -> Self {
+        let device = Self::new().await;
+        device.server.put(&note("a", "theirs", 0));
+        device.engine.pull().await.unwrap();
+        device.engine.push(&note("a", "mine", 1)).await.unwrap();
+        device.app.state().notes.insert("a".to_owned(), note("a", "mine", 1));
+        device.server.once(Fault::Refused(422, "no".to_owned()));
+        device.engine.flush().await.unwrap();
+        device
+    }
+
+    /// Gives the parked edit of a note up.
+    pub async fn discard(&self) {
+        let parked = self.engine.parked::<Note>().await.unwrap();
+        self.engine.discard(parked[0].operation).await.unwrap();
     }
 }

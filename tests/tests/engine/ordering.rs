@@ -174,52 +174,53 @@ async fn records_that_refer_to_each_other_are_sent_all_the_same() {
     assert_eq!(device.server.records::<Note>().len(), 1);
 }
 
+/// What two versions of a program have in common.
+#[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+#[sync(endpoint = "/cards", conflict = ServerWins)]
+struct Card {
+    id: String,
+}
+
+mod before {
+    use super::Card;
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+    #[sync(endpoint = "/comments", conflict = ServerWins)]
+    pub(super) struct Comment {
+        pub(super) id: String,
+        #[sync(references = Card)]
+        pub(super) card: String,
+    }
+
+    #[derive(sync::Schema)]
+    #[sync(entities(Card, Comment))]
+    pub(super) struct App;
+    impl sync::OnPull<Card> for App {}
+    impl sync::OnPull<Comment> for App {}
+}
+
+mod after {
+    use super::Card;
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
+    #[sync(endpoint = "/comments", conflict = ServerWins)]
+    pub(super) struct Comment {
+        id: String,
+        card: String,
+    }
+
+    #[derive(sync::Schema)]
+    #[sync(entities(Card, Comment))]
+    pub(super) struct App;
+    impl sync::OnPull<Card> for App {}
+    impl sync::OnPull<Comment> for App {}
+}
+
 #[tokio::test]
 async fn what_only_an_earlier_version_of_the_program_referred_to_holds_nobody_back() {
-    mod before {
-        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
-        #[sync(endpoint = "/cards", conflict = ServerWins)]
-        pub struct Card {
-            pub id: String,
-        }
-
-        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
-        #[sync(endpoint = "/comments", conflict = ServerWins)]
-        pub struct Comment {
-            pub id: String,
-            #[sync(references = Card)]
-            pub card: String,
-        }
-
-        #[derive(sync::Schema)]
-        #[sync(entities(Card, Comment))]
-        pub struct App;
-        impl sync::OnPull<Card> for App {}
-        impl sync::OnPull<Comment> for App {}
-    }
-    mod after {
-        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
-        #[sync(endpoint = "/cards", conflict = ServerWins)]
-        pub struct Card {
-            pub id: String,
-        }
-
-        #[derive(Clone, serde::Serialize, serde::Deserialize, sync::Syncable)]
-        #[sync(endpoint = "/comments", conflict = ServerWins)]
-        pub struct Comment {
-            pub id: String,
-            pub card: String,
-        }
-
-        #[derive(sync::Schema)]
-        #[sync(entities(Card, Comment))]
-        pub struct App;
-        impl sync::OnPull<Card> for App {}
-        impl sync::OnPull<Comment> for App {}
-    }
     let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
     let engine = Engine::builder(before::App, server.clone(), storage.clone()).build().await.unwrap();
-    engine.push(&before::Card { id: "a".to_owned() }).await.unwrap();
+    engine.push(&Card { id: "a".to_owned() }).await.unwrap();
     for id in ["tried", "waits"] {
         engine.push(&before::Comment { id: id.to_owned(), card: "a".to_owned() }).await.unwrap();
     }

@@ -244,19 +244,6 @@ async fn a_handler_that_asks_for_a_sync_is_told_that_it_would_wait_for_itself() 
     assert_eq!(device.app.state().notes.len(), 1);
 }
 
-/// A device that knows of a record only that the server may have something else of it.
-async fn with_an_outdated_record() -> Device {
-    let device = Device::new().await;
-    device.server.put(&note("a", "theirs", 0));
-    device.engine.pull().await.unwrap();
-    device.engine.push(&note("a", "mine", 1)).await.unwrap();
-    device.server.once(Fault::Refused(403, "not yours any more".to_owned()));
-    device.engine.flush().await.unwrap();
-    let parked = device.engine.parked::<Note>().await.unwrap();
-    device.engine.discard(parked[0].operation).await.unwrap();
-    device
-}
-
 #[tokio::test]
 async fn a_record_that_cannot_be_asked_for_holds_up_nothing_else_of_its_entity() {
     for fault in [
@@ -264,7 +251,8 @@ async fn a_record_that_cannot_be_asked_for_holds_up_nothing_else_of_its_entity()
         Fault::Transient(500),
         Fault::Protocol("a page of HTML".to_owned()),
     ] {
-        let device = with_an_outdated_record().await;
+        let device = Device::with_refused_edit().await;
+        device.discard().await;
         device.server.put(&note("b", "new", 2));
         let of_the_record = fault.clone();
         device.server.script(move |call| match call {

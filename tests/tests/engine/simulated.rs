@@ -10,31 +10,14 @@ use sync_tests::entities::{Note, Task, note, task};
 
 use crate::device::Device;
 
-/// A note that the server has, and a refused edit of it. Of the note's base only the version is kept.
-async fn refused_edit() -> Device {
-    let device = Device::new().await;
-    device.server.put(&note("a", "theirs", 0));
-    device.engine.pull().await.unwrap();
-    device.engine.push(&note("a", "mine", 1)).await.unwrap();
-    device.app.state().notes.insert("a".to_owned(), note("a", "mine", 1));
-    device.server.once(Fault::Refused(422, "no".to_owned()));
-    device.engine.flush().await.unwrap();
-    device
-}
-
-async fn discard(device: &Device) {
-    let parked = device.engine.parked::<Note>().await.unwrap();
-    device.engine.discard(parked[0].operation).await.unwrap();
-}
-
 fn fetches(device: &Device) -> usize {
     device.server.calls().iter().filter(|call| matches!(call, Call::Fetch { .. })).count()
 }
 
 #[tokio::test]
 async fn a_discarded_edit_gives_way_to_what_the_server_has_also_when_that_was_not_kept() {
-    let device = refused_edit().await;
-    discard(&device).await;
+    let device = Device::with_refused_edit().await;
+    device.discard().await;
     device.engine.pull().await.unwrap();
     assert_eq!(device.app.state().notes["a"].title, "theirs");
     device.engine.pull().await.unwrap();
@@ -43,8 +26,8 @@ async fn a_discarded_edit_gives_way_to_what_the_server_has_also_when_that_was_no
 
 #[tokio::test]
 async fn what_is_to_be_asked_for_is_remembered_by_the_next_engine() {
-    let device = refused_edit().await;
-    discard(&device).await;
+    let device = Device::with_refused_edit().await;
+    device.discard().await;
     device.server.once(Fault::RequestLost);
     device.engine.pull().await.unwrap();
     let device = device.restart().await;
@@ -83,7 +66,7 @@ async fn what_was_pulled_while_an_edit_was_parked_is_not_forgotten_when_that_is_
     device.server.script(|_| Fault::Refused(422, "no".to_owned()));
     device.engine.flush().await.unwrap();
     device.server.heal();
-    discard(&device).await;
+    device.discard().await;
     device.engine.pull().await.unwrap();
     assert_eq!(device.app.state().notes["a"].title, "theirs");
 }
@@ -251,7 +234,7 @@ async fn what_an_operation_without_an_answer_has_left_is_shown_once_the_later_on
     device.server.once(Fault::Refused(422, "no".to_owned()));
     device.wait_out();
     device.engine.flush().await.unwrap();
-    discard(&device).await;
+    device.discard().await;
     device.engine.pull().await.unwrap();
     assert_eq!(device.server.records::<Note>()["a"].title, "first");
     assert_eq!(device.app.state().notes["a"].title, "first");

@@ -8,7 +8,6 @@ use super::exchange::{Answer, Exchange};
 use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of};
 use super::page;
 use super::paging::next_link;
-use super::problem::problem;
 use super::request::way;
 use super::version::{from_etag, from_member};
 use crate::entity::EntityInfo;
@@ -109,7 +108,7 @@ impl Reader<'_> {
         let tag = self.tag(answer);
         match copies.into_iter().nth(own).filter(|copy| copy.exists) {
             None => {
-                let problem = answer.body.as_ref().ok().and_then(|body| problem(body)).map(Box::new);
+                let problem = answer.problem().map(Box::new);
                 WriteAnswer::Conflict { version: tag, body: None, problem }
             }
             Some(Copy { version, body, .. }) => {
@@ -334,7 +333,7 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
         401 => RemoteError::Unauthorized { url, reason: None, retry_after },
         408 | 425 | 500..=599 => RemoteError::Transient { url, status, retry_after },
         400..=499 => {
-            let problem = answer.body.as_ref().ok().and_then(|body| problem(body)).map(Box::new);
+            let problem = answer.problem().map(Box::new);
             RemoteError::Refused { url, refusal: Refusal { status, problem }, retry_after }
         }
         _ => RemoteError::Protocol {

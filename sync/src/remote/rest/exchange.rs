@@ -18,6 +18,7 @@ use super::request::Request;
 use super::retry_after::retry_after;
 use super::signer::{Signer, sign};
 use crate::BoxError;
+use crate::record::Problem;
 use crate::remote::RemoteError;
 
 /// So much of a refusal is read, in bytes: problem details are short.
@@ -63,6 +64,11 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         retry_after(&self.headers)
+    }
+
+    /// Why it is no success, in the server's words.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        problem(self.body.as_ref().ok()?)
     }
 }
 
@@ -262,8 +268,7 @@ fn no_credentials(request: &Request, error: Arc<CredentialsError>) -> RemoteErro
 }
 
 fn unauthorized(answer: &Answer) -> RemoteError {
-    let problem = answer.body.as_ref().ok().and_then(|body| problem(body));
-    let reason = problem.and_then(|problem| problem.detail.or(problem.title));
+    let reason = answer.problem().and_then(|problem| problem.detail.or(problem.title));
     RemoteError::Unauthorized { url: answer.url.clone(), reason, retry_after: answer.retry_after() }
 }
 

@@ -15,12 +15,31 @@ pub(crate) struct Entities {
     ports: Vec<Arc<dyn EntityPort>>,
     /// The names of those that refer to others, or are referred to.
     linked: HashSet<&'static str>,
-    /// Of the replicas of which not every record is kept.
+    /// Those that were set.
     scopes: Mutex<BTreeMap<EntityName, Scope>>,
 }
 
-/// Which records of a replica are kept: those for which all of this holds.
-pub(crate) type Scope = Arc<[ScopeTerm]>;
+/// Which records of a replica are kept, as it was set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// What has to hold for each of them; nothing when all are kept.
+    terms: Arc<[ScopeTerm]>,
+    /// Grows whenever a scope is set: of two that say the same, with another one between them, the second is another list all the
+    /// same, since what the other one let go has to come again.
+    turn: u64,
+}
+
+impl Scope {
+    /// What has to hold for each record, unless all are kept.
+    pub(crate) fn terms(&self) -> Option<&Arc<[ScopeTerm]>> {
+        Some(&self.terms).filter(|terms| !terms.is_empty())
+    }
+
+    /// Whether no scope was set between the two.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.turn == other.turn
+    }
+}
 
 impl std::fmt::Debug for Entities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,18 +84,15 @@ impl Entities {
         self.port(entity.as_str()).filter(|port| port.keeps())
     }
 
-    /// Which records of an entity are kept; `None` for all.
-    pub(crate) fn scope(&self, entity: &EntityName) -> Option<Scope> {
-        self.scopes().get(entity).cloned()
+    /// Which records of an entity are kept.
+    pub(crate) fn scope(&self, entity: &EntityName) -> Scope {
+        self.scopes().get(entity).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn set_scope(&self, entity: EntityName, scope: Scope) {
+    pub(crate) fn set_scope(&self, entity: EntityName, terms: Arc<[ScopeTerm]>) {
         let mut scopes = self.scopes();
-        if scope.is_empty() {
-            scopes.remove(&entity);
-        } else {
-            scopes.insert(entity, scope);
-        }
+        let scope = scopes.entry(entity).or_default();
+        *scope = Scope { terms, turn: scope.turn + 1 };
     }
 
     fn scopes(&self) -> MutexGuard<'_, BTreeMap<EntityName, Scope>> {

@@ -168,8 +168,7 @@ impl<'a> Ledger<'a> {
         if !port.keeps() {
             return self.tx.put(name, record);
         }
-        let outside = record.view().is_some()
-            && self.entities.scope(&name.entity).is_some_and(|scope| !scope::holds(&scope, &entries));
+        let outside = record.view().is_some() && !scope::holds(&self.entities.scope(&name.entity), &entries);
         let nothing = Record::default();
         let record = if outside { &nothing } else { record };
         self.tx.put(name, record)?;

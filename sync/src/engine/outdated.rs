@@ -119,7 +119,7 @@ pub(crate) async fn ask_for(
     };
     let read = port.read_page(vec![item]);
     let scope = core.entities.scope(&port.info().entity_name());
-    let there = read.page.is_there(0) && scope.is_none_or(|scope| scope::holds(&scope, &read.page.index(0)));
+    let there = read.page.is_there(0) && scope::holds(&scope, &read.page.index(0));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
     match pause {
         Some(pause) => Err(Trouble::Wait(pause)),

@@ -14,10 +14,9 @@ use super::entities::Scope;
 use super::ledger::{Ledger, readable};
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
-use super::reconcile::{Consequence, Known, Step, Surroundings, observe};
-use super::scope;
+use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
-use crate::record::{EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
+use crate::record::{Decision, EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -69,7 +68,7 @@ impl Told {
 #[derive(Debug, Clone)]
 pub(crate) enum Covers {
     /// Everything up to this cursor, of a list of the records in this scope.
-    UpTo(Option<Cursor>, Option<Scope>),
+    UpTo(Option<Cursor>, Scope),
     /// The question after this one record.
     Outdated(RecordRef),
     /// Nothing but the page itself.
@@ -99,6 +98,7 @@ pub(crate) async fn apply(
         let there = (0..read.page.len()).filter(|index| read.page.is_there(*index));
         turn.is_about(there.map(|index| RecordRef::new(entity.clone(), read.page.key(index).clone())));
     }
+    let mut rounds = Rounds::default();
     loop {
         let writing = Writing {
             entity: entity.clone(),
@@ -127,7 +127,11 @@ pub(crate) async fn apply(
                 told.everything = Some(Shown::AsPulled);
             }
             Written::OfAnotherScope => return Err(Trouble::OfAnotherScope),
-            Written::Missing(steps) => supply(&turn, port, read, has_more, steps, &mut told).await?,
+            Written::Missing(steps) => {
+                let first = steps.first().map_or(0, |(index, _)| *index);
+                rounds.another(|| RecordRef::new(entity.clone(), read.page.key(first).clone()))?;
+                supply(&turn, port, read, has_more, steps, &mut told).await?;
+            }
         }
     }
 }
@@ -146,7 +150,13 @@ async fn supply(
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
-                let decision = turn.call(port.decide(read.page.key(index), &dispute)).await?;
+                let key = read.page.key(index);
+                let name = RecordRef::new(port.info().entity_name(), key.clone());
+                let decision = if turn.is_on_top(&name, told.of(index).shown.as_ref(), dispute.revision) {
+                    Decision::KeepLocal
+                } else {
+                    turn.call(port.decide(key, &dispute)).await?
+                };
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
                 decided = true;
@@ -228,7 +238,7 @@ struct Writing {
 impl Writing {
     fn run(&self, ledger: &mut Ledger<'_>) -> Result<Written, Trouble> {
         if let Covers::UpTo(_, scope) = &self.covers
-            && !scope::is_current(ledger.entities(), &self.entity, scope.as_ref())
+            && !ledger.entities().scope(&self.entity).is(scope)
         {
             return Ok(Written::OfAnotherScope);
         }

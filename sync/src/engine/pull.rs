@@ -98,7 +98,7 @@ async fn run(
         return asked_in_vain(core, entity, trouble).await;
     }
     let (mut anew, mut pause) = (false, None);
-    let mut fetched = Some(fetch(core, port, cursor.clone(), scope.clone()).await?);
+    let mut fetched = Some(fetch(core, port, cursor.clone(), &scope).await?);
     while let Some(asked) = fetched.take() {
         let reply = match asked {
             Asked::NotNow(pause) => return Ok(Ended::throttled(pause)),
@@ -118,7 +118,7 @@ async fn run(
                     sweep = Sweep::if_due(core, port, None).await?;
                 }
                 (anew, cursor, trail) = (true, None, Trail::from(None));
-                fetched = Some(fetch(core, port, None, scope.clone()).await?);
+                fetched = Some(fetch(core, port, None, &scope).await?);
                 continue;
             }
             Asked::Answered(Err(source)) => return failed(core, entity, source).await,
@@ -140,9 +140,7 @@ async fn run(
         // The next page comes while the handler works on this one.
         let (applied, coming) = futures::join!(
             apply(core, port, &read, Covers::UpTo(next.cursor.clone(), scope.clone()), next.has_more, report),
-            async {
-                if goes_on { Some(fetch(core, port, next.cursor.clone(), scope.clone()).await) } else { None }
-            }
+            async { if goes_on { Some(fetch(core, port, next.cursor.clone(), &scope).await) } else { None } }
         );
         let coming = coming.transpose()?;
         // The page that was fetched ahead may have asked for it, or whoever listens.
@@ -198,11 +196,12 @@ async fn fetch(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     since: Option<Cursor>,
-    scope: Option<Scope>,
+    scope: &Scope,
 ) -> Result<Asked, StorageError> {
     if let Some(pause) = core.throttled() {
         return Ok(Asked::NotNow(pause));
     }
+    let scope = scope.terms().cloned();
     let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size, scope };
     let answer = core.remote.pull(request).await;
     core.obey(answer.as_ref().map_or_else(RemoteError::retry_after, Reply::wish)).await?;

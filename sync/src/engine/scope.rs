@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +40,14 @@ struct StoredTerm {
     high: Bound<(IndexValue, Payload)>,
 }
 
+impl Stored {
+    /// What it asks for; `None` when it names a field that is not indexed.
+    fn into_terms(self, entities: &Entities, entity: &EntityName) -> Option<Vec<ScopeTerm>> {
+        let fields = entities.replica(entity)?.fields();
+        self.terms.into_iter().map(|term| term.into_term(fields)).collect()
+    }
+}
+
 impl StoredTerm {
     fn of(term: &ScopeTerm) -> Self {
         let ScopeTerm { condition, low, high } = term.clone();
@@ -69,8 +76,8 @@ impl StoredTerm {
 
 /// Keeps only the records for which the conditions hold, from now on. Without any, every record.
 pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) -> Result<(), StorageError> {
-    let (of, entities) = (entity.clone(), Arc::clone(&core.entities));
-    let before = entities.scope(&entity);
+    let of = entity.clone();
+    let before = core.entities.scope(&entity);
     let written = core.transact::<_, StorageError, _>(move |ledger| {
         let mut scopes = read(ledger)?;
         let stored: Vec<_> = terms.iter().map(StoredTerm::of).collect();
@@ -80,12 +87,23 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
         scopes.insert(of.clone(), Stored { terms: stored, tidy: false });
         notes::write(ledger.tx, NOTE, &scopes)?;
         // Transactions follow each other: whatever is written after this one sees it.
-        entities.set_scope(of, terms.into());
+        ledger.entities().set_scope(of, terms.into());
         Ok(())
     });
     if let Err(error) = written.await {
-        // Pages that were asked for meanwhile are of another scope again, and not taken.
-        core.entities.set_scope(entity, before.unwrap_or_default());
+        // Somebody else's may have been written meanwhile, or not been written either: what is kept on disk holds.
+        let of = entity.clone();
+        let again = core.transact::<_, StorageError, _>(move |ledger| {
+            let terms = match read(ledger)?.remove(&of) {
+                Some(stored) => stored.into_terms(ledger.entities(), &of).unwrap_or_default(),
+                None => Vec::new(),
+            };
+            ledger.entities().set_scope(of, terms.into());
+            Ok(())
+        });
+        if again.await.is_err() {
+            core.entities.set_scope(entity, before.terms().cloned().unwrap_or_default());
+        }
         return Err(error);
     }
     tidy(core, entity).await
@@ -94,27 +112,36 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
 /// Reads the scopes that an earlier engine left; answers those entities of which something outside may still be there.
 pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, StorageError> {
     let entities = ledger.entities();
-    let mut untidy = Vec::new();
-    for (entity, stored) in read(ledger)? {
-        let Some(port) = entities.replica(&entity) else { continue };
-        let terms: Option<Vec<_>> =
-            stored.terms.into_iter().map(|term| term.into_term(port.fields())).collect();
-        if let Some(terms) = terms {
-            entities.set_scope(entity.clone(), terms.into());
-        } else {
-            // A field that is indexed no longer cannot be asked for: everything is kept until the program sets another scope.
-            tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
-            sweep::pull_anew(ledger, &entity)?;
+    let (mut untidy, mut lost) = (Vec::new(), Vec::new());
+    let scopes = read(ledger)?;
+    for (entity, stored) in &scopes {
+        if entities.replica(entity).is_none() {
+            continue;
         }
+        let Some(terms) = stored.clone().into_terms(entities, entity) else {
+            lost.push(entity.clone());
+            continue;
+        };
+        entities.set_scope(entity.clone(), terms.into());
         if !stored.tidy {
-            untidy.push(entity);
+            untidy.push(entity.clone());
         }
+    }
+    // A field that is indexed no longer cannot be asked for: everything is kept until the program sets another scope.
+    for entity in &lost {
+        tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
+        sweep::pull_anew(ledger, entity)?;
+    }
+    if !lost.is_empty() {
+        let scopes: Scopes = scopes.into_iter().filter(|(entity, _)| !lost.contains(entity)).collect();
+        notes::write_any(ledger.tx, NOTE, &scopes)?;
     }
     Ok(untidy)
 }
 
 /// Lets go what is outside of the scope.
 pub(crate) async fn tidy(core: &Core, entity: EntityName) -> Result<(), StorageError> {
+    let scope = core.entities.scope(&entity);
     kept::visit(core, &entity, |ledger, name, before| {
         if keeps(ledger.entities(), name, &before) {
             return Ok(());
@@ -123,9 +150,13 @@ pub(crate) async fn tidy(core: &Core, entity: EntityName) -> Result<(), StorageE
     })
     .await?;
     core.transact(move |ledger| {
+        // Whoever has set another one meanwhile looks at the records once more.
+        if !ledger.entities().scope(&entity).is(&scope) {
+            return Ok(());
+        }
         let mut scopes = read(ledger)?;
-        if let Some(scope) = scopes.get_mut(&entity) {
-            scope.tidy = true;
+        if let Some(stored) = scopes.get_mut(&entity) {
+            stored.tidy = true;
         }
         notes::write(ledger.tx, NOTE, &scopes)
     })
@@ -134,7 +165,10 @@ pub(crate) async fn tidy(core: &Core, entity: EntityName) -> Result<(), StorageE
 
 /// Whether a record is kept: because it is in the scope, or because an edit of it waits.
 pub(crate) fn keeps(entities: &Entities, name: &RecordRef, record: &Record) -> bool {
-    let Some(scope) = entities.scope(&name.entity).filter(|_| !record.is_pending()) else { return true };
+    let scope = entities.scope(&name.entity);
+    if scope.terms().is_none() || record.is_pending() {
+        return true;
+    }
     let (Some(view), Some(port)) = (record.view(), entities.replica(&name.entity)) else { return true };
     // What cannot be read cannot be judged, and stays.
     port.index(view).map_or(true, |entries| holds(&scope, &entries))
@@ -142,12 +176,7 @@ pub(crate) fn keeps(entities: &Entities, name: &RecordRef, record: &Record) -> b
 
 /// Whether a record with these values is in the scope.
 pub(crate) fn holds(scope: &Scope, entries: &[IndexEntry]) -> bool {
-    fits(scope.iter().map(|term| &term.condition), entries)
-}
-
-/// Whether a scope is still the one that is set.
-pub(crate) fn is_current(entities: &Entities, entity: &EntityName, scope: Option<&Scope>) -> bool {
-    entities.scope(entity).as_deref() == scope.map(|scope| &**scope)
+    fits(scope.terms().into_iter().flat_map(|terms| terms.iter()).map(|term| &term.condition), entries)
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Scopes, StorageError> {

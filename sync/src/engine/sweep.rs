@@ -173,7 +173,7 @@ impl Sweep {
 
 /// Whether the server's list has the record, as far as is known here, if it exists.
 async fn in_scope(core: &Core, entity: &EntityName, key: &RecordKey) -> Result<bool, StorageError> {
-    if core.entities.scope(entity).is_none() {
+    if core.entities.scope(entity).terms().is_none() {
         return Ok(true);
     }
     let name = RecordRef::new(entity.clone(), key.clone());

@@ -5,6 +5,7 @@ mod device;
 mod partial;
 mod querying;
 mod reading;
+mod staged;
 mod transactions;
 mod versions;
 mod watching;

@@ -6,6 +6,7 @@ use sync_examples::server::{Config, Server};
 use sync_tests::device::Folder;
 
 use crate::device::{Board, Card, Comment, Device, card, comment, ids};
+use crate::staged::{Staged, Step};
 
 async fn device() -> Device {
     let device = Device::new().await;
@@ -91,6 +92,74 @@ async fn a_page_of_an_earlier_scope_is_not_taken() {
     let starts = device.server.calls();
     let starts = starts.iter().filter(|call| matches!(call, Call::Pull { entity: "Card", since: None }));
     assert_eq!(starts.count(), 2, "it began anew");
+}
+
+/// What the scope in between let go is to come again.
+#[tokio::test]
+async fn a_page_of_a_scope_that_was_left_and_set_again_is_not_taken() {
+    let device = Device::new().await;
+    for number in 0..10 {
+        device.server.put(&card(&number.to_string(), "todo", number));
+    }
+    for left in [vec![Card::COLUMN.eq("todo")], vec![]] {
+        device.engine.set_scope::<Card>([Card::RANK.ge(0)]).await.unwrap();
+        device.engine.set_scope(left.clone()).await.unwrap();
+        let gate = Gate::new();
+        let holds = gate.clone();
+        device.server.script(move |call| match call {
+            Call::Pull { entity: "Card", since: Some(_) } => Fault::Hold(holds.clone()),
+            _ => Fault::None,
+        });
+        let engine = device.engine.clone();
+        let pull = tokio::spawn(async move { engine.pull_only::<Card>().await });
+        gate.reached(1).await;
+        device.engine.set_scope([Card::COLUMN.eq("done")]).await.unwrap();
+        assert_eq!(device.ids().await, "");
+        device.engine.set_scope(left).await.unwrap();
+        gate.open();
+        assert!(pull.await.unwrap().unwrap().errors.is_empty());
+        assert_eq!(device.ids().await, "0123456789");
+    }
+}
+
+async fn staged() -> (Staged, ScriptedRemote, Engine<Board>) {
+    let (storage, server) = (Staged::default(), ScriptedRemote::new());
+    for number in 0..1100 {
+        server.put(&card(&format!("{number:04}"), if number % 2 == 0 { "todo" } else { "done" }, number));
+    }
+    let engine = Engine::builder(Board, server.clone(), storage.clone()).build().await.unwrap();
+    engine.pull_only::<Card>().await.unwrap();
+    (storage, server, engine)
+}
+
+/// The second is set while the first lets go what is outside of it, and the disk is full before the second can do the same.
+#[tokio::test]
+async fn a_scope_that_was_set_over_another_one_is_tidied_up_after_a_restart() {
+    let (storage, server, engine) = staged().await;
+    // The scope, and the first 500 records.
+    storage.play([Step::Runs, Step::RunsBefore]);
+    let meanwhile = storage.interlude(async {
+        storage.play([Step::Runs, Step::Fails]);
+        engine.set_scope([Card::COLUMN.eq("done")]).await.unwrap_err();
+    });
+    let (first, ()) = tokio::join!(engine.set_scope([Card::COLUMN.eq("todo")]), meanwhile);
+    first.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = Engine::builder(Board, server, storage).build().await.unwrap();
+    assert!(engine.all::<Card>().await.unwrap().iter().all(|card| card.column == "done"));
+}
+
+#[tokio::test]
+async fn a_scope_that_could_not_be_set_leaves_the_one_that_was_set_meanwhile() {
+    let (storage, _, engine) = staged().await;
+    storage.play([Step::FailsAfter]);
+    let meanwhile = storage.interlude(async { engine.set_scope([Card::COLUMN.eq("todo")]).await.unwrap() });
+    let (failed, ()) = tokio::join!(engine.set_scope([Card::COLUMN.eq("done")]), meanwhile);
+    failed.unwrap_err();
+    engine.resync::<Card>().await.unwrap();
+    let cards = engine.all::<Card>().await.unwrap();
+    assert!(cards.len() == 550 && cards.iter().all(|card| card.column == "todo"), "{}", cards.len());
 }
 
 #[tokio::test]

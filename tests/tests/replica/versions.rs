@@ -238,6 +238,45 @@ async fn a_record_that_cannot_be_upgraded_is_kept_until_it_is_replaced() {
     assert_eq!(engine.get::<second::Person>(&"c".into()).await.unwrap(), Some(person("c", "Cher", "Bono")));
 }
 
+/// Everything is kept then, and listed once to be there.
+#[tokio::test]
+async fn a_scope_by_a_field_that_is_no_longer_in_the_index_is_let_go() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = Merge, replica, name = "Person", version = 2, upgrade = read)]
+    struct Unindexed {
+        id: String,
+        given: String,
+        family: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Unindexed))]
+    struct Later;
+
+    fn read(stored: Outdated<'_>) -> Result<Unindexed, BoxError> {
+        stored.read()
+    }
+
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    server.put(&person("c", "Cher", "Bono"));
+    server.put(&person("s", "Sappho", "of Lesbos"));
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    engine.set_scope([second::Person::FAMILY.eq("Bono")]).await.unwrap();
+    engine.pull().await.unwrap();
+    assert_eq!(engine.count::<second::Person>().await.unwrap(), 1);
+    engine.shutdown().await;
+    drop(engine);
+    for (listed, there) in [(true, 2), (false, 2)] {
+        let before = server.calls().len();
+        let engine = open(Later, &server, &folder).await.unwrap();
+        assert!(engine.pull().await.unwrap().errors.is_empty());
+        assert_eq!(engine.count::<Unindexed>().await.unwrap(), there);
+        let anew = |call: &Call| matches!(call, Call::Pull { since: None, .. });
+        assert_eq!(server.calls()[before..].iter().any(anew), listed);
+        engine.shutdown().await;
+    }
+}
+
 /// A program whose schema lacks what was queued: it is told of, kept, and sent by one that has it.
 #[tokio::test]
 async fn the_queue_of_an_entity_that_was_removed_is_reported_and_kept() {

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sync::record::Principal;
 use sync::replica::OrderBy;
-use sync::storage::{StorageLock, Work};
 use sync::testing::{Fault, ScriptedRemote};
-use sync::{Engine, Error, MemoryStorage, Query, Storage, StorageError, SyncState, WatchChange, WatchEvent};
-use tokio::sync::Notify;
+use sync::{Engine, Error, Query, SyncState, WatchChange, WatchEvent};
 
 use crate::device::{Board, Card, Comment, Device, card, comment, ids};
+use crate::staged::{Staged, Step};
 
 type Watch = BoxStream<'static, Result<WatchEvent<Card>, Error>>;
 
@@ -171,77 +169,30 @@ async fn watches_of_several_entities_are_told_apart() {
     assert!(matches!(&changes[..], [WatchChange::Inserted(watched)] if watched.record == comment(1, "a")));
 }
 
-/// A storage that can be out of order.
-#[derive(Debug, Clone, Default)]
-struct Fragile {
-    storage: MemoryStorage,
-    broken: Arc<AtomicBool>,
-}
-
-#[async_trait::async_trait]
-impl Storage for Fragile {
-    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(StorageError::Full { name: "this test".to_owned(), source: "no room".into() });
-        }
-        self.storage.transact(principal, work).await
-    }
-
-    fn lock(&self) -> Result<StorageLock, StorageError> {
-        self.storage.lock()
-    }
-}
-
 /// The edit was told of while the disk was full, and nothing happens after that.
 #[tokio::test(start_paused = true)]
 async fn a_watch_looks_again_after_the_storage_failed() {
-    let storage = Fragile::default();
+    let storage = Staged::default();
     let engine = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build().await.unwrap();
     let mut watch = engine.watch::<Card>(Query::new());
     assert_eq!(result(&mut watch).await, "");
     engine.push(&card("a", "todo", 1)).await.unwrap();
-    storage.broken.store(true, Ordering::Relaxed);
+    storage.play([Step::Fails; 3]);
     for _ in 0..3 {
         assert!(matches!(watch.next().await, Some(Err(Error::Storage(_)))));
     }
-    storage.broken.store(false, Ordering::Relaxed);
     assert_eq!(changes(&mut watch).await, ["+a pending"]);
-}
-
-/// A storage with which somebody else is quicker once: after one transaction, the next one waits for what they do.
-#[derive(Debug, Clone, Default)]
-struct Contended {
-    storage: MemoryStorage,
-    armed: Arc<AtomicBool>,
-    between: Arc<Notify>,
-    done: Arc<Notify>,
-}
-
-#[async_trait::async_trait]
-impl Storage for Contended {
-    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
-        let result = self.storage.transact(principal, work).await;
-        if self.armed.swap(false, Ordering::Relaxed) {
-            self.between.notify_one();
-            self.done.notified().await;
-        }
-        result
-    }
-
-    fn lock(&self) -> Result<StorageLock, StorageError> {
-        self.storage.lock()
-    }
 }
 
 /// More cards than one transaction reads, and what a watch tells when some of them are changed after its first.
 struct Contest {
-    storage: Contended,
+    storage: Staged,
     engine: Engine<Board>,
 }
 
 impl Contest {
     async fn new() -> Self {
-        let storage = Contended::default();
+        let storage = Staged::default();
         let engine = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build().await.unwrap();
         engine.push_all(&Self::cards("new")).await.unwrap();
         Self { storage, engine }
@@ -253,12 +204,8 @@ impl Contest {
     }
 
     async fn next(&self, watch: &mut Watch, meanwhile: &[Card]) -> WatchEvent<Card> {
-        self.storage.armed.store(true, Ordering::Relaxed);
-        let change = async {
-            self.storage.between.notified().await;
-            self.engine.push_all(meanwhile).await.unwrap();
-            self.storage.done.notify_one();
-        };
+        self.storage.play([Step::RunsBefore]);
+        let change = self.storage.interlude(async { drop(self.engine.push_all(meanwhile).await.unwrap()) });
         let (event, ()) = tokio::join!(watch.next(), change);
         event.expect("the engine is there").expect("the storage does not fail")
     }

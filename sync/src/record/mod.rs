@@ -7,9 +7,10 @@
 //!
 //! The store keeps observations, not work: what to do next is computed from the row and the time. Nothing in
 //! here does I/O, reads a clock, rolls dice or awaits; ids and times come in as a [`Stamp`].
-//! (Design, section 4.)
+//! (`docs/design.md`, section 4.)
 
 mod enqueue;
+mod finite;
 pub(crate) mod moment;
 mod name;
 mod next;

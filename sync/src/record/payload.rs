@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Rules;
+use super::finite::Finite;
 use crate::misfit::{self, Misfit};
 
 /// The JSON text of one record, checked to be JSON and otherwise untouched. Cloning shares the text.
@@ -42,9 +43,10 @@ impl Payload {
     /// The JSON of a value.
     ///
     /// # Errors
-    /// When the type's `Serialize` fails, for instance on a map whose keys are no strings.
+    /// When the type's `Serialize` fails, for instance on a map whose keys are no strings; and for a number that JSON does not have: NaN
+    /// or an infinity.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
-        serde_json::value::to_raw_value(value).map(Self::first)
+        serde_json::value::to_raw_value(&Finite::new(value)).map(Self::first)
     }
 
     fn first(text: Box<RawValue>) -> Self {

@@ -55,6 +55,8 @@ async fn base_urls_that_do_not_work_say_what_to_write() {
         ("https://api.example.com/#top", Some(Fragment)),
         ("https://", None),
         ("https:///", None),
+        ("https:///v1", None),
+        (r"http://\\v1", None),
         ("https://user:hunter2@", None),
         ("https://[::1", None),
         ("https://api.example.com:99999", None),

@@ -1,6 +1,8 @@
 //! What nobody should send and somebody does: a typed error, nothing lost, nothing at the wrong address.
 
-use sync::{RemoteError, RestRemote, SyncError};
+use serde::{Deserialize, Serialize};
+use sync::testing::ScriptedRemote;
+use sync::{Engine, Error, MemoryStorage, RemoteError, RestRemote, Schema, SyncError, Syncable};
 use sync_examples::server::intercept::Intercept;
 use sync_tests::entities::{Note, note};
 
@@ -34,7 +36,7 @@ async fn an_id_that_is_empty_or_a_path_step_is_refused_at_the_push() {
     let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
     for id in ["", ".", ".."] {
         let error = device.engine.push(&note(id, "x", 0)).await.unwrap_err();
-        assert!(matches!(error, sync::Error::Id { .. }), "{error}");
+        assert!(matches!(error, Error::Id { .. }), "{error}");
         device.engine.delete::<Note>(&id.to_owned()).await.unwrap_err();
     }
     assert_eq!(device.engine.queue_len(), 0);
@@ -107,6 +109,33 @@ fn a_malformed_base_url_says_what_is_wrong_with_it() {
     }
 }
 
+/// serde's JSON would write `null`, which is no reading: neither the server nor this device could tell what it was.
+#[tokio::test]
+async fn a_number_that_json_has_no_form_for_is_refused_where_it_is_pushed() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/readings", conflict = ServerWins, replica)]
+    struct Reading {
+        id: u64,
+        celsius: f64,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Reading))]
+    struct Gateway;
+
+    let building = Engine::builder(Gateway, ScriptedRemote::new(), MemoryStorage::new()).build();
+    let engine = building.await.unwrap();
+    let readings = [Reading { id: 1, celsius: 21.5 }, Reading { id: 2, celsius: f64::NAN }];
+    let error = engine.push_all(&readings).await.unwrap_err();
+    let Error::Encode { record, source } = &error else { panic!("{error:?}") };
+    assert_eq!(
+        (record.key.as_str(), error.to_string()),
+        ("2", "Reading `2` cannot be written as JSON".to_owned())
+    );
+    assert!(source.to_string().starts_with("`celsius` is NaN"), "{source}");
+    assert_eq!(engine.queue_len(), 0, "all of them or none");
+}
+
 /// Sets a limit on the storage's own connection, as a disk or a mount would.
 async fn limit(device: &Device, pragma: &'static str, value: i64) {
     let set = device.storage.transaction(&device.engine, move |tx| {
@@ -124,7 +153,7 @@ async fn a_full_disk_is_a_typed_error_and_work_goes_on_when_there_is_room() {
     limit(&device, "max_page_count", 1).await; // as many as there are already
     let large = note("large", &"x".repeat(100_000), 0);
     let error = device.engine.push(&large).await.unwrap_err();
-    let sync::Error::Storage(cause) = &error else { panic!("{error}") };
+    let Error::Storage(cause) = &error else { panic!("{error}") };
     assert!(matches!(**cause, sync::StorageError::Full { .. }), "{cause:?}");
     let told = error.to_string();
     assert!(told.contains("a.db is full") && told.contains("make room and try again"), "{told}");

@@ -52,11 +52,15 @@ impl BaseUrl {
             return Err(BaseUrlProblem::Whitespace);
         }
         // The parser would also read `https:host` and `https:/host`, and take `localhost:3000` for a scheme.
-        let Some((scheme, _)) = text.split_once("://") else {
+        let Some((scheme, rest)) = text.split_once("://") else {
             return Err(BaseUrlProblem::NotAbsolute);
         };
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return Err(BaseUrlProblem::Scheme(scheme.to_owned()));
+        }
+        // Nor would it mind more slashes, and take what comes after them for the host.
+        if rest.starts_with(['/', '\\']) {
+            return Err(url::ParseError::EmptyHost.into());
         }
         let url = Url::parse(text)?;
         if !url.username().is_empty() || url.password().is_some() {

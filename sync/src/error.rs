@@ -204,6 +204,14 @@ pub enum HandlerError {
         /// The version of the program.
         known: u32,
     },
+    /// What the code was to be told changed again and again, each time that it was told.
+    #[error(
+        "what is to be told of {record} changes each time that it was told: does `OnPull` edit every record that it is told of, or `upgrade` make another record each time? it is told again later"
+    )]
+    Restless {
+        /// The record.
+        record: RecordRef,
+    },
     /// A reference of the merged record cannot name one.
     #[error("a reference of a merged {entity} is no id: {source}")]
     Reference {
@@ -381,6 +389,30 @@ pub enum SyncError {
     /// The storage failed.
     #[error(transparent)]
     Storage(Arc<StorageError>),
+}
+
+impl SyncError {
+    /// Whether an edit may wait for another attempt because of it, which another sync may have nothing to do with.
+    pub(crate) fn is_about_an_edit(&self) -> bool {
+        match self {
+            Self::Push { .. }
+            | Self::Answer { .. }
+            | Self::NoConflict { .. }
+            | Self::Handler(_)
+            | Self::Panicked { .. } => true,
+            Self::Pull { .. }
+            | Self::Record { .. }
+            | Self::StuckCursor { .. }
+            | Self::PageLimit { .. }
+            | Self::IncompleteList { .. }
+            | Self::Unreadable { .. }
+            | Self::PullPanicked { .. }
+            | Self::Throttled { .. }
+            | Self::Offline
+            | Self::UnknownEntity { .. }
+            | Self::Storage(_) => false,
+        }
+    }
 }
 
 impl From<StorageError> for SyncError {

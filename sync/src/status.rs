@@ -20,7 +20,8 @@ pub struct Status {
     pub oldest_pending: Option<DateTime<Utc>>,
     /// When a sync last came to its end without an error, by this device's clock.
     pub last_sync_at: Option<DateTime<Utc>>,
-    /// What went wrong in the last sync; `None` after one without an error.
+    /// What went wrong in the last sync. What went wrong with an edit stays here through syncs without an error as long as one waits
+    /// for its next attempt.
     pub last_error: Option<Arc<SyncError>>,
     /// When the next attempt is due, by this device's clock. It is made when the engine was
     /// [started](crate::Engine::start), or at the next call.
@@ -40,7 +41,7 @@ pub enum State {
     Paused,
     /// The server does not accept the credentials.
     Unauthorized,
-    /// The last sync went wrong in another way: see [`Status::last_error`].
+    /// The last sync went wrong in another way, or an edit that failed waits for its next attempt: see [`Status::last_error`].
     Error,
 }
 

@@ -15,10 +15,10 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
-use super::reconcile::{Consequence, Known, Step, Surroundings, answered};
+use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, answered};
 use super::to_its_end::ToItsEnd;
 use crate::error::SyncError;
-use crate::record::{Failure, Flight, Outcome, RecordRef, ServerCopy, Write};
+use crate::record::{Decision, Failure, Flight, Outcome, RecordRef, ServerCopy, Write};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -126,6 +126,7 @@ async fn send(
     let observed = match looked {
         Ok(None) => match core.remote.send(request).await {
             Ok(reply) => {
+                core.suspects.clear(flight.intention.id);
                 // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
                 // nobody would know otherwise what became of the operation.
                 pause = core.obey(reply.wish()).await?;
@@ -334,7 +335,7 @@ async fn fetch(
     }
 }
 
-/// Sorts a failure into its class (design, section 6).
+/// Sorts a failure into its class (`docs/design.md`, section 6).
 async fn failed(
     core: &Core,
     port: &Arc<dyn EntityPort>,
@@ -366,6 +367,9 @@ async fn failed(
             let limit = core.settings.retry.max_attempts;
             let counted = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
             (Outcome::Failed(counted), Some(PauseReason::Offline))
+        }
+        RemoteError::Unreachable { .. } if core.suspects.fails_alone(operation) => {
+            (postponed(patience()), None)
         }
         RemoteError::Unreachable { .. } => (postponed(now), Some(PauseReason::Offline)),
         RemoteError::Throttled { .. } => (postponed(now), Some(PauseReason::Throttled)),
@@ -407,6 +411,7 @@ async fn write_down(
     let mut known = Known::default();
     let observed = Arc::new(observed);
     let mut turn = None;
+    let mut rounds = Rounds::default();
     loop {
         let step = commit(core, port, claimed, Arc::clone(&observed), known.clone()).await?;
         // What is missing is found out anew once nobody else calls the user's code.
@@ -424,18 +429,22 @@ async fn write_down(
                 core.publish(&claimed.name, consequence, report);
                 return Ok(());
             }
-            (Written::Missing(Step::Decide(dispute)), Some(turn)) => turn
-                .call(port.decide(&claimed.name.key, &dispute))
-                .await
+            (Written::Missing(Step::Decide(dispute)), Some(turn)) => {
+                let decided = if turn.is_on_top(&claimed.name, known.shown.as_ref(), dispute.revision) {
+                    Ok(Decision::KeepLocal)
+                } else {
+                    turn.call(port.decide(&claimed.name.key, &dispute)).await
+                };
                 // The record has changed since the handler was told of it, if it was: it is told anew.
-                .map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None }),
+                decided.map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None })
+            }
             (Written::Missing(Step::Show(shown, copy)), Some(turn)) => {
                 let told = turn.call(port.tell(&claimed.name.key, &copy, &shown)).await;
                 told.map(|()| known.shown = Some(shown))
             }
             (Written::Missing(_), _) => Ok(()),
         };
-        if let Err(error) = asked {
+        if let Err(error) = asked.and_then(|()| rounds.another(|| claimed.name.clone())) {
             core.fail(report, error.into());
             return put_off(core, &claimed.name, core.retry_at(claimed.flight.attempts.saturating_add(1)))
                 .await;

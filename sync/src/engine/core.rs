@@ -11,11 +11,12 @@ use super::group::Groups;
 use super::ledger::{Changes, Ledger, Tally};
 use super::notes;
 use super::pause::{self, Pause, PauseReason};
-use super::port::EntityPort;
+use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipts};
 use super::reconcile::{Consequence, NewlyParked};
 use super::settings::{Settings, after};
 use super::showing::Showing;
+use super::suspects::Suspects;
 use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     pub(crate) tally: Mutex<Tally>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) pause: Arc<watch::Sender<Option<Pause>>>,
+    pub(crate) suspects: Suspects,
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
     /// True once the engine is shutting down: nothing new is begun.
@@ -137,14 +139,17 @@ impl Core {
     }
 
     /// Puts the status right after a run: what is oldest, and when the next attempt is due.
-    pub(crate) async fn refresh_status(&self, state: State, tried: &Tried) -> Result<(), StorageError> {
+    pub(crate) async fn refresh_status(
+        &self,
+        held_by: Option<PauseReason>,
+        tried: &Tried,
+    ) -> Result<(), StorageError> {
         let (oldest, due) = self
             .transact::<_, StorageError, _>(|ledger| Ok((ledger.oldest_made_at()?, ledger.tx.next_due()?)))
             .await?;
         let now = self.now();
         let pause = self.holding_pause(now).map(|pause| pause.until);
         self.status.send_modify(|status| {
-            status.state = state;
             status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
             status.next_attempt_at = match (due, pause) {
                 (Some(due), Some(pause)) => Some(due.max(pause)),
@@ -153,11 +158,13 @@ impl Core {
             match tried {
                 Tried::Well => {
                     status.last_sync_at = Some(now);
-                    status.last_error = None;
+                    // An operation that waits for its next attempt went no better for that there was none in this sync.
+                    status.last_error.take_if(|error| due.is_none() || !error.is_about_an_edit());
                 }
                 Tried::InVain(error) => status.last_error = Some(Arc::clone(error)),
                 Tried::Nothing => {}
             }
+            status.state = resting(held_by, status);
         });
         self.announce_status();
         Ok(())
@@ -167,26 +174,21 @@ impl Core {
         self.announcer.announce(SyncEvent::Status(self.status.borrow().clone()));
     }
 
-    /// What the engine is doing while no sync runs.
-    pub(crate) fn at_rest(&self) -> State {
+    /// Why no sync would be begun now.
+    pub(crate) fn held_by(&self) -> Option<PauseReason> {
         if !*self.online.borrow() {
-            return State::Offline;
+            return Some(PauseReason::Offline);
         }
-        if let Some(pause) = self.holding_pause(self.now()) {
-            return pause.reason.into();
-        }
-        match self.status.borrow().last_error.as_deref() {
-            // It is online again.
-            None | Some(SyncError::Offline) => State::Idle,
-            Some(_) => State::Error,
-        }
+        self.holding_pause(self.now()).map(|pause| pause.reason)
     }
 
     /// Shows what the engine is doing while no sync runs.
     pub(crate) fn show_rest(&self) {
-        let state = self.at_rest();
-        let changed =
-            self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
+        let held_by = self.held_by();
+        let changed = self.status.send_if_modified(|status| {
+            let state = resting(held_by, status);
+            std::mem::replace(&mut status.state, state) != state
+        });
         if changed {
             self.announce_status();
         }
@@ -237,6 +239,7 @@ impl Core {
 
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
+        self.suspects.answered();
         let now = self.now();
         let ended =
             self.pause.send_if_modified(|current| current.take_if(|pause| !pause.throttles(now)).is_some());
@@ -309,6 +312,16 @@ impl Core {
     }
 }
 
+/// What the engine is doing while no sync runs.
+fn resting(held_by: Option<PauseReason>, status: &Status) -> State {
+    match (held_by, status.last_error.as_deref()) {
+        (Some(reason), _) => reason.into(),
+        // It is online again.
+        (None, None | Some(SyncError::Offline)) => State::Idle,
+        (None, Some(_)) => State::Error,
+    }
+}
+
 /// What became of a sync.
 pub(crate) enum Tried {
     /// Everything that was wanted was done; the server may have asked for a pause after that.
@@ -352,6 +365,11 @@ impl Turn<'_> {
     pub(crate) fn is_about(&self, records: impl IntoIterator<Item = RecordRef>) {
         self.showing.begin(records);
     }
+
+    /// Whether a conflict is none: the handler, having been told what the server has, has made this edit of it.
+    pub(crate) fn is_on_top(&self, record: &RecordRef, shown: Option<&Shown>, revision: u64) -> bool {
+        shown == Some(&Shown::AsPulled) && self.showing.is_edited(record, revision)
+    }
 }
 
 impl Drop for Turn<'_> {
@@ -366,9 +384,14 @@ tokio::task_local! {
     static IN_HANDLER: ();
 }
 
+/// Whether this is said by the user's code that is being called.
+pub(crate) fn in_a_handler() -> bool {
+    IN_HANDLER.try_with(|()| ()).is_ok()
+}
+
 /// Refuses what would wait for a sync, or for its turn as a handler, from inside a handler: that wait would never end.
 pub(crate) fn outside_of_handlers() -> Result<(), Error> {
-    if IN_HANDLER.try_with(|()| ()).is_ok() { Err(Error::InHandler) } else { Ok(()) }
+    if in_a_handler() { Err(Error::InHandler) } else { Ok(()) }
 }
 
 /// Gives out the numbers of the outbox, in the order of the transactions that ask.

@@ -240,12 +240,10 @@ fn stops_a_pull(error: &SyncError) -> bool {
         | SyncError::Throttled { .. }
         | SyncError::Offline
         | SyncError::Storage(_) => true,
-        SyncError::Push { source, .. } => matches!(
-            source,
-            RemoteError::Unreachable { .. }
-                | RemoteError::Throttled { .. }
-                | RemoteError::Unauthorized { .. }
-        ),
+        // After one that came to nothing, it is pulled all the same.
+        SyncError::Push { source, .. } => {
+            matches!(source, RemoteError::Throttled { .. } | RemoteError::Unauthorized { .. })
+        }
         SyncError::Answer { .. }
         | SyncError::IncompleteList { .. }
         | SyncError::NoConflict { .. }
@@ -269,12 +267,12 @@ async fn run(core: &Arc<Core>, wanted: &Wanted) -> (Tried, Answer) {
         (Ok(Went::Nowhere(_)), None) => Tried::Nothing,
         (Ok(Went::On(_)), None) => Tried::Well,
     };
-    let state = match (&result, &tried) {
-        (Ok(Went::Nowhere(reason) | Went::On(Some(reason))), _) => State::from(*reason),
-        (Ok(Went::On(None)), Tried::Well) => State::Idle,
-        _ => State::Error,
+    let held_by = match &result {
+        Ok(Went::Nowhere(reason)) => Some(*reason),
+        Ok(Went::On(reason)) => *reason,
+        Err(_) => None,
     };
-    let refreshed = core.refresh_status(state, &tried).await;
+    let refreshed = core.refresh_status(held_by, &tried).await;
     core.announcer.announce(SyncEvent::SyncComplete(report.clone()));
     let answer = result.map_err(Error::Storage).and_then(|_| Ok(refreshed?)).map(|()| report);
     (tried, answer)
@@ -307,11 +305,14 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
     }
     report_unlisted(core, report);
     let mut stopped = if wanted.flush { flush(core, report).await? } else { None };
+    // It may be one request that comes to nothing, and always that one: whether the server can be reached, the first pull finds out.
+    let mut unsure = stopped.is_some_and(|pause| pause.reason == PauseReason::Offline);
     for port in core.entities.iter().filter(|port| wanted.pull.includes(port.info().name)) {
         if core.is_closing() {
             break;
         }
-        if let Some(pause) = stopped.or_else(|| core.throttled()) {
+        let unsure = std::mem::take(&mut unsure);
+        if let Some(pause) = stopped.filter(|_| !unsure).or_else(|| core.throttled()) {
             // Whoever asked for the pull is not to take it for done.
             core.fail_waiting(report, &pause);
             return Ok(Went::On(Some(pause.reason)));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::core::{Core, Tried};
 use super::driver::LONGEST_SLEEP;
@@ -25,6 +25,10 @@ use crate::record::{RecordKey, RecordRef};
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
 use crate::status::State;
 use crate::storage::StorageError;
+
+/// A connection that lasted so long was none that the server hangs up at once, also when there was nothing to tell: many a proxy cuts one
+/// in which nothing is said for a minute.
+const LASTING: Duration = Duration::from_secs(30);
 
 /// How many records of an entity are remembered one by one, until the driver looks at them.
 const REMEMBERED: usize = 256;
@@ -148,6 +152,7 @@ impl Listener {
     async fn run(mut self) {
         let mut after = None;
         let mut failures = 0;
+        let mut is_offered = false;
         loop {
             // When the connectivity is gone, its last word stands.
             if self.online.wait_for(|online| *online).await.is_err() && !*self.online.borrow() {
@@ -159,16 +164,20 @@ impl Listener {
             let request = ListenRequest { entity: self.entity, after: after.clone() };
             let mut wish = Duration::ZERO;
             match self.remote.changes(request).await {
-                Ok(None) => {
+                Ok(None) if !is_offered => {
                     tracing::debug!(entity = self.entity.name, "the server tells no changes");
                     return;
                 }
+                // It is being set up anew, perhaps, or knows nothing of what was heard last.
+                Ok(None) => after = None,
                 Ok(Some(changes)) => {
+                    is_offered = true;
                     self.inbox.hint(self.entity.name, Changed::Anything);
+                    let began = Instant::now();
                     let ended = self.hear(changes).await;
                     after = ended.last.or(after);
                     wish = ended.wish;
-                    if ended.heard {
+                    if ended.heard || began.elapsed() >= LASTING {
                         failures = 0;
                     }
                 }
@@ -211,7 +220,7 @@ impl Listener {
         let told = match begun {
             // A sync that is running tells itself how it ends.
             Ok(Some(_)) if core.status.borrow().state != State::Syncing => {
-                core.refresh_status(State::Paused, &Tried::Nothing).await
+                core.refresh_status(Some(PauseReason::Throttled), &Tried::Nothing).await
             }
             begun => begun.map(drop),
         };

@@ -29,6 +29,7 @@ pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod shapes;
 pub(crate) mod showing;
+pub(crate) mod suspects;
 pub(crate) mod sweep;
 pub(crate) mod to_its_end;
 pub(crate) mod watches;

@@ -21,6 +21,7 @@ use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
 use crate::engine::shapes::{self, Outdated};
+use crate::engine::suspects::Suspects;
 use crate::entity::Schema;
 use crate::error::Error;
 use crate::record::{EntityName, Principal};
@@ -163,6 +164,7 @@ impl<S: Schema> EngineBuilder<S> {
             tally: Mutex::new(recovered.tally),
             watches: Arc::default(),
             pause: Arc::new(watch::Sender::new(recovered.pause)),
+            suspects: Suspects::default(),
             given_up: Arc::default(),
             showing: Arc::default(),
             closing: watch::Sender::new(false),
@@ -177,7 +179,7 @@ impl<S: Schema> EngineBuilder<S> {
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;
         }
-        core.refresh_status(core.at_rest(), &Tried::Nothing).await?;
+        core.refresh_status(core.held_by(), &Tried::Nothing).await?;
         Ok(Engine::start_driver(core))
     }
 }

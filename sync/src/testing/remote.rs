@@ -177,6 +177,11 @@ impl ScriptedRemote {
         self.state().server.told.get_or_insert_with(|| broadcast::channel(HINTS).0);
     }
 
+    /// From now on the server offers nothing to listen to, as before [`tell_changes`](Self::tell_changes). Who listens is cut off.
+    pub fn tell_no_changes(&self) {
+        self.state().server.told = None;
+    }
+
     /// Cuts the connections of all who listen. They may connect again.
     pub fn hang_up(&self) {
         if let Some(told) = &mut self.state().server.told {

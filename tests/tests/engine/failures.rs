@@ -1,4 +1,4 @@
-//! The failure classes of the design's section 6, one by one.
+//! The failures of the README's table, one by one.
 
 use std::time::Duration;
 
@@ -26,6 +26,47 @@ async fn an_unreachable_server_pauses_the_flush_and_costs_no_attempt() {
     device.server.heal();
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<Note>().len(), 50);
+}
+
+/// A gateway gives up on one request whenever it comes, and lets the others through.
+#[tokio::test]
+async fn a_record_whose_requests_alone_come_to_nothing_holds_nobody_else_back() {
+    let device = Device::new().await;
+    device.server.put(&note("theirs", "x", 0));
+    device.engine.push(&note("heavy", "x", 0)).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { key, .. } if key == "heavy" => Fault::RequestLost,
+        _ => Fault::None,
+    });
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!(report.pulled, 1, "the pull finds out that the server can be reached: {report:?}");
+    device.engine.push(&note("light", "x", 0)).await.unwrap();
+    let before = device.server.calls().len();
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.pushed, report.remaining), (1, 1), "{report:?}");
+    let calls = device.server.calls().split_off(before);
+    assert!(!calls.iter().any(|call| matches!(call, Call::Write { key, .. } if key == "heavy")), "{calls:?}");
+    let status = device.engine.status();
+    assert_eq!((status.state, status.parked), (State::Error, 0), "it waits for its own next attempt");
+    assert!(status.next_attempt_at.is_some());
+    device.wait_out();
+    device.server.heal();
+    assert_eq!(device.engine.full_sync().await.unwrap().pushed, 1);
+}
+
+/// Nothing was answered in between, so nothing says that the operation is to blame.
+#[tokio::test]
+async fn a_server_that_is_away_for_long_is_not_taken_for_a_record_that_fails() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|_| Fault::RequestLost);
+    for _ in 0..5 {
+        device.engine.full_sync().await.unwrap();
+        assert_eq!(device.engine.status().state, State::Offline);
+        let state = device.engine.sync_state::<Note>(&"a".into()).await.unwrap();
+        assert!(matches!(state, SyncState::InFlight { attempts: 0, .. }), "{state:?}");
+        device.wait_out();
+    }
 }
 
 #[tokio::test]

@@ -127,6 +127,36 @@ async fn a_server_that_hangs_up_at_once_is_asked_again_less_and_less_often() {
     assert!(pulls(&server) - before < 200, "{} pulls in an hour", pulls(&server) - before);
 }
 
+/// As a proxy does with a connection on which nothing is said.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_connection_that_is_cut_each_minute_is_made_again_each_minute() {
+    let server = ScriptedRemote::new();
+    let (_device, _events) = listening(&server).await;
+    let listens = || server.calls().iter().filter(|call| matches!(call, Call::Listen { .. })).count();
+    let before = listens();
+    for _ in 0..60 {
+        a_while().await;
+        server.hang_up();
+    }
+    assert!(listens() - before > 100, "{} connections of two entities in an hour", listens() - before);
+}
+
+/// While it is set up anew, it has nothing to listen to.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_told_changes_before_is_asked_again_when_it_does_not() {
+    let server = ScriptedRemote::new();
+    let (device, mut events) = listening(&server).await;
+    server.tell_no_changes();
+    a_while().await;
+    server.tell_changes();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.listeners(), 2);
+    server.put(&note("theirs", "x", 0));
+    while device.app.state().notes.is_empty() {
+        events.next().await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_was_told_to_and_failed_is_tried_again() {
     let server = ScriptedRemote::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Clock, ManualConnectivity, MemoryStorage, State};
+use sync::{Clock, ManualConnectivity, MemoryStorage, State, SyncError};
 use sync_tests::entities::{Note, note};
 
 use crate::device::{Device, NO_PULLS};
@@ -69,6 +69,41 @@ async fn after_a_sync_without_an_error_it_is_idle_and_says_when_that_was() {
     assert!(status.last_error.is_none(), "{status:?}");
     assert_eq!(status.last_sync_at, Some(device.clock.now()));
     assert_eq!((status.queue_len, status.oldest_pending, status.next_attempt_at), (0, None, None));
+}
+
+#[tokio::test]
+async fn what_went_wrong_with_an_edit_is_shown_until_it_is_through() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    let report = device.engine.full_sync().await.unwrap();
+    assert_eq!((report.pushed, report.errors.len(), report.remaining), (1, 0, 1), "{report:?}");
+    let status = device.engine.status();
+    assert_eq!(status.state, State::Error);
+    assert!(
+        matches!(status.last_error.as_deref(), Some(SyncError::Push { record, .. }) if record.key.as_str() == "a")
+    );
+    assert!(status.next_attempt_at.is_some_and(|at| at > device.clock.now()));
+    device.clock.advance(TimeDelta::minutes(1));
+    device.engine.flush().await.unwrap();
+    let status = device.engine.status();
+    assert!(matches!((status.state, status.last_error), (State::Idle, None)));
+}
+
+/// The pull went well after that; only the edit waits still.
+#[tokio::test]
+async fn what_went_wrong_with_a_pull_is_not_shown_after_one_that_went_well() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.server.once(Fault::Transient(503));
+    device.engine.pull().await.unwrap();
+    assert!(matches!(device.engine.status().last_error.as_deref(), Some(SyncError::Pull { .. })));
+    device.engine.pull().await.unwrap();
+    assert!(device.engine.status().last_error.is_none());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The server asks to be left alone for a while: everything waits that long (design, section 6), and every report says so.
+//! The server asks to be left alone for a while: everything waits that long (`docs/design.md`, section 6), and every report says so.
 
 mod back_off;
 mod flushes;

@@ -1,0 +1,76 @@
+//! Operations whose requests come to nothing while others are answered.
+//!
+//! A gateway may give up on one request, and always on that one: the record is too large for what is behind it, or makes that crash. It
+//! looks as if the server could not be reached, so everything would wait for that record for ever.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::record::OperationId;
+
+/// How many operations are remembered: more have not failed by themselves.
+const REMEMBERED: usize = 1024;
+
+/// What is known of them, for as long as the engine lives.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects {
+    /// How many requests were answered.
+    answers: AtomicU64,
+    /// How many had been when the request of an operation came to nothing.
+    failed: Mutex<HashMap<OperationId, u64>>,
+}
+
+impl Suspects {
+    /// A request was answered.
+    pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The request of this operation came to nothing. Answers whether it did so before, and others were answered since then.
+    pub(crate) fn fails_alone(&self, operation: OperationId) -> bool {
+        let answers = self.answers.load(Ordering::Relaxed);
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= REMEMBERED && !failed.contains_key(&operation) {
+            failed.clear();
+        }
+        failed.insert(operation, answers).is_some_and(|before| before < answers)
+    }
+
+    /// The request of this operation was answered.
+    pub(crate) fn clear(&self, operation: OperationId) {
+        self.answered();
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&operation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(number: u128) -> OperationId {
+        OperationId::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn it_fails_alone_when_others_are_answered_in_between() {
+        let suspects = Suspects::default();
+        assert!(!suspects.fails_alone(operation(1)), "nothing is known yet");
+        assert!(!suspects.fails_alone(operation(1)), "nobody else was answered");
+        suspects.answered();
+        assert!(suspects.fails_alone(operation(1)));
+        assert!(!suspects.fails_alone(operation(1)), "and nobody since then");
+        assert!(!suspects.fails_alone(operation(2)));
+        suspects.clear(operation(1));
+        assert!(!suspects.fails_alone(operation(1)), "it was answered itself");
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let suspects = Suspects::default();
+        for number in 0..5000 {
+            suspects.fails_alone(operation(number));
+        }
+        assert!(suspects.failed.lock().expect("nobody panicked").len() <= REMEMBERED);
+    }
+}

@@ -6,7 +6,8 @@ use super::wish;
 use crate::BoxError;
 use crate::record::Refusal;
 
-/// The failure classes of the design's section 6.
+/// Why a request came to nothing, by what that means for what waits: each variant is a class of failures, and the README ("What happens on
+/// each failure") says what the engine does about each.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {

@@ -1,7 +1,7 @@
 //! The server, as the engine sees it: the [`Remote`] trait and its implementation over REST.
 //!
 //! What an answer means is an enum ([`WriteAnswer`], [`Fetched`], [`Page`]); that no answer came, or one of no use, is a
-//! [`RemoteError`], one variant for each failure class of the design's section 6.
+//! [`RemoteError`], one variant for each class of failures.
 
 mod changes;
 mod error;
@@ -24,7 +24,7 @@ use crate::storage::{Condition, Cursor};
 
 /// A server that holds the records of all devices.
 ///
-/// [`RestRemote`](crate::RestRemote) speaks the HTTP contract of the design's section 5; implement this trait for
+/// [`RestRemote`](crate::RestRemote) speaks the HTTP contract in the README; implement this trait for
 /// another transport.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync + 'static {

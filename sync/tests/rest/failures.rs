@@ -12,7 +12,8 @@ use super::server::{Answer, Server};
 
 #[tokio::test]
 async fn a_gateway_without_a_server_behind_it_is_unreachable() {
-    for status in [502, 503, 504] {
+    // A proxy or a network that wants somebody to log in, and what Cloudflare and Supabase say for 502 and its like.
+    for status in [502, 503, 504, 407, 511, 520, 521, 522, 523, 524, 525, 526, 527, 530, 540] {
         let server = Server::saying(Answer::status(status).header("Retry-After", "7")).await;
         let error = send(&server, create()).await.unwrap_err();
         let RemoteError::Unreachable { url, retry_after, .. } = &error else { panic!("{error:?}") };
@@ -31,7 +32,7 @@ async fn a_server_that_asks_for_patience_throttles() {
 
 #[tokio::test]
 async fn what_may_succeed_later_is_transient() {
-    for status in [408, 425, 500, 501, 505, 507, 511, 520, 599] {
+    for status in [408, 425, 500, 501, 505, 507, 508, 529, 599] {
         let server = Server::saying(Answer::status(status)).await;
         let error = send(&server, update()).await.unwrap_err();
         assert!(matches!(&error, RemoteError::Transient { status: s, .. } if *s == status), "{error:?}");
@@ -49,9 +50,13 @@ async fn what_will_not_succeed_as_it_is_is_refused() {
 }
 
 #[tokio::test]
-async fn a_creation_that_finds_no_collection_is_refused() {
+async fn a_creation_that_finds_nothing_where_there_is_a_collection_is_refused() {
     for status in [404, 410] {
-        let server = Server::saying(Answer::status(status)).await;
+        let server = Server::scripted(move |seen, _| match &*seen.method {
+            "GET" => Answer::json(200, r#"{"items":[]}"#),
+            _ => Answer::status(status),
+        })
+        .await;
         let error = send(&server, create()).await.unwrap_err();
         assert!(
             matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == status),
@@ -230,7 +235,7 @@ async fn a_server_is_reachable_when_it_answers_anything() {
         assert_eq!((&*seen.method, &*seen.target), ("HEAD", "/v1"));
         assert_eq!(seen.header("authorization"), None);
     }
-    for status in [502, 503, 504] {
+    for status in [502, 503, 504, 511, 522] {
         let server = Server::saying(Answer::status(status)).await;
         let error = remote(&server).probe().await.unwrap_err();
         assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");

@@ -36,7 +36,16 @@ async fn it_comes_with_its_version() {
 #[tokio::test]
 async fn it_may_not_be_there() {
     for status in [404, 410] {
-        assert_eq!(fetched(Answer::status(status)).await.unwrap(), Fetched::Missing);
+        let server = Server::scripted(move |seen, _| {
+            if seen.target.starts_with("/notes?") {
+                Answer::json(200, r#"{"items":[]}"#)
+            } else {
+                Answer::status(status)
+            }
+        })
+        .await;
+        let reply = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap();
+        assert_eq!(reply.answer, Fetched::Missing);
         // A gateway's page says nothing of the record.
         let page = Answer::status(status).header("Content-Type", "text/html").body("<!doctype html>");
         let error = fetched(page).await.unwrap_err();

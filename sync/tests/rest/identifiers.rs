@@ -69,8 +69,8 @@ async fn the_encoding_is_that_of_unreserved_characters() {
 
 #[tokio::test]
 async fn reading_one_record_encodes_its_id_the_same_way() {
-    let server = Server::saying(Answer::status(404)).await;
-    remote(&server).fetch(&NOTES, &key("../%2e/x")).await.unwrap();
+    let server = Server::saying(Answer::status(500)).await;
+    remote(&server).fetch(&NOTES, &key("../%2e/x")).await.unwrap_err();
     assert_eq!(server.only().target, "/notes/..%2F%252e%2Fx");
 }
 

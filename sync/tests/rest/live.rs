@@ -84,6 +84,15 @@ async fn a_server_without_such_a_stream_tells_nothing() {
     }
 }
 
+/// Of a network that wants somebody to log in, say: the stream may be there a minute later.
+#[tokio::test]
+async fn a_web_page_in_place_of_a_stream_is_no_answer() {
+    let page = Answer::status(200).header("Content-Type", "text/html; charset=utf-8").body("<!doctype html>");
+    let server = Server::saying(page).await;
+    let error = remote(&server).changes(ANYTHING).await.err().unwrap();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error}");
+}
+
 #[tokio::test]
 async fn other_answers_are_errors_of_their_class() {
     let class = async |answer: Answer| {

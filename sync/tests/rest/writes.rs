@@ -1,12 +1,12 @@
 //! Each verb: the exact request, and what each success comes to.
 
-use sync::Remote;
 use sync::record::Write;
-use sync::remote::WriteAnswer;
+use sync::remote::{Fetched, WriteAnswer};
+use sync::{Remote, RemoteError};
 
 use super::given::{
-    OPERATION, RECORD, answered, bytes, create, on_version, operation, overwrite, remote, send, update,
-    version,
+    NOTES, OPERATION, RECORD, answered, bytes, create, key, on_version, operation, overwrite, remote, send,
+    update, version,
 };
 use super::server::{Answer, Server};
 
@@ -25,7 +25,19 @@ async fn a_creation_posts_the_record_to_the_collection() {
     assert_eq!(seen.header("if-match"), None);
     assert_eq!(seen.header("authorization"), None);
     assert!(seen.header("user-agent").unwrap().starts_with("sync/"));
-    assert_eq!(seen.header("accept-encoding"), Some("gzip"));
+}
+
+/// As it passes what compresses it, an answer's `ETag` would become another one, or a weak one.
+#[tokio::test]
+async fn answers_about_one_record_are_asked_for_as_they_are() {
+    let server = Server::saying(Answer::json(200, RECORD)).await;
+    for write in [create(), update(), overwrite(), Write::Delete] {
+        send(&server, write).await.unwrap();
+    }
+    remote(&server).fetch(&NOTES, &key("n1")).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 5);
+    assert!(seen.iter().all(|seen| seen.header("accept-encoding") == Some("identity")));
 }
 
 #[tokio::test]
@@ -96,7 +108,7 @@ async fn every_success_of_the_table_is_accepted_and_no_other() {
                 assert_eq!(answer.unwrap().answer, NOTHING, "{} {status}", write.verb());
             } else {
                 let error = answer.unwrap_err();
-                let protocol = matches!(error, sync::RemoteError::Protocol { .. });
+                let protocol = matches!(error, RemoteError::Protocol { .. });
                 assert!(protocol, "{} {status}: {error}", write.verb());
             }
         }
@@ -141,16 +153,81 @@ async fn json_is_read_whatever_its_content_type_and_mark() {
 #[tokio::test]
 async fn what_is_gone_already_is_deleted() {
     for status in [404, 410] {
-        let server = Server::saying(Answer::status(status).body("<html>gone</html>")).await;
+        let server = without_the_record(Answer::status(status).body("<html>gone</html>")).await;
         assert_eq!(answered(&server, Write::Delete).await, NOTHING);
     }
+}
+
+/// A server that says this of the record, and has the collection.
+async fn without_the_record(absent: Answer) -> Server {
+    Server::scripted(move |seen, _| match (&*seen.method, seen.target.starts_with("/notes?")) {
+        ("GET", true) => Answer::json(200, r#"{"items":[]}"#),
+        _ => absent.clone(),
+    })
+    .await
+}
+
+/// As a router has no route to the API, and each says so in its own way.
+#[tokio::test]
+async fn where_the_collection_is_not_there_either_nothing_is_said_of_a_record() {
+    for absent in [
+        Answer::status(404),
+        Answer::status(404).header("Content-Type", "text/plain").body("404 page not found"),
+        Answer::json(404, r#"{"message":"no Route matched with those values"}"#),
+        Answer::status(410),
+    ] {
+        for write in [create(), update(), overwrite(), Write::Delete] {
+            let server = Server::saying(absent.clone()).await;
+            let error = send(&server, write).await.unwrap_err();
+            assert!(matches!(error, RemoteError::Transient { .. }), "{error}");
+        }
+        let server = Server::saying(absent).await;
+        let error = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Transient { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_collection_that_cannot_be_asked_now_leaves_it_open_whether_a_record_is_there() {
+    for (status, unreachable) in [(503, true), (500, false)] {
+        let server = Server::scripted(move |seen, _| {
+            if seen.target.starts_with("/notes?") { Answer::status(status) } else { Answer::status(404) }
+        })
+        .await;
+        let error = send(&server, Write::Delete).await.unwrap_err();
+        assert_eq!(matches!(error, RemoteError::Unreachable { .. }), unreachable, "{error}");
+        assert_eq!(matches!(error, RemoteError::Transient { .. }), !unreachable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_collection_that_not_everybody_may_list_is_there() {
+    for status in [400, 403, 405] {
+        let server = Server::scripted(move |seen, _| {
+            if seen.target.starts_with("/notes?") { Answer::status(status) } else { Answer::status(404) }
+        })
+        .await;
+        assert_eq!(answered(&server, Write::Delete).await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn the_collection_is_not_asked_for_each_of_many_records() {
+    let server = without_the_record(Answer::status(404)).await;
+    let remote = remote(&server);
+    for number in 0..20 {
+        let fetched = remote.fetch(&NOTES, &key(&format!("n{number}"))).await.unwrap().answer;
+        assert_eq!(fetched, Fetched::Missing);
+    }
+    let lists = server.seen().iter().filter(|seen| seen.target.starts_with("/notes?")).count();
+    assert!(lists < 20, "{lists}");
 }
 
 #[tokio::test]
 async fn an_update_of_a_record_that_is_not_there_says_so() {
     for status in [404, 410] {
         for write in [update(), overwrite()] {
-            let server = Server::saying(Answer::status(status)).await;
+            let server = without_the_record(Answer::status(status)).await;
             assert_eq!(answered(&server, write).await, WriteAnswer::Missing);
         }
     }
@@ -164,7 +241,7 @@ async fn that_a_web_page_is_not_found_says_nothing_of_a_record() {
             let answer = Answer::status(status).header("Content-Type", "text/html; charset=utf-8").body(page);
             let error = send(&Server::saying(answer).await, write).await.unwrap_err();
             assert!(
-                matches!(error, sync::RemoteError::Transient { status: told, .. } if told == status),
+                matches!(error, RemoteError::Transient { status: told, .. } if told == status),
                 "{error}"
             );
             assert!(error.to_string().contains("is the base URL right"), "{error}");
@@ -178,7 +255,7 @@ async fn a_web_page_is_no_success() {
     for write in [create(), update(), overwrite(), Write::Delete] {
         let server = Server::saying(Answer::status(200).header("Content-Type", "text/html").body(page)).await;
         let error = send(&server, write).await.unwrap_err();
-        assert!(matches!(error, sync::RemoteError::Protocol { .. }), "{error}");
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error}");
         let text = error.to_string();
         assert!(
             text.contains("/notes") && text.contains("expected JSON") && text.contains("text/html"),

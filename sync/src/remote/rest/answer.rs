@@ -1,6 +1,7 @@
-//! What an answer means: the right half of the contract's table, and the failure classes of the design's section 6.
+//! What an answer means: the right half of the contract's table, and the classes of failures (both in the README).
 
 use bytes::Bytes;
+use reqwest::StatusCode;
 use serde_json::value::RawValue;
 
 use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
@@ -161,6 +162,7 @@ impl Reader<'_> {
         let pull = &self.dialect.pull;
         match answer.status.as_u16() {
             200 => {}
+            _ if is_page_not_found(&answer) => return Err(nothing_said(&answer)),
             status if request.since.is_some() && pull.gone.contains(&status) => {
                 return Err(RemoteError::CursorGone { url: answer.url, retry_after });
             }
@@ -323,9 +325,9 @@ fn unavailable(answer: &Answer) -> RemoteError {
 pub(super) fn failure(answer: &Answer) -> RemoteError {
     let (url, status, retry_after) = (answer.url.clone(), answer.status.as_u16(), answer.retry_after());
     match status {
-        502..=504 => RemoteError::Unreachable {
+        _ if is_of_a_go_between(answer.status) => RemoteError::Unreachable {
             url,
-            reason: format!("the server is not available (status {status})"),
+            reason: format!("something before the server says that it is not available (status {status})"),
             retry_after,
             source: None,
         },
@@ -345,6 +347,14 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
     }
 }
 
+/// Whether an answer is that of something before the server, which cannot get at it or does not let anybody through: so it says nothing of
+/// the request, and of any other one the same. Besides the gateways' own (RFC 9110, sections 15.6.3 to 15.6.5), a proxy (15.5.8) and a network
+/// (RFC 6585, section 6) that want somebody to log in, and what Cloudflare (520 to 527, 530) and Supabase (540, for a project that is paused) say
+/// in their place.
+pub(super) fn is_of_a_go_between(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 407 | 502..=504 | 511 | 520..=527 | 530 | 540)
+}
+
 /// What came instead, for an error.
 fn at(answer: &Answer, expected: &str) -> String {
     let content = answer.headers.get(reqwest::header::CONTENT_TYPE);
@@ -361,7 +371,7 @@ fn is_page_not_found(answer: &Answer) -> bool {
 }
 
 /// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.
-fn nothing_said(answer: &Answer) -> RemoteError {
+pub(super) fn nothing_said(answer: &Answer) -> RemoteError {
     RemoteError::Transient {
         url: answer.url.clone(),
         status: answer.status.as_u16(),

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
 
 use super::RestRemote;
+use super::absence::Collections;
 use super::base_url::BaseUrl;
 use super::batch::Batches;
 use super::credentials::{Access, Authorization, Credentials};
@@ -17,6 +18,9 @@ use super::error::RestError;
 use super::exchange::Exchange;
 use super::secret::Secret;
 use super::signer::Signer;
+
+/// How often a quiet HTTP/2 connection is asked whether it is still there, and how long that may take.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Headers that the protocol sets itself, or that would break it.
 const RESERVED: [&str; 16] = [
@@ -206,6 +210,10 @@ impl RestRemoteBuilder {
             .connect_timeout(self.connect_timeout)
             .redirect(Policy::none())
             .referer(false)
+            // A connection that a change of network has cut says nothing: without asking, each request would find out by its own timeout.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE)
+            .http2_keep_alive_while_idle(true)
             .gzip(true);
         if self.http2_prior_knowledge {
             client = client.http2_prior_knowledge();
@@ -230,7 +238,8 @@ impl RestRemoteBuilder {
             silence: self.silence,
         };
         let batches = Batches::of(&self.dialect.batch);
-        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect, batches })
+        let collections = Collections::default();
+        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect, batches, collections })
     }
 }
 

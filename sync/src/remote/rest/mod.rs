@@ -1,4 +1,4 @@
-//! The HTTP contract (design, section 5): [`RestRemote`] and what it is made of.
+//! The HTTP contract (README, "For people who write the server"): [`RestRemote`] and what it is made of.
 //!
 //! A request goes down this list, and its answer comes up again:
 //!
@@ -6,10 +6,11 @@
 //! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
 //! - `batch`: several requests in one, where the server has that.
 //! - `live`: what a server tells on its own, as it comes.
-//! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`.
+//! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`; `absence`, for a 404.
 //!
 //! What servers do differently is data ([`Dialect`]). Nothing in here knows of queues, strategies or typed records.
 
+mod absence;
 mod answer;
 mod base_url;
 mod batch;
@@ -40,7 +41,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 
-use self::answer::{Reader, failure, leading_number};
+use self::absence::{Collections, doubt};
+use self::answer::{Reader, failure, is_of_a_go_between, leading_number};
 use self::base_url::{BaseUrl, shown};
 use self::batch::Batches;
 pub use self::builder::RestRemoteBuilder;
@@ -82,6 +84,7 @@ pub struct RestRemote {
     exchange: Arc<Exchange>,
     dialect: Dialect,
     batches: Option<Batches>,
+    collections: Collections,
 }
 
 impl RestRemote {
@@ -105,7 +108,18 @@ impl RestRemote {
 
     async fn send_alone(&self, request: &WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         let answer = self.exchange.run(request::write(&self.base, request, &self.dialect)?).await?;
-        self.reader().written(request, answer)
+        let doubt = doubt(&answer);
+        let reply = self.reader().written(request, answer);
+        // The record is gone, or the collection is that it was to be made in.
+        let says_that_it_is_gone = matches!(
+            &reply,
+            Ok(Reply { answer: WriteAnswer::Accepted { .. } | WriteAnswer::Missing, .. })
+                | Err(RemoteError::Refused { .. })
+        );
+        if let Some(doubt) = doubt.filter(|_| says_that_it_is_gone) {
+            self.look_for_the_collection(request.entity, doubt).await?;
+        }
+        reply
     }
 
     async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
@@ -170,7 +184,17 @@ impl Remote for RestRemote {
         if place.is_first() {
             self.refuse_cursor_of_the_future(&request, &place).await?;
         }
-        let Reply { answer: read, retry_after } = self.page(&request, &place).await?;
+        let Reply { answer: read, retry_after } = match self.page(&request, &place).await {
+            // Many servers keep such an address for an hour or a day, and the last sync may be longer ago.
+            Err(error @ (RemoteError::Refused { .. } | RemoteError::CursorGone { .. }))
+                if place.was_given_by_the_server() =>
+            {
+                let Some(position) = place.anew(pull) else { return Err(error) };
+                let page = Page { items: Vec::new(), position };
+                return Ok(Reply { answer: page, retry_after: error.retry_after() });
+            }
+            reply => reply?,
+        };
         let shifted = match place.to_be_compared(pull) {
             Some((before, ended_with)) if !read.end.follows(ended_with) => {
                 let again = self.page(&request, &before).await?.answer;
@@ -197,7 +221,12 @@ impl Remote for RestRemote {
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError> {
         let answer = self.exchange.run(request::fetch(&self.base, entity, key, &self.dialect)?).await?;
-        self.reader().fetched(entity, answer)
+        let doubt = doubt(&answer);
+        let reply = self.reader().fetched(entity, answer)?;
+        if let (Some(doubt), Fetched::Missing) = (doubt, &reply.answer) {
+            self.look_for_the_collection(entity, doubt).await?;
+        }
+        Ok(reply)
     }
 
     fn reads_first(&self, write: &Write) -> bool {
@@ -215,12 +244,11 @@ impl Remote for RestRemote {
         live::changes(&self.base, &self.exchange, &self.dialect.live, &request).await
     }
 
-    /// Asks for the head of the base URL, without credentials. Every answer counts but 502, 503 and 504, which come from
-    /// something before the server.
+    /// Asks for the head of the base URL, without credentials. Every answer of the server itself counts.
     async fn probe(&self) -> Result<(), RemoteError> {
         let answer = self.exchange.run_anonymously(request::probe(&self.base)).await;
         match answer {
-            Ok(answer) if matches!(answer.status.as_u16(), 502..=504) => Err(failure(&answer)),
+            Ok(answer) if is_of_a_go_between(answer.status) => Err(failure(&answer)),
             // A redirect that is not followed, for instance.
             Ok(_) | Err(RemoteError::Protocol { .. }) => Ok(()),
             Err(error) => Err(error),

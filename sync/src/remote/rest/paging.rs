@@ -13,7 +13,7 @@ use super::dialect::{CursorSource, Paging, PullDialect};
 use crate::remote::Position;
 use crate::storage::Cursor;
 
-/// How often a list that shifts while it is read is begun anew.
+/// How often a list that cannot be read to its end is begun anew.
 const RESTARTS: u32 = 3;
 
 /// A place in the server's list.
@@ -122,6 +122,11 @@ impl Place {
         }
     }
 
+    /// Whether the page is asked for in words of the server's own, which it may forget.
+    pub(super) fn was_given_by_the_server(&self) -> bool {
+        matches!(self.next, Some(NextPage::Address(_) | NextPage::Token(_)))
+    }
+
     /// The parameter that asks for the page.
     pub(super) fn parameter<'p>(&self, pull: &'p PullDialect) -> Option<(&'p str, Cow<'_, str>)> {
         match (&pull.paging, &self.next) {
@@ -148,7 +153,8 @@ impl Place {
         Some((Self { next: Some(NextPage::After(before)), ..self.clone() }, self.ended_with.as_deref()?))
     }
 
-    /// The same list from its beginning, because it shifted while it was read; `None` when it does so all the time.
+    /// The same list from its beginning, because it shifted while it was read, or its next page is not known any more; `None` when that
+    /// happens all the time.
     pub(super) fn anew(&self, pull: &PullDialect) -> Option<Position> {
         let restarts = self.restarts + 1;
         let place = Self { next: None, ended_with: None, restarts, ..self.clone() };

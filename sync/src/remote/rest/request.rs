@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use url::Url;
 
 use super::base_url::{BaseUrl, OutsideBase, shown};
@@ -56,7 +56,7 @@ pub(super) fn write(
         url.query_pairs_mut().append_pair(name, &value);
     }
     fits(base, &url, &request.key)?;
-    let mut headers = accepting_json();
+    let mut headers = about_one_record();
     let id = HeaderValue::from_str(&request.id.to_string());
     headers.insert(IDEMPOTENCY_KEY, id.expect("a UUID is written in visible ASCII"));
     headers.extend(always(&way.headers));
@@ -163,7 +163,7 @@ pub(super) fn fetch(
     let mut url = record(base, entity, key, &fetch.path)?;
     append(&mut url, &fetch.parameters, |place| one_record(entity, key, place));
     fits(base, &url, key)?;
-    Ok(get(url))
+    Ok(Request { headers: about_one_record(), ..get(url) })
 }
 
 /// A stream of events.
@@ -192,6 +192,14 @@ fn get(url: Url) -> Request {
 
 fn accepting_json() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
+/// What compresses an answer on its way changes its `ETag` (RFC 9110, section 8.8.3.3): into a weak one, which is no version, or into one with
+/// a suffix, which the server then does not know. So an answer about one record, which is short, comes as it is.
+fn about_one_record() -> HeaderMap {
+    let mut headers = accepting_json();
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
 }
 
 /// Headers of the dialect, which were looked at when the remote was built.

@@ -194,6 +194,67 @@ async fn pages_go_on_by_a_header_a_member_or_a_token() {
     }
 }
 
+/// Servers keep the address or token of a next page for an hour, say, and the program was closed for longer.
+#[tokio::test]
+async fn a_round_whose_next_page_is_not_known_any_more_is_begun_anew_from_the_same_cursor() {
+    for (status, kind) in [(400, "token"), (404, "token"), (410, "token"), (400, "link"), (410, "link")] {
+        let server = Server::scripted(move |seen, _| {
+            let asked = query(seen);
+            match asked.get("t").map(String::as_str) {
+                Some("old") => Answer::status(status),
+                Some("two") => Answer::json(200, format!(r#"{{"items":[{}],"sync":"s9"}}"#, items(3..4))),
+                _ => Answer::json(
+                    200,
+                    format!(
+                        r#"{{"items":[{}],"next":"{}"}}"#,
+                        items(0..3),
+                        if kind == "link" { "/notes?t=two" } else { "two" }
+                    ),
+                ),
+            }
+        })
+        .await;
+        let paging = match kind {
+            "link" => Paging::Member("next".into()),
+            _ => Paging::Token { member: "next".into(), parameter: "t".into() },
+        };
+        let pull =
+            PullDialect { cursor: CursorSource::Member("sync".into()), paging, ..PullDialect::default() };
+        let next = match kind {
+            "link" => format!(r#"{{"address":"{}/notes?t=old"}}"#, server.url()),
+            _ => r#"{"token":"old"}"#.to_owned(),
+        };
+        let kept = Cursor::new(format!(r#"{{"since":"s1","next":{next}}}"#));
+        let walked = walk(&server, &dialect(pull), Some(kept)).await;
+        assert_eq!(walked.ids, ids(0..4), "{status} {kind}");
+        assert_eq!(query(&server.seen()[1])["since"], "s1", "{status} {kind}");
+        assert!(walked.cursor.is_some_and(|cursor| cursor.as_str().contains("s9")), "{status} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_knows_none_of_its_next_pages_is_told_of() {
+    let server = Server::scripted(|seen, _| match query(seen).get("t") {
+        Some(_) => Answer::status(400),
+        None => Answer::json(200, format!(r#"{{"items":[{}],"next":"two"}}"#, items(0..3))),
+    })
+    .await;
+    let paging = Paging::Token { member: "next".into(), parameter: "t".into() };
+    let pull = PullDialect { cursor: CursorSource::Member("sync".into()), paging, ..PullDialect::default() };
+    let remote = RestRemote::builder(server.url()).dialect(dialect(pull)).build().unwrap();
+    let mut since = None;
+    for _ in 0..20 {
+        match remote.pull(PullRequest { entity: &NOTES, since, limit: 3, scope: None }).await {
+            Ok(reply) => match reply.answer.position {
+                Position::Cursor { cursor, .. } => since = Some(cursor),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => return assert!(matches!(error, RemoteError::Refused { .. }), "{error}"),
+        }
+    }
+    panic!("it begins anew for ever");
+}
+
 #[tokio::test]
 async fn a_page_killed_in_the_middle_of_a_round_is_gone_on_with() {
     let server = Server::scripted(|seen, _| {

@@ -23,7 +23,7 @@ pub use self::write::{AnsweredBody, Method, SentBody, VersionCheck, WriteDialect
 /// Query parameters: names and values.
 pub type Parameters = Vec<(Template, Template)>;
 
-/// The ways of a server, as plain data. [`Dialect::default`] is the contract of the design's section 5; there are presets
+/// The ways of a server, as plain data. [`Dialect::default`] is the contract in the README ("For people who write the server"); there are presets
 /// for [Kinto](Self::kinto), [`CouchDB`'s protocol](Self::couchdb), [json-server](Self::json_server) and
 /// [`PostgREST`](Self::postgrest), on which Supabase stands.
 ///

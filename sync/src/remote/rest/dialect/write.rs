@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Parameters, Template};
 
-/// How one kind of operation is sent, and what its answers mean. A status that is in none of the lists has the meaning of
-/// the design's section 6.
+/// How one kind of operation is sent, and what its answers mean. A status that is in none of the lists has its usual meaning:
+/// 502 to 504 that the server cannot be reached, 429 that it is to be left alone, 401 that the credentials are not taken, 408, 425 and other
+/// 5xx that it may pass, and other 4xx that the operation is refused ([`RemoteError`](crate::RemoteError)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteDialect {

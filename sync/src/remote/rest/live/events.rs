@@ -37,7 +37,16 @@ pub(super) async fn listen(
     let url = shown(&request.url);
     let response = exchange.open(&request).await?;
     match response.status().as_u16() {
-        200 if is_event_stream(&response) => {}
+        200 if is(&response, "text/event-stream") => {}
+        // Of a network that wants somebody to log in, perhaps.
+        200 if is(&response, "text/html") => {
+            return Err(RemoteError::Protocol {
+                url,
+                reason: "expected a stream of events, and got a page of HTML".to_owned(),
+                retry_after: None,
+                source: None,
+            });
+        }
         // 204 is how such a stream is told to end for good.
         200 | 204 | 404 | 405 | 406 | 410 | 501 => return Ok(None),
         _ => return Err(exchange.refused(url, response).await),
@@ -46,15 +55,14 @@ pub(super) async fn listen(
     Ok(Some(heard(response, exchange.silence, url)))
 }
 
-fn is_event_stream(response: &Response) -> bool {
+fn is(response: &Response, wanted: &str) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("text/event-stream")
+    kind.trim().eq_ignore_ascii_case(wanted)
 }
 
 fn heard(response: Response, silence: Duration, url: String) -> Changes {
     let events = SseStream::from_bytes_stream(Box::pin(guarded(response, silence)));
-    // No id of its own means that the one before still holds.
     events
         .flat_map(move |event| {
             stream::iter(match event {

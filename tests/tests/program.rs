@@ -1,4 +1,4 @@
-//! The program of the design's section 2, unchanged: it compiles as it stands, and does what it says.
+//! The program of `docs/design.md`, section 2, unchanged: it compiles as it stands, and does what it says.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Stamper, Turn, outside_of_handlers};
+use super::core::{Core, Stamper, Turn, in_a_handler, outside_of_handlers};
 use super::ledger::{Ledger, Rows};
 use super::outdated;
 use super::port::{EntityPort, Shown};
@@ -145,8 +145,17 @@ impl Core {
     pub(crate) async fn push(self: &Arc<Self>, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
         let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
         let showing = Arc::clone(&self.showing);
-        let taken =
-            self.transact_together(move |ledger| take(ledger, &stamper, &receipts, &showing, &edits)).await?;
+        let by_the_handler = in_a_handler();
+        let take_all = move |ledger: &mut Ledger<'_>| {
+            let taken = take(ledger, &stamper, &receipts, &showing, &edits)?;
+            for (name, _) in edits.iter().filter(|_| by_the_handler) {
+                if let Some(newest) = ledger.record(name)?.newest() {
+                    showing.edited(name, newest.revision);
+                }
+            }
+            Ok(taken)
+        };
+        let taken = self.transact_together(take_all).await?;
         for withdrawn in taken.withdrawn {
             withdrawn.tell(&self.receipts);
         }

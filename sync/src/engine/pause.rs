@@ -52,7 +52,7 @@ impl PauseReason {
 
 impl Pause {
     /// The next pause for a reason, after the one before. A server's own wish takes the place of the back-off, and of the
-    /// reason: whatever the answer was, everything waits (design, section 6).
+    /// reason: whatever the answer was, everything waits (`docs/design.md`, section 6).
     ///
     /// Requests that are under way together count once, and may give several reasons. None of their answers shortens the pause of
     /// another, and what the server asked for is not forgotten over a connection that was lost besides: that pause would end

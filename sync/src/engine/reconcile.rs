@@ -4,13 +4,30 @@
 //! editing. So the step is computed inside the transaction that writes it, from the row as it is then, and says what
 //! has to be asked or shown first. It is computed again after that, until nothing is missing. Pure, like the core.
 
+use crate::error::HandlerError;
 use crate::record::{
-    Decision, Dispute, Intention, OperationId, Outcome, ParkReason, Payload, Rebased, Record, Refusal,
-    Resolved, Rules, ServerCopy, Settled, Stamp, rebase, resolve, settle,
+    Decision, Dispute, Intention, OperationId, Outcome, ParkReason, Payload, Rebased, Record, RecordRef,
+    Refusal, Resolved, Rules, ServerCopy, Settled, Stamp, rebase, resolve, settle,
 };
 use crate::telemetry::Verdict;
 
 use super::port::Shown;
+
+/// How often a step is computed again before that is given up. What a user changes meanwhile comes to an end; what the handler itself
+/// changes, or an `upgrade` that makes another record each time, does not.
+const ROUNDS: u32 = 64;
+
+/// Counts the times that a step was computed.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds(u32);
+
+impl Rounds {
+    /// One more about this record, unless there were too many.
+    pub(crate) fn another(&mut self, record: impl FnOnce() -> RecordRef) -> Result<(), HandlerError> {
+        self.0 += 1;
+        if self.0 > ROUNDS { Err(HandlerError::Restless { record: record() }) } else { Ok(()) }
+    }
+}
 
 /// What is already known for the step: the strategy's answer, and what `OnPull` was last told.
 #[derive(Debug, Clone, Default)]

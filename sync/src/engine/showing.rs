@@ -1,21 +1,26 @@
 //! What the application is being told of at the moment.
 //!
 //! The application shows a record before its row says that the server has it: the handler is told first, and the row is
-//! written after that. A deletion that the user makes in between is one of a record that exists, whatever the row says.
+//! written after that. A deletion that the user makes in between is one of a record that exists, whatever the row says; and an edit that
+//! the handler itself makes is one of what it was told.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{Edit, RecordRef};
 
-/// The records that the application is being told of, or is about to be, and of which that is not written yet.
+/// The records that the application is being told of, or is about to be, and of which that is not written yet; with the newest edit that
+/// the handler has made of each since.
 #[derive(Debug, Default)]
-pub(crate) struct Showing(Mutex<HashSet<RecordRef>>);
+pub(crate) struct Showing(Mutex<HashMap<RecordRef, Option<u64>>>);
 
 impl Showing {
     /// The application may be told of these from now on.
     pub(super) fn begin(&self, records: impl IntoIterator<Item = RecordRef>) {
-        self.records().extend(records);
+        let mut told = self.records();
+        for record in records {
+            told.entry(record).or_default();
+        }
     }
 
     /// What it was told of is written, or will be told again.
@@ -26,12 +31,24 @@ impl Showing {
     /// The edit that the user means, who sees more than the row says.
     pub(super) fn meant(&self, record: &RecordRef, edit: &Edit) -> Edit {
         match edit {
-            Edit::Delete if self.records().contains(record) => Edit::DeleteAnyway,
+            Edit::Delete if self.records().contains_key(record) => Edit::DeleteAnyway,
             edit => edit.clone(),
         }
     }
 
-    fn records(&self) -> MutexGuard<'_, HashSet<RecordRef>> {
+    /// The handler has made this edit.
+    pub(super) fn edited(&self, record: &RecordRef, revision: u64) {
+        if let Some(newest) = self.records().get_mut(record) {
+            *newest = Some(revision);
+        }
+    }
+
+    /// Whether the handler has made this edit since it is told of the record.
+    pub(super) fn is_edited(&self, record: &RecordRef, revision: u64) -> bool {
+        self.records().get(record) == Some(&Some(revision))
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<RecordRef, Option<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A storage runs closures, each in one atomic transaction, and answers when the result is durable. It knows nothing of
 //! the rules: it keeps [`Record`]s and finds them again by their [`Lane`](crate::record::Lane). Every adapter passes
-//! [`conformance!`](macro@crate::storage::conformance). (Design, section 7.)
+//! [`conformance!`](macro@crate::storage::conformance). (`docs/design.md`, section 7.)
 
 pub mod conformance;
 mod error;

@@ -1,4 +1,4 @@
-//! Whether a server keeps the HTTP contract (design, section 5): the conformance kit for those who write one.
+//! Whether a server keeps the HTTP contract (README, "For people who write the server"): the conformance kit for those who write one.
 //!
 //! ```no_run
 //! use sync::testing::contract::Contract;

@@ -50,7 +50,7 @@ pub(crate) enum Intent {
 /// A rule was broken: which one, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
-    /// The rule, as the design numbers the invariants.
+    /// The rule, as `docs/design.md` numbers the invariants.
     pub rule: &'static str,
     /// What happened.
     pub text: String,

@@ -1,4 +1,4 @@
-//! How long the server asked to be left alone, and whether it is (design, section 6: everything to that server waits that long).
+//! How long the server asked to be left alone, and whether it is (`docs/design.md`, section 6: everything to that server waits that long).
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::ledger::{Ledger, Rows};
 use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::{Fate, Receipt, Receipts};
-use super::reconcile::{Consequence, Known, Step, Surroundings, apply};
+use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, apply};
 use super::showing::Showing;
 use crate::error::Error;
 use crate::record::{
@@ -315,6 +315,7 @@ impl Core {
         copy: &ServerCopy,
     ) -> Result<(), Error> {
         let mut shown = None;
+        let mut rounds = Rounds::default();
         loop {
             let record = name.clone();
             let now = self
@@ -328,7 +329,11 @@ impl Core {
                 })
                 .await?;
             match &now {
-                Some(local) if shown != now => self.tell(turn, port, name, copy, local).await?,
+                Some(local) if shown != now => {
+                    let another = rounds.another(|| name.clone());
+                    another.map_err(|error| Error::Handler(Arc::new(error)))?;
+                    self.tell(turn, port, name, copy, local).await?;
+                }
                 _ => return Ok(()),
             }
             shown = now;

@@ -7,6 +7,7 @@ mod device;
 mod background;
 mod conflicts;
 mod failures;
+mod handlers;
 mod listening;
 mod ordering;
 mod parked;

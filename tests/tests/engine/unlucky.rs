@@ -91,52 +91,6 @@ async fn an_interval_that_no_clock_reaches_is_never_over() {
     assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
 }
 
-/// Expected: an error, or that it runs later; never a wait for oneself.
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_asks_for_a_sync_does_not_hang_the_engine() {
-    let device = Device::new().await;
-    device.server.put(&note("a", "x", 0));
-    let engine = device.engine.clone();
-    device.app.state().on_page = Some(Box::new(move || {
-        let engine = engine.clone();
-        Box::pin(async move { drop(engine.flush().await) })
-    }));
-    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
-    pull.expect("the handler's flush waits for the pull that waits for the handler").unwrap();
-}
-
-/// Expected: as above, for the calls that hand something to `OnPull` themselves.
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_discards_does_not_hang_the_engine() {
-    let device = Device::new().await;
-    device.engine.push(&note("bad", "x", 0)).await.unwrap();
-    device.server.once(Fault::Refused(422, "no".to_owned()));
-    device.engine.flush().await.unwrap();
-    device.server.put(&note("a", "x", 0));
-    let engine = device.engine.clone();
-    device.app.state().on_page = Some(Box::new(move || {
-        let engine = engine.clone();
-        Box::pin(async move { drop(engine.clear_queue().await) })
-    }));
-    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
-    pull.expect("the handler holds the one permit that `clear_queue` waits for").unwrap();
-}
-
-/// Expected: pushing in a handler works (it is no sync).
-#[tokio::test(start_paused = true)]
-async fn a_handler_may_push() {
-    let device = Device::new().await;
-    device.server.put(&note("a", "x", 0));
-    let engine = device.engine.clone();
-    device.app.state().on_page = Some(Box::new(move || {
-        let engine = engine.clone();
-        Box::pin(async move { drop(engine.push(&note("b", "y", 0)).await) })
-    }));
-    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
-    pull.expect("a push does not wait").unwrap();
-    assert_eq!(device.engine.queue_len(), 1);
-}
-
 /// Expected: a due pull is not forgotten because somebody asks for a flush at the same moment.
 #[tokio::test(start_paused = true)]
 async fn a_due_pull_is_not_dropped_by_a_request_at_the_same_time() {

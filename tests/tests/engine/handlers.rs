@@ -1,0 +1,172 @@
+//! What a handler may do while it is called.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sync::testing::{Fault, ScriptedRemote};
+use sync::{
+    BoxError, Engine, HandlerError, MemoryStorage, OnPull, Pulled, Schema, SyncError, SyncReport, Syncable,
+};
+use sync_tests::entities::{Note, note};
+
+use crate::device::Device;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Expected: an error, or that it runs later; never a wait for oneself.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_asks_for_a_sync_does_not_hang_the_engine() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    let engine = device.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.flush().await) })
+    }));
+    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
+    pull.expect("the handler's flush waits for the pull that waits for the handler").unwrap();
+}
+
+/// Expected: as above, for the calls that hand something to `OnPull` themselves.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_discards_does_not_hang_the_engine() {
+    let device = Device::new().await;
+    device.engine.push(&note("bad", "x", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.put(&note("a", "x", 0));
+    let engine = device.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.clear_queue().await) })
+    }));
+    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
+    pull.expect("the handler holds the one permit that `clear_queue` waits for").unwrap();
+}
+
+/// Expected: pushing in a handler works (it is no sync).
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_push() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    let engine = device.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&note("b", "y", 0)).await) })
+    }));
+    let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
+    pull.expect("a push does not wait").unwrap();
+    assert_eq!(device.engine.queue_len(), 1);
+}
+
+/// A message, which the handler marks as it comes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/messages", conflict = ServerWins)]
+struct Message {
+    id: String,
+    text: String,
+    marks: u32,
+}
+
+fn message(id: &str, text: &str, marks: u32) -> Message {
+    Message { id: id.into(), text: text.into(), marks }
+}
+
+/// Marks messages until they have as many marks.
+#[derive(Clone, Default, Schema)]
+#[sync(entities(Message))]
+struct Inbox {
+    wanted: u32,
+    engine: Arc<OnceLock<Engine<Inbox>>>,
+    told: Arc<Mutex<Vec<Message>>>,
+}
+
+impl OnPull<Message> for Inbox {
+    async fn on_pull(&self, pulled: Pulled<Message>) -> Result<(), BoxError> {
+        for message in pulled.changes.iter().filter_map(|change| change.local()) {
+            self.told.lock().unwrap().push(message.clone());
+            if let Some(engine) = self.engine.get()
+                && message.marks < self.wanted
+            {
+                engine.push(&Message { marks: message.marks + 1, ..message.clone() }).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inbox {
+    /// It lives until the test drops it: the engine has the application, and that the engine.
+    async fn with(wanted: u32, server: &ScriptedRemote) -> Engine<Self> {
+        let app = Self { wanted, ..Self::default() };
+        let built = Engine::builder(app.clone(), server.clone(), MemoryStorage::new()).build().await.unwrap();
+        app.engine.get_or_init(|| built).clone()
+    }
+}
+
+async fn in_time(sync: impl Future<Output = Result<SyncReport, sync::Error>>) -> SyncReport {
+    tokio::time::timeout(SOON, sync).await.expect("it comes to an end").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_edit_a_record_that_it_is_told_of() {
+    let server = ScriptedRemote::new();
+    server.put(&message("a", "one", 0));
+    let engine = Inbox::with(1, &server).await;
+    for text in ["one", "two"] {
+        server.put(&message("a", text, 0));
+        let report = in_time(engine.pull()).await;
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(
+            engine.queue_len(),
+            1,
+            "the edit was made on what it was told, so it is no conflict that it loses"
+        );
+        assert!(in_time(engine.flush()).await.is_clean());
+        assert_eq!(server.records::<Message>()["a"], message("a", text, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_edit_a_record_that_it_is_told_of_in_a_conflict() {
+    let server = ScriptedRemote::new();
+    let engine = Inbox::with(1, &server).await;
+    engine.push(&message("a", "mine", 1)).await.unwrap();
+    in_time(engine.flush()).await;
+    engine.push(&message("a", "mine again", 1)).await.unwrap();
+    server.put(&message("a", "theirs", 0));
+    let report = in_time(engine.full_sync()).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(server.records::<Message>()["a"], message("a", "theirs", 1));
+    assert_eq!(engine.queue_len(), 0);
+}
+
+/// An edit that the user makes meanwhile, who has not seen the server's version, is a conflict with it.
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_somebody_else_makes_while_the_handler_runs_is_not_the_handlers() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "one", 0));
+    device.engine.pull().await.unwrap();
+    device.server.put(&note("a", "theirs", 5));
+    let engine = device.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        let elsewhere = tokio::spawn(async move { drop(engine.push(&note("a", "mine", 1)).await.unwrap()) });
+        Box::pin(async move { elsewhere.await.unwrap() })
+    }));
+    assert_eq!(in_time(device.engine.full_sync()).await.conflicts, 1);
+    assert_eq!(device.server.records::<Note>()["a"], note("a", "theirs", 5), "the later one wins");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_edits_each_record_whenever_it_is_told_of_it_is_reported() {
+    let server = ScriptedRemote::new();
+    server.put(&message("a", "one", 0));
+    let engine = Inbox::with(u32::MAX, &server).await;
+    let report = in_time(engine.pull()).await;
+    let error = report.errors.first().expect("it is told of");
+    let SyncError::Handler(HandlerError::Restless { record }) = &**error else { panic!("{error}") };
+    assert_eq!(record.key.as_str(), "a");
+    assert_eq!(engine.queue_len(), 1, "and what it edited is kept");
+}

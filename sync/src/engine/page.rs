@@ -261,7 +261,7 @@ impl Writing {
                 return Ok(Written::Missing(looked.missing));
             }
             for row in &looked.rows {
-                ledger.put(&row.name, &row.before, &row.after)?;
+                row.put(ledger)?;
             }
             unread = looked.aside;
             looked.rows.into_iter().map(|row| (row.name, row.consequence)).collect()
@@ -346,4 +346,16 @@ struct Row {
     before: Record,
     after: Record,
     consequence: Consequence,
+}
+
+impl Row {
+    fn put(&self, ledger: &mut Ledger<'_>) -> Result<(), StorageError> {
+        if self.before.blocked_on.is_none() {
+            return ledger.put(&self.name, &self.before, &self.after);
+        }
+        // What it waits for may be a row of the same page, which has let it go since it was looked at.
+        let before = ledger.record(&self.name)?;
+        let blocked_on = self.after.blocked_on.clone().filter(|_| before.blocked_on.is_some());
+        ledger.put(&self.name, &before, &Record { blocked_on, ..self.after.clone() })
+    }
 }

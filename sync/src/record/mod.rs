@@ -56,7 +56,8 @@ pub struct Record {
 pub struct Base {
     /// The server's version, for `If-Match`; `None` when the server did not tell one.
     pub version: Option<Version>,
-    /// The value: kept where the strategy needs an ancestor, and where there is no version to compare.
+    /// The value: kept where the strategy needs an ancestor, where there is no version to compare, and of this device's own writes until a
+    /// pull shows them: a list may tell no versions, though answers do.
     pub value: Option<Payload>,
 }
 
@@ -263,6 +264,16 @@ impl ServerCopy {
         match self {
             Self::Present { version, value } => Some(Base::seen(version.clone(), value.clone(), rules)),
             Self::Deleted => None,
+        }
+    }
+
+    /// The base after one that was known: what is shown as it was, without a version, has the version that it had.
+    fn to_base_after(&self, known: Option<&Base>, rules: &Rules) -> Option<Base> {
+        match (self, known) {
+            (Self::Present { version: None, .. }, Some(known)) if self.is_base(Some(known), rules) => {
+                Some(known.clone())
+            }
+            _ => self.to_base(rules),
         }
     }
 

@@ -40,7 +40,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         if remote.is_result_of(&flight.intention.write, rules) {
             let revision = flight.intention.revision;
             let version = remote.version().cloned();
-            let (record, _) = accept(record, flight, version, remote.value().cloned(), rules);
+            let (record, _) = accept(record, flight, version, remote.value().cloned());
             let local = match &record.queued {
                 Some(queued) => queued.write.payload().cloned(),
                 None => remote.value().cloned(),
@@ -57,7 +57,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         return (record, Rebased::Kept { local });
     }
     let Some(queued) = record.queued.take() else {
-        record.base = remote.to_base(rules);
+        record.base = remote.to_base_after(record.base.as_ref(), rules);
         return (record, Rebased::Replaced);
     };
     if planted!(PullOverwritesTheEdit) {
@@ -84,7 +84,7 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
             write => write,
         };
         let queued = Intention { write, ..queued };
-        record.base = remote.to_base(rules);
+        record.base = remote.to_base_after(record.base.as_ref(), rules);
         if planted!(RebaseForgetsTheBase) {
             record.base = record.base.map(|base| super::Base { value: None, ..base });
         }

@@ -119,6 +119,21 @@ fn an_edit_is_put_on_top_of_what_is_known_or_was_left_by_this_device() {
     }
 }
 
+/// A server whose answers tell versions, and whose lists do not.
+#[test]
+fn what_is_shown_as_it_was_keeps_the_version_that_an_answer_told() {
+    let known = based(Some("7"), Some(1));
+    let idle = Record { base: known.clone(), ..Record::default() };
+    let edited = Record { base: known, ..queued(intention(2, update(2))) };
+    let local = Some(payload(2));
+    assert_eq!(rebase(idle.clone(), present(None, 1), &FORGETS), (idle.clone(), Rebased::Replaced));
+    assert_eq!(rebase(edited.clone(), present(None, 1), &FORGETS), (edited.clone(), Rebased::Kept { local }));
+    let (after, rebased) = rebase(idle, present(None, 5), &FORGETS);
+    assert_eq!((after.base, rebased), (based(None, Some(5)), Rebased::Replaced));
+    let (_, rebased) = rebase(edited, present(None, 5), &FORGETS);
+    assert!(matches!(rebased, Rebased::Conflict(_)));
+}
+
 #[test]
 fn somebody_elses_version_is_a_conflict_and_the_row_stays_as_it_is() {
     let blocker: Option<RecordRef> = Some(name("parent"));

@@ -11,3 +11,4 @@ mod merging;
 mod network;
 mod process;
 mod transaction;
+mod versions;

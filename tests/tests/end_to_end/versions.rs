@@ -1,0 +1,60 @@
+//! A server that tells versions in the head of its answers alone, and not in its lists.
+
+use serde::{Deserialize, Serialize};
+use sync::remote::rest::{RecordDialect, VersionSource};
+use sync::{Dialect, Engine, MemoryStorage, OnPull, RestRemote, Schema, Syncable};
+use sync_examples::server::{Config, Server};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/memos", conflict = ServerWins)]
+struct Memo {
+    id: String,
+    text: String,
+}
+
+#[derive(Schema)]
+#[sync(entities(Memo))]
+struct App;
+impl OnPull<Memo> for App {}
+
+fn memo(text: &str) -> Memo {
+    Memo { id: "a".into(), text: text.into() }
+}
+
+async fn device(server: &Server) -> Engine<App> {
+    let record = RecordDialect { version: VersionSource::ETag, ..RecordDialect::default() };
+    let dialect = Dialect { record, ..Dialect::default() };
+    let remote = RestRemote::builder(server.base_url()).dialect(dialect).build().unwrap();
+    Engine::builder(App, remote, MemoryStorage::new()).build().await.unwrap()
+}
+
+#[tokio::test]
+async fn our_own_write_coming_back_without_a_version_is_no_conflict_with_the_next_edit() {
+    let server = Server::start(Config::new(["/memos"])).unwrap();
+    let engine = device(&server).await;
+    engine.push(&memo("one")).await.unwrap();
+    engine.flush().await.unwrap();
+    for text in ["two", "three"] {
+        let receipt = engine.push(&memo(text)).await.unwrap();
+        let report = engine.pull().await.unwrap();
+        assert_eq!((report.conflicts, engine.queue_len()), (0, 1), "{report:?}");
+        assert_eq!(engine.flush().await.unwrap().pushed, 1);
+        receipt.synced().await.unwrap();
+        assert_eq!(server.records("/memos")["a"]["text"], text);
+    }
+    let update = server.requests().into_iter().rfind(|request| request.method == "PATCH").unwrap();
+    assert!(update.if_match.is_some(), "it is still made on the version that the answer told");
+}
+
+#[tokio::test]
+async fn somebody_elses_write_is_one_all_the_same() {
+    let server = Server::start(Config::new(["/memos"])).unwrap();
+    let engine = device(&server).await;
+    engine.push(&memo("one")).await.unwrap();
+    engine.flush().await.unwrap();
+    server.write_as_other_client("/memos", "a", Some(&serde_json::to_value(memo("theirs")).unwrap()));
+    engine.push(&memo("two")).await.unwrap();
+    let report = engine.full_sync().await.unwrap();
+    assert_eq!((report.conflicts, engine.queue_len()), (1, 0), "{report:?}");
+    assert_eq!(server.records("/memos")["a"]["text"], "theirs");
+}

@@ -294,11 +294,13 @@ impl Core {
             report.conflicts += 1;
             self.announcer.announce(SyncEvent::Conflict { record: record.clone(), verdict });
         }
-        if let Some(revision) = consequence.overruled {
-            self.receipts.tell(record, revision, Fate::Overruled);
-        }
+        // What is told of a revision holds for those before it that were not told of anything yet: so first what got through, of which a
+        // later one may have been overruled.
         if let Some(revision) = consequence.through.filter(|_| !planted!(ReceiptsAreNotTold)) {
             self.receipts.tell(record, revision, Fate::Through);
+        }
+        if let Some(revision) = consequence.overruled {
+            self.receipts.tell(record, revision, Fate::Overruled);
         }
         if let Some(operation) = consequence.pushed {
             report.pushed += 1;

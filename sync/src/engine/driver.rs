@@ -17,6 +17,7 @@ use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
 use super::pause::PauseReason;
 use super::pull::{pull, pull_failed};
+use super::receipt::Receipts;
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
 use crate::error::{Error, SyncError};
 use crate::remote::RemoteError;
@@ -31,7 +32,8 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
 /// storage at once.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
-    let _end = CloseAtEnd(&inbox);
+    let Some(receipts) = core.upgrade().map(|core| Arc::clone(&core.receipts)) else { return };
+    let _end = CloseAtEnd { inbox: &inbox, receipts };
     let mut timers = Timers::default();
     // Dropped, and by that ended, with the driver.
     let mut listeners: Option<JoinSet<()>> = None;
@@ -79,12 +81,17 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
     }
 }
 
-/// Closes the inbox when the driver ends, by a panic too: nobody waits for an answer that does not come.
-struct CloseAtEnd<'a>(&'a Inbox);
+/// Closes the inbox and the receipts when the driver ends, by a panic or with its runtime too: nobody waits for an answer that does not
+/// come.
+struct CloseAtEnd<'a> {
+    inbox: &'a Inbox,
+    receipts: Arc<Receipts>,
+}
 
 impl Drop for CloseAtEnd<'_> {
     fn drop(&mut self) {
-        self.0.close();
+        self.inbox.close();
+        self.receipts.close();
     }
 }
 
@@ -104,7 +111,7 @@ async fn wait(
         // In one order, so that a simulation is repeatable.
         biased;
         () = inbox.changed() => false,
-        () = sleep_until(alarm), if !asleep => false,
+        () = async { sleep_until(alarm).await }, if !asleep => false,
         changed = online.changed(), if !timers.deaf => {
             timers.deaf = changed.is_err();
             if changed.is_ok() && *online.borrow() {

@@ -18,7 +18,7 @@ use crate::engine::core::Core;
 use crate::engine::driver::drive;
 use crate::engine::inbox::{Inbox, Pulls, Wanted};
 use crate::engine::kept;
-use crate::engine::receipt::Receipt;
+use crate::engine::receipt::{Receipt, Receipts};
 use crate::engine::settings::AutoSync;
 use crate::engine::to_its_end::ToItsEnd;
 use crate::entity::{EntityOf, Schema, Syncable};
@@ -424,19 +424,32 @@ impl<S: Schema> Engine<S> {
         self.shutdown_within(SHUTDOWN).await;
     }
 
-    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits. What is cut short is
-    /// durable, and is sent again by the next engine under the same idempotency key.
+    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits; when that is dropped, the
+    /// deadline is over. What is cut short is durable, and is sent again by the next engine under the same idempotency key.
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);
         self.inner.inbox.close();
         let driver = self.inner.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut driver) = driver else { return };
-        if tokio::time::timeout(deadline, &mut driver).await.is_err() {
-            driver.abort();
+        let Some(driver) = driver else { return };
+        let mut ending = Ending { driver, receipts: &self.core().receipts };
+        if tokio::time::timeout(deadline, &mut ending.driver).await.is_err() {
+            ending.driver.abort();
             // It ends at its next await. An outcome that is being written down is written to its end, and holds the storage as long.
-            let _ = driver.await;
+            let _ = (&mut ending.driver).await;
         }
-        self.core().receipts.close();
+    }
+}
+
+/// A driver that is to end, whether anybody waits for that or not.
+struct Ending<'a> {
+    driver: JoinHandle<()>,
+    receipts: &'a Receipts,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.receipts.close();
     }
 }
 

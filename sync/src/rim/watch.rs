@@ -14,14 +14,14 @@ use super::parked::{SyncState, state, unreadable};
 use super::replica::{PAGE, read};
 use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{Ledger, readable};
 use crate::engine::settings::RetryPolicy;
 use crate::engine::watches::{Changed, Registration};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
 use crate::record::{EntityName, RecordKey, RecordRef};
 use crate::replica::{Query, Replicated};
-use crate::storage::{Condition, IndexValue, Search, StorageError};
+use crate::storage::{Condition, IndexValue, Place, Search, StorageError};
 
 /// What a watch tells: once the whole result, after that what has changed in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,10 +152,11 @@ impl<T: Replicated> Watching<T> {
                 return Some(event);
             }
             if self.looked {
+                let pause = self.pause();
                 tokio::select! {
                     () = self.registration.woken() => {}
-                    // Nothing may change any more that would wake it.
-                    () = tokio::time::sleep(self.pause()), if self.failures > 0 => {}
+                    // Nothing may change any more that would wake it. (As a block: without a runtime, a timer cannot even be made.)
+                    () = async { tokio::time::sleep(pause).await }, if self.failures > 0 => {}
                     closed = self.closing.wait_for(|closing| *closing) => {
                         drop(closed);
                         return None;
@@ -331,12 +332,19 @@ fn find(
     mut search: Search,
 ) -> Result<Vec<RecordKey>, StorageError> {
     let limit = search.limit;
+    let by_rows = search.conditions.is_empty() && search.order.is_none() && limit < usize::MAX;
     let mut found = Vec::new();
     loop {
         search.limit = FOUND.min(limit - found.len());
         let places = ledger.tx.find(entity, &search)?;
         search.after = places.last().filter(|_| places.len() == search.limit).cloned();
-        found.extend(places.into_iter().map(|place| place.key));
+        for Place { key, .. } in places {
+            // Of a record that is deleted here there is a row, and nothing to be seen.
+            let name = RecordRef::new(entity.clone(), key);
+            if !by_rows || readable(kept::view(ledger, &name))?.is_none_or(|view| view.is_some()) {
+                found.push(name.key);
+            }
+        }
         if search.after.is_none() || found.len() >= limit {
             return Ok(found);
         }

@@ -212,6 +212,27 @@ async fn who_waits_for_a_receipt_is_told_of_a_shutdown() {
     assert_eq!(device.restart().await.engine.queue_len(), 1, "the edit is durable");
 }
 
+/// As a program does that gives everything a second to end.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_nobody_waits_for_to_its_end_is_one_all_the_same() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let engine = device.engine.clone();
+    let flush = tokio::spawn(async move { engine.flush().await });
+    gate.reached(1).await;
+    tokio::time::timeout(Duration::from_secs(1), device.engine.shutdown()).await.unwrap_err();
+    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
+    assert!(flush.await.unwrap().is_err());
+    let device = device.restart().await;
+    assert_eq!(
+        device.engine.flush().await.unwrap().pushed,
+        1,
+        "the edit is durable, and the storage is free"
+    );
+}
+
 #[tokio::test]
 async fn after_a_shutdown_nothing_can_be_changed_and_the_queue_can_be_read() {
     let device = Device::new().await;

@@ -115,6 +115,35 @@ async fn a_limited_watch_is_filled_up_from_behind() {
     assert_eq!(changes(&mut watch).await, ["+d pending", "-c"]);
 }
 
+/// Without an order, the rows of the records are gone through, also of those that are deleted here.
+#[tokio::test]
+async fn a_limited_watch_of_everything_is_filled_up_from_behind() {
+    let device = Device::new().await;
+    for id in ["a", "b", "c", "d"] {
+        device.server.put(&card(id, "todo", 1));
+    }
+    device.engine.pull().await.unwrap();
+    let mut watch = device.engine.watch(Query::new().limit(2));
+    assert_eq!(result(&mut watch).await, "ab");
+    device.engine.delete::<Card>(&"a".into()).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+c synced", "-a"]);
+    device.engine.delete::<Card>(&"c".into()).await.unwrap();
+    assert_eq!(changes(&mut watch).await, ["+d synced", "-c"]);
+}
+
+/// A program with a graphical interface polls the stream from its own loop.
+#[test]
+fn a_watch_can_be_polled_from_outside_of_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let device = runtime.block_on(Device::new());
+    let mut watch = device.engine.watch(Query::new());
+    futures::executor::block_on(async {
+        assert_eq!(result(&mut watch).await, "");
+        device.engine.push(&card("a", "todo", 1)).await.unwrap();
+        assert_eq!(changes(&mut watch).await, ["+a pending"]);
+    });
+}
+
 #[tokio::test]
 async fn a_refused_edit_and_its_end_are_told() {
     let device = Device::new().await;

@@ -295,12 +295,12 @@ fn follow(position: Position, read: &ReadPage, before: Option<&Cursor>) -> Resul
         Position::Cursor { cursor, has_more } => Ok(Next { cursor: Some(cursor), has_more, stuck: false }),
         Position::Beginning => Ok(Next { cursor: None, has_more: false, stuck: false }),
         // A cursor that is no time was the server's own, and a time would mean nothing to it.
-        Position::NewestItem { full } if before.is_some_and(|cursor| !is_time(cursor)) => {
+        Position::NewestItem { full, .. } if before.is_some_and(|cursor| !is_time(cursor)) => {
             Ok(Next { cursor: before.cloned(), has_more: false, stuck: full })
         }
-        Position::NewestItem { full } => {
-            let newest =
-                read.newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
+        Position::NewestItem { full, newest, limit } => {
+            let newest = newest.or(read.newest).filter(|newest| limit.is_none_or(|limit| *newest <= limit));
+            let newest = newest.map(|time| Cursor::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
             let moved = newest.is_some() && newest.as_ref() != before;
             Ok(Next {
                 cursor: newest.or_else(|| before.cloned()),

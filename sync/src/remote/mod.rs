@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::RemoteError;
@@ -257,6 +258,11 @@ pub enum Position {
     NewestItem {
         /// Whether the page was full, so that there may be more.
         full: bool,
+        /// The newest among all items, deletions and those that cannot be read included, as far as that is known.
+        newest: Option<DateTime<Utc>>,
+        /// What is later than this is no time at which something was changed, but of a clock that is wrong: it is passed over, since no
+        /// change would be seen before that time. `None` where the server does not tell its time.
+        limit: Option<DateTime<Utc>>,
     },
     /// The list is over, and there is no cursor: the next pull begins where this one began.
     Beginning,

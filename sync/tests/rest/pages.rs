@@ -112,11 +112,42 @@ async fn an_item_whose_text_is_broken_is_kept_aside() {
 #[tokio::test]
 async fn a_bare_list_under_items_is_enough() {
     let page = pulled(r#"{"items":[{"id":"a"},{"id":"b"}]}"#, page_of(3)).await.unwrap();
-    assert_eq!(page.position, Position::NewestItem { full: false });
+    assert_eq!(page.position, Position::NewestItem { full: false, newest: None, limit: None });
     let page = pulled(r#"{"items":[{"id":"a"},{"id":"b"}]}"#, page_of(2)).await.unwrap();
-    assert_eq!(page.position, Position::NewestItem { full: true });
+    assert_eq!(page.position, Position::NewestItem { full: true, newest: None, limit: None });
     let page = pulled(r#"{"items":[{"id":"a"}],"cursor":null,"hasMore":true}"#, page_of(2)).await.unwrap();
-    assert_eq!(page.position, Position::NewestItem { full: true });
+    assert_eq!(page.position, Position::NewestItem { full: true, newest: None, limit: None });
+}
+
+/// So that the next page begins after them, and not with them again.
+#[tokio::test]
+async fn deletions_and_what_cannot_be_read_have_a_part_in_the_newest_change() {
+    let body = r#"{"items":[
+        {"id":"a","updatedAt":"2026-01-01T00:00:00Z"},
+        {"id":"b","deleted":true,"updatedAt":"2026-01-03T00:00:00+01:00"},
+        {"updatedAt":"2026-01-02T00:00:00Z"},
+        {"id":"d","updatedAt":7},
+        {"id":"e"}
+    ]}"#;
+    let newest = Some("2026-01-02T23:00:00Z".parse().unwrap());
+    let page = pulled(body, page_of(9)).await.unwrap();
+    assert_eq!(page.position, Position::NewestItem { full: false, newest, limit: None });
+}
+
+/// By a device whose clock is wrong by years: as a cursor, its time would hide every change for as long.
+#[tokio::test]
+async fn what_was_changed_in_the_future_is_passed_over() {
+    let body = r#"{"items":[
+        {"id":"a","updatedAt":"2026-01-01T00:00:00Z"},
+        {"id":"b","updatedAt":"2026-01-02T00:00:20Z"},
+        {"id":"c","updatedAt":"2099-01-01T00:00:00Z"}
+    ]}"#;
+    let answer = Answer::json(200, body).header("Date", "Fri, 02 Jan 2026 00:00:00 GMT");
+    let server = Server::saying(answer).await;
+    let position = remote(&server).pull(page_of(9)).await.unwrap().answer.position;
+    let Position::NewestItem { newest, limit, .. } = position else { panic!("{position:?}") };
+    assert_eq!(newest, Some("2026-01-02T00:00:20Z".parse().unwrap()));
+    assert_eq!(limit, Some("2026-01-02T00:01:00Z".parse().unwrap()));
 }
 
 #[tokio::test]

@@ -103,11 +103,33 @@ async fn without_a_cursor_the_newest_updated_at_that_the_server_sent_takes_its_p
             body: serde_json::to_vec(&note(&minute.to_string(), "x", *minute)).unwrap().into(),
         })
         .collect();
-    device.server.once(Fault::Page(Box::new(Page { items, position: Position::NewestItem { full: false } })));
+    device.server.once(Fault::Page(Box::new(Page {
+        items,
+        position: Position::NewestItem { full: false, newest: None, limit: None },
+    })));
     device.engine.pull_only::<Note>().await.unwrap();
     device.engine.pull_only::<Note>().await.unwrap();
     let newest = note("", "", 9).updated_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     assert_eq!(cursors(&device.server, "Note"), [None, Some(newest)]);
+}
+
+#[tokio::test]
+async fn a_time_that_is_beyond_the_servers_own_is_no_cursor() {
+    let device = Device::new().await;
+    let item = |id: &str, minute| PageItem::Record {
+        version: None,
+        body: serde_json::to_vec(&note(id, "x", minute)).unwrap().into(),
+    };
+    let at = |minute| note("", "", minute).updated_at;
+    let (limit, newest) = (Some(at(8)), Some(at(7)));
+    for (newest, items) in [(newest, vec![item("a", 5), item("b", 9)]), (None, vec![item("c", 9)])] {
+        let position = Position::NewestItem { full: false, newest, limit };
+        device.server.once(Fault::Page(Box::new(Page { items, position })));
+        device.engine.pull_only::<Note>().await.unwrap();
+    }
+    device.engine.pull_only::<Note>().await.unwrap();
+    let kept = at(7).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    assert_eq!(cursors(&device.server, "Note"), [None, Some(kept.clone()), Some(kept)]);
 }
 
 #[tokio::test]
@@ -280,7 +302,7 @@ async fn a_last_page_without_a_cursor_leaves_the_servers_own_in_force() {
     };
     let first = Position::Cursor { cursor: Cursor::new("opaque"), has_more: true };
     device.server.once(page(1, first));
-    device.server.once(page(2, Position::NewestItem { full: false }));
+    device.server.once(page(2, Position::NewestItem { full: false, newest: None, limit: None }));
     device.engine.pull_only::<Note>().await.unwrap();
     device.engine.pull_only::<Note>().await.unwrap();
     let opaque = Some("opaque".to_owned());

@@ -303,7 +303,10 @@ async fn a_full_page_that_does_not_move_the_cursor_is_reported() {
                 body: serde_json::to_vec(&note(id, "imported at once", 0)).unwrap().into(),
             };
             let items = vec![item("a"), item("b")];
-            Fault::Page(Box::new(Page { items, position: Position::NewestItem { full: true } }))
+            Fault::Page(Box::new(Page {
+                items,
+                position: Position::NewestItem { full: true, newest: None, limit: None },
+            }))
         }
         _ => Fault::None,
     });

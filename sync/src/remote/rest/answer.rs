@@ -1,6 +1,7 @@
 //! What an answer means: the right half of the contract's table, and the classes of failures (both in the README).
 
 use bytes::Bytes;
+use chrono::DateTime;
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
 
@@ -10,6 +11,7 @@ use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of}
 use super::page;
 use super::paging::next_link;
 use super::request::way;
+use super::retry_after::date;
 use super::version::{from_etag, from_member};
 use crate::entity::EntityInfo;
 use crate::record::{Refusal, Version, Write};
@@ -179,6 +181,7 @@ impl Reader<'_> {
                 Paging::Link => page.end.next = next_link(&answer.headers),
                 _ => {}
             }
+            page.end.passed_over_after(date(&answer.headers).map(DateTime::from));
             page::bounded(page)
         });
         match page {

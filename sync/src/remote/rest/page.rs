@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -63,7 +64,7 @@ pub(super) fn decode(
         reason: format!("expected {}; {error}", shape(pull)),
         source: Some(error.into()),
     })?;
-    let Some(Items { items, last }) = envelope.items else {
+    let Some(Items { items, texts }) = envelope.items else {
         return Err(wrong(pull, &format!("there is no member `{}`", pull.items)));
     };
     let mut end = PageEnd { items: items.len(), limit, ..PageEnd::default() };
@@ -73,12 +74,15 @@ pub(super) fn decode(
     match &pull.cursor {
         CursorSource::Member(path) => end.cursor = text(envelope.cursor, path, pull)?,
         CursorSource::LastItem(member) => {
-            end.cursor = last.and_then(|last| key_of(last, member, request.entity));
+            end.cursor = texts.last().and_then(|last| key_of(last, member, request.entity));
         }
         CursorSource::Header(_) | CursorSource::Nothing => {}
     }
     if let Paging::Member(path) | Paging::Token { member: path, .. } = &pull.paging {
         end.next = text(envelope.next, path, pull)?.filter(|next| !next.is_empty());
+    }
+    if let (CursorSource::Member(_), None) = (&pull.cursor, &end.cursor) {
+        end.times = texts.iter().filter_map(|text| changed_at(text, request.entity)).collect();
     }
     let told = if pull.counts_through() { 0 } else { items.len().saturating_sub(1) };
     end.ids = items[told..].iter().filter_map(|item| id_of(item, request.entity, dialect)).collect();
@@ -107,6 +111,12 @@ fn key_of(last: &RawValue, member: &Template, entity: &EntityInfo) -> Option<Str
     });
     let [value] = pick(last.get().as_bytes(), [&*member]).ok()?;
     scalar(value?)
+}
+
+/// When an item was changed, where it is told as a text: that of a record, or of a deletion.
+fn changed_at(item: &RawValue, entity: &EntityInfo) -> Option<DateTime<Utc>> {
+    let [time] = pick(item.get().as_bytes(), [entity.updated_at_member?]).ok()?;
+    serde_json::from_str(time?.get()).ok()
 }
 
 fn id_of(item: &PageItem, entity: &EntityInfo, dialect: &Dialect) -> Option<String> {
@@ -182,8 +192,8 @@ struct Envelope<'de> {
 
 struct Items<'de> {
     items: Vec<PageItem>,
-    /// The last record that is no tombstone, as it is written.
-    last: Option<&'de RawValue>,
+    /// Each of them as it is written.
+    texts: Vec<&'de RawValue>,
 }
 
 /// What does not change while a page is read.
@@ -314,7 +324,7 @@ impl<'de> Visitor<'de> for ItemsSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let Reading { body, entity, dialect, most } = self.0;
-        let (mut items, mut last) = (Vec::new(), None);
+        let (mut items, mut texts) = (Vec::new(), Vec::new());
         while let Some(value) = list.next_element::<&RawValue>()? {
             if items.len() == most {
                 return Err(A::Error::custom(format!(
@@ -322,10 +332,10 @@ impl<'de> Visitor<'de> for ItemsSeed<'_> {
                 )));
             }
             let value = inside(value, dialect);
-            last = Some(value);
+            texts.push(value);
             items.push(item(body, value, entity, dialect));
         }
-        Ok(Items { items, last })
+        Ok(Items { items, texts })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{HeaderMap, LINK};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ use crate::storage::Cursor;
 
 /// How often a list that cannot be read to its end is begun anew.
 const RESTARTS: u32 = 3;
+
+/// How far the clock of whoever has changed something may be ahead of the server's, which tells its time in whole seconds besides.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 /// A place in the server's list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,9 +71,24 @@ pub(super) struct PageEnd {
     pub(super) next: Option<String>,
     /// The ids of the items, where places are counted; else that of the last one.
     pub(super) ids: Vec<String>,
+    /// When each item was changed, where that may have to be the cursor.
+    pub(super) times: Vec<DateTime<Utc>>,
+    /// What is later is no such time.
+    pub(super) latest: Option<DateTime<Utc>>,
 }
 
 impl PageEnd {
+    /// Sets the server's own time.
+    pub(super) fn passed_over_after(&mut self, now: Option<DateTime<Utc>>) {
+        self.latest = now.and_then(|now| now.checked_add_signed(AHEAD));
+    }
+
+    /// Where it goes on by the newest item.
+    fn newest_item(&self, full: bool) -> Position {
+        let times = self.times.iter().filter(|time| self.latest.is_none_or(|latest| **time <= latest));
+        Position::NewestItem { full, newest: times.max().copied(), limit: self.latest }
+    }
+
     fn is_full(&self) -> bool {
         self.items >= self.limit
     }
@@ -168,7 +187,7 @@ impl Place {
                 let has_more = page.more.unwrap_or(page.is_full());
                 Ok(match page.cursor {
                     Some(cursor) => Position::Cursor { cursor: Cursor::new(cursor), has_more },
-                    None => Position::NewestItem { full: has_more },
+                    None => page.newest_item(has_more),
                 })
             }
             (CursorSource::LastItem(_), Paging::Cursor { .. }) => Ok(self.by_key(page, pull)),

@@ -24,15 +24,12 @@ fn pause(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
         text.parse().map_or(LONGEST, Duration::from_secs)
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
-        until.duration_since(date(headers)).ok()?
+        until.duration_since(date(headers).unwrap_or_else(SystemTime::now)).ok()?
     };
     (!pause.is_zero()).then_some(pause.min(LONGEST))
 }
 
-fn date(headers: &HeaderMap) -> SystemTime {
-    headers
-        .get(DATE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| httpdate::parse_http_date(text).ok())
-        .unwrap_or_else(SystemTime::now)
+/// The server's own time, where it tells it (RFC 9110, section 6.6.1).
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }

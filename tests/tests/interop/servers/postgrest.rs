@@ -21,18 +21,7 @@ use crate::app::COLLECTIONS;
 use crate::backend::Backend;
 
 /// What the dialect's documentation asks the tables for.
-const SCHEMA: &str = "
-    CREATE SEQUENCE changes;
-    CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        -- Versions are given out in the order in which they become visible.
-        PERFORM pg_advisory_xact_lock(1);
-        NEW.version := nextval('changes');
-        RETURN NEW;
-    END $$;
-    CREATE FUNCTION revive() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        EXECUTE format('DELETE FROM %I WHERE id = $1 AND deleted_at IS NOT NULL', TG_TABLE_NAME) USING NEW.id;
-        RETURN NEW;
-    END $$;";
+const SCHEMA: &str = include_str!("../../../../sync/src/remote/rest/dialect/postgrest.sql");
 
 pub struct Postgrest {
     database: Postgres,

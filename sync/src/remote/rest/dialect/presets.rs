@@ -183,9 +183,15 @@ impl Dialect {
     /// [`PostgREST`](https://docs.postgrest.org), on which Supabase stands. The endpoint names a table or view: `/notes`,
     /// with the columns of the entity's members, and two more:
     ///
-    /// - `version bigint`, which a trigger sets from a sequence on each insert and update, and which is the order of changes;
+    /// - `version bigint`, which a trigger sets on each insert and update, and which is the order in which changes become visible;
     /// - `deleted_at timestamptz`, which is not null in a tombstone. A deletion sets it; a trigger on insert gives the place of
     ///   a tombstone free.
+    ///
+    /// These triggers do both, where the id is a column `id`:
+    ///
+    /// ```sql
+    #[doc = include_str!("postgrest.sql")]
+    /// ```
     #[must_use]
     pub fn postgrest() -> Self {
         let one = parameters(&[("{id_member}", "eq.{id}")]);

@@ -117,6 +117,8 @@ pub struct EntityInfo {
     pub updated_at_member: Option<&'static str>,
     /// The names of the entities that its records refer to.
     pub references: &'static [&'static str],
+    /// The JSON members of which the elements are in no order, since the field is a `HashSet`, after serde's renames.
+    pub unordered: &'static [&'static str],
 }
 
 impl EntityInfo {

@@ -23,6 +23,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let referred = targets.iter().map(|target| of(target, krate, "NAME"));
     let references = references(entity, &support);
     let kept = replica::items(entity, &support);
+    let unordered = &entity.unordered;
     quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
@@ -37,6 +38,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
                 id_member: #member,
                 updated_at_member: #updated_at_member,
                 references: &[#(#referred),*],
+                unordered: &[#(#unordered),*],
             };
             fn id(&self) -> &Self::Id {
                 #body

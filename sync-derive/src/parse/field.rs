@@ -4,6 +4,7 @@ use syn::{Field, GenericArgument, Ident, Path, PathArguments, Type};
 
 use super::attribute::{Items, Known};
 use super::merge::MergeMarks;
+use super::names::{self, RenameAll};
 use crate::errors::Errors;
 use crate::model::Reference;
 
@@ -100,6 +101,19 @@ fn inside(ty: &Type) -> Option<&Type> {
     })
 }
 
+/// The member of a field whose elements serde writes in whatever order they come: of a `HashSet`, written by that name.
+pub(super) fn unordered(field: &Field, rename_all: RenameAll) -> Option<String> {
+    let is = |ty: &Type, name: &str| {
+        let Type::Path(path) = ty else { return false };
+        path.path.segments.last().is_some_and(|last| last.ident == name)
+    };
+    let held = if is(&field.ty, "Option") { inside(&field.ty)? } else { &field.ty };
+    if !is(held, "HashSet") {
+        return None;
+    }
+    names::member(field, field.ident.as_ref()?, rename_all).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use quote::ToTokens;
@@ -123,6 +137,20 @@ mod tests {
             reference(&parse_quote!(#[sync(references = Note)] notes: std::option::Option<Vec<Id>>)),
             ("Id".into(), 2)
         );
+    }
+
+    #[test]
+    fn sets_without_an_order_are_found_by_their_member() {
+        let unordered = |field: &Field| unordered(field, RenameAll::Camel);
+        assert_eq!(unordered(&parse_quote!(all_tags: HashSet<String>)), Some("allTags".to_owned()));
+        assert_eq!(
+            unordered(&parse_quote!(tags: Option<std::collections::HashSet<u8>>)),
+            Some("tags".to_owned())
+        );
+        assert_eq!(unordered(&parse_quote!(#[serde(rename = "t")] tags: HashSet<u8>)), Some("t".to_owned()));
+        assert_eq!(unordered(&parse_quote!(#[serde(skip)] tags: HashSet<u8>)), None);
+        assert_eq!(unordered(&parse_quote!(tags: BTreeSet<u8>)), None);
+        assert_eq!(unordered(&parse_quote!(tags: Vec<HashSet<u8>>)), None);
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         id,
         updated_at,
         references: marked.iter().filter_map(|(field, marks)| marks.reference(field)).collect(),
+        unordered: fields.iter().filter_map(|field| field::unordered(field, rename_all)).collect(),
         replica: container.replica,
         indexed,
         version: container.version,

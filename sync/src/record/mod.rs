@@ -9,6 +9,7 @@
 //! here does I/O, reads a clock, rolls dice or awaits; ids and times come in as a [`Stamp`].
 //! (`docs/design.md`, section 4.)
 
+mod content;
 mod enqueue;
 mod finite;
 pub(crate) mod moment;
@@ -327,6 +328,8 @@ pub struct Rules {
     pub keeps_base: bool,
     /// The JSON member that carries `updated_at`, when the entity has one.
     pub updated_at_member: Option<&'static str>,
+    /// The JSON members that are lists in no order.
+    pub unordered: &'static [&'static str],
 }
 
 /// The names and numbers that a step may use up. They come from outside, so that the core stays a function.

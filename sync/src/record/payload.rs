@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Rules;
+use super::content::Content;
 use super::finite::Finite;
 use crate::misfit::{self, Misfit};
 
@@ -111,21 +111,26 @@ impl Payload {
         self.text.get()
     }
 
-    /// Whether two records say the same: equal as JSON, whatever the order of their members, and leaving out
+    /// Whether two records say the same: equal as JSON, whatever the order of their members and of what a set holds, and leaving out
     /// the member that carries `updated_at`, which servers like to set themselves.
     #[must_use]
     pub fn same_content(&self, other: &Self, rules: &Rules) -> bool {
         if self.as_str() == other.as_str() {
             return true;
         }
-        let comparable = |payload: &Self| {
-            let mut value: Value = payload.decode().ok()?;
-            if let (Value::Object(members), Some(name)) = (&mut value, rules.updated_at_member) {
-                members.remove(name);
-            }
-            Some(value)
+        let (mut mine, mut theirs) = match (Content::of(&self.text), Content::of(&other.text)) {
+            (Some(Content::Members(mine)), Some(Content::Members(theirs))) => (mine, theirs),
+            (Some(mine), Some(theirs)) => return mine == theirs,
+            _ => return false,
         };
-        comparable(self).is_some_and(|mine| Some(mine) == comparable(other))
+        for members in [&mut mine, &mut theirs] {
+            members.retain(|name, _| Some(&**name) != rules.updated_at_member);
+        }
+        mine.len() == theirs.len()
+            && mine.iter().zip(&theirs).all(|((name, mine), (other, theirs))| {
+                let is_set = rules.unordered.contains(&&**name);
+                name == other && if is_set { mine.holds_the_same(theirs) } else { mine == theirs }
+            })
     }
 }
 

@@ -53,7 +53,7 @@ where
 
     fn rules(&self) -> Rules {
         let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS;
-        Rules { keeps_base, updated_at_member: T::INFO.updated_at_member }
+        Rules { keeps_base, updated_at_member: T::INFO.updated_at_member, unordered: T::INFO.unordered }
     }
 
     fn shape(&self) -> Shape {

@@ -64,7 +64,7 @@ pub struct Device {
     newest: Option<Edited>,
 }
 
-const RULES: Rules = Rules { keeps_base: true, updated_at_member: None };
+const RULES: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[] };
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH

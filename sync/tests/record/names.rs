@@ -120,6 +120,34 @@ fn payloads_are_equal_as_texts_and_alike_as_json() {
 }
 
 #[test]
+fn numbers_are_compared_as_they_are_written() {
+    let same = |one: &str, other: &str| {
+        Payload::from_json(one).unwrap().same_content(&Payload::from_json(other).unwrap(), &Rules::default())
+    };
+    // More than 64 bits, which as floats are the same.
+    assert!(!same(r#"{"wei":20000000000000000000}"#, r#"{"wei":20000000000000000001}"#));
+    assert!(!same("[-9223372036854775809]", "[-9223372036854775810]"));
+    assert!(same(r#"{"a": 1.50, "b": 2}"#, r#"{"b":2,"a":15e-1}"#));
+    assert!(!same("1", "1.0"), "one type writes one of them only");
+    assert!(same(r#"{"\u0061":"\u0062"}"#, r#"{"a":"b"}"#));
+}
+
+#[test]
+fn a_set_holds_the_same_in_whatever_order() {
+    let rules = Rules { unordered: &["tags"], ..Rules::default() };
+    let same = |one: &str, other: &str| {
+        Payload::from_json(one).unwrap().same_content(&Payload::from_json(other).unwrap(), &rules)
+    };
+    assert!(same(r#"{"tags":["a","b",{"c":1}]}"#, r#"{"tags":["b",{"c":1},"a"]}"#));
+    assert!(!same(r#"{"tags":["a","b"]}"#, r#"{"tags":["a","a"]}"#));
+    assert!(!same(r#"{"tags":["a","a"]}"#, r#"{"tags":["a","b"]}"#));
+    assert!(!same(r#"{"tags":["a"]}"#, r#"{"tags":["a","a"]}"#));
+    assert!(!same(r#"{"steps":["a","b"]}"#, r#"{"steps":["b","a"]}"#), "a list has an order");
+    assert!(!same(r#"{"tags":[],"more":1}"#, r#"{"tags":[]}"#));
+    assert!(same(r#"{"tags":null}"#, r#"{"tags": null}"#));
+}
+
+#[test]
 fn a_refusal_says_what_the_server_said() {
     let refusal = |problem: Option<Problem>| Refusal { status: 422, problem: problem.map(Box::new) };
     assert_eq!(refusal(None).to_string(), "status 422");

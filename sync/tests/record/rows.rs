@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::server::payload;
 
 /// The strategy needs the ancestor.
-pub const KEEPS: Rules = Rules { keeps_base: true, updated_at_member: None };
+pub const KEEPS: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[] };
 /// It does not.
-pub const FORGETS: Rules = Rules { keeps_base: false, updated_at_member: None };
+pub const FORGETS: Rules = Rules { keeps_base: false, updated_at_member: None, unordered: &[] };
 
 pub fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)

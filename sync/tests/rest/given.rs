@@ -15,6 +15,7 @@ pub const NOTES: EntityInfo = EntityInfo {
     id_member: "id",
     updated_at_member: Some("updatedAt"),
     references: &[],
+    unordered: &[],
 };
 
 /// The id is called `key`.
@@ -24,6 +25,7 @@ pub const TASKS: EntityInfo = EntityInfo {
     id_member: "key",
     updated_at_member: None,
     references: &[],
+    unordered: &[],
 };
 
 pub const RECORD: &str = r#"{"id":"n1","title":"Milk"}"#;

@@ -1,7 +1,10 @@
-//! A server that tells versions in the head of its answers alone, and not in its lists.
+//! Servers that tell versions in the head of their answers alone, or none at all.
+
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use sync::remote::rest::{RecordDialect, VersionSource};
+use sync::testing::ScriptedRemote;
 use sync::{Dialect, Engine, MemoryStorage, OnPull, RestRemote, Schema, Syncable};
 use sync_examples::server::{Config, Server};
 
@@ -57,4 +60,33 @@ async fn somebody_elses_write_is_one_all_the_same() {
     let report = engine.full_sync().await.unwrap();
     assert_eq!((report.conflicts, engine.queue_len()), (1, 0), "{report:?}");
     assert_eq!(server.records("/memos")["a"]["text"], "theirs");
+}
+
+/// Each time that it is read, a `HashSet` is written in another order.
+#[tokio::test]
+async fn a_set_that_comes_back_in_another_order_is_no_conflict() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/recipes", conflict = ServerWins)]
+    struct Recipe {
+        id: u64,
+        title: String,
+        tags: HashSet<String>,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Recipe))]
+    struct Kitchen;
+    impl OnPull<Recipe> for Kitchen {}
+
+    let server = ScriptedRemote::without_versions();
+    let soup = Recipe { id: 1, title: "Soup".into(), tags: (0..10).map(|tag| tag.to_string()).collect() };
+    server.put(&soup);
+    let engine = Engine::builder(Kitchen, server.clone(), MemoryStorage::new()).build().await.unwrap();
+    engine.pull().await.unwrap();
+    engine.push(&Recipe { title: "Stock".into(), ..soup.clone() }).await.unwrap();
+    // It is listed again.
+    server.put(&soup);
+    let report = engine.full_sync().await.unwrap();
+    assert_eq!((report.conflicts, report.pushed), (0, 1), "{report:?}");
+    assert_eq!(server.records::<Recipe>()["1"].title, "Stock");
 }

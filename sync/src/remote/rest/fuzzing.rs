@@ -31,6 +31,7 @@ const NOTES: EntityInfo = EntityInfo {
     id_member: "key",
     updated_at_member: Some("updatedAt"),
     references: &[],
+    unordered: &[],
 };
 
 const BASE: &str = "http://localhost";

@@ -465,7 +465,7 @@ async fn commit(
     known: Known,
 ) -> Result<Written, StorageError> {
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
-    let rules = port.rules();
+    let rules = port.rules().of_an_answer();
     let stamper = core.stamper();
     let work = move |ledger: &mut Ledger<'_>| {
         let record = ledger.record(&name)?;

@@ -262,7 +262,7 @@ impl Core {
     /// server has is not known, it is asked for at the next pull.
     async fn give_up(&self, name: RecordRef, which: GivenUpEdits) -> Result<bool, Error> {
         let port = self.port(name.entity.as_str());
-        let rules = port.map(|port| port.rules()).unwrap_or_default();
+        let rules = port.map(|port| port.rules()).unwrap_or_default().of_an_answer();
         let turn = self.turn().await;
         turn.is_about([name.clone()]);
         let record = name.clone();
@@ -362,7 +362,7 @@ impl Core {
         let turn = self.turn().await;
         let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {
-            let (rules, stamper) = (port.rules(), self.stamper());
+            let (rules, stamper) = (port.rules().of_an_answer(), self.stamper());
             let (decision, earlier) = (decision.clone(), told.clone());
             let result = self
                 .transact::<_, Error, _>(move |ledger| {

@@ -107,7 +107,10 @@ pub(crate) async fn apply(
             told: told.clone(),
             covers: covers.clone(),
             aside: aside.clone(),
-            rules: port.rules(),
+            rules: match covers {
+                Covers::UpTo(..) => port.rules(),
+                Covers::Outdated(_) | Covers::Itself => port.rules().of_an_answer(),
+            },
             stamper: core.stamper(),
         };
         match core.transact(move |ledger| writing.run(ledger)).await? {
@@ -291,7 +294,7 @@ impl Writing {
     /// The bulk of all pulls: no row of the entity has a pending edit, so none has to be read.
     fn put_as_pulled(&self, ledger: &mut Ledger<'_>) -> Result<(), Trouble> {
         for index in 0..self.page.len() {
-            let record = Record { base: self.page.base(index)?, ..Record::default() };
+            let record = Record { base: self.page.base(index, &self.rules)?, ..Record::default() };
             ledger.put_pulled(&*self.port, &self.name(index), &record, self.page.index(index))?;
         }
         Ok(())

@@ -98,7 +98,7 @@ pub(crate) trait TypedPage: Send + Sync + 'static {
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError>;
 
     /// What is kept of it when no local edit waits.
-    fn base(&self, index: usize) -> Result<Option<Base>, HandlerError>;
+    fn base(&self, index: usize, rules: &Rules) -> Result<Option<Base>, HandlerError>;
 
     /// The values of an item's indexed fields.
     fn index(&self, index: usize) -> Vec<IndexEntry>;

@@ -308,6 +308,12 @@ mod tests {
         bytes: &'static std::ffi::CStr,
         #[serde(skip_serializing_if = "Option::is_none")]
         skipped: Option<u8>,
+    }
+
+    /// serde writes it as a map.
+    #[derive(Serialize)]
+    struct Flat {
+        size: f32,
         #[serde(flatten)]
         more: BTreeMap<String, f32>,
     }
@@ -331,8 +337,11 @@ mod tests {
             address: std::net::Ipv4Addr::LOCALHOST,
             bytes: c"bytes",
             skipped: None,
-            more: BTreeMap::from([("more".to_owned(), 0.5)]),
         }
+    }
+
+    fn flat(size: f32, more: f32) -> Flat {
+        Flat { size, more: BTreeMap::from([("more".to_owned(), more)]) }
     }
 
     #[test]
@@ -340,6 +349,9 @@ mod tests {
         let value = everything();
         let written = to_raw_value(&Finite::new(&value)).expect("it can be written");
         assert_eq!(written.get(), to_raw_value(&value).expect("it can be written").get());
+        let flat = flat(1.5, 0.5);
+        let written = to_raw_value(&Finite::new(&flat)).expect("it can be written");
+        assert_eq!(written.get(), r#"{"size":1.5,"more":0.5}"#);
     }
 
     fn narrow(number: f64) -> f32 {
@@ -362,12 +374,15 @@ mod tests {
             (|all, number| all.kinds = vec![Kind::Tuple(0.0, narrow(number))], "`kinds` is "),
             (|all, number| all.kinds = vec![Kind::Struct { size: number }], "`size` is "),
             (|all, number| all.map.extend([(2, number)]), "`map` is "),
-            (|all, number| all.more.extend([("less".to_owned(), narrow(number))]), ""),
         ] {
             for (number, name) in [(nan, "NaN"), (infinite, "-inf")] {
                 let error = with(change, number);
                 assert!(error.starts_with(&format!("{place}{name}, which JSON has no form for")), "{error}");
             }
+        }
+        for flat in [flat(f32::NAN, 0.0), flat(0.0, f32::NAN)] {
+            let error = to_raw_value(&Finite::new(&flat)).expect_err("it has no form").to_string();
+            assert!(error.starts_with("NaN, which JSON has no form for"), "{error}");
         }
     }
 }

@@ -57,8 +57,8 @@ pub struct Record {
 pub struct Base {
     /// The server's version, for `If-Match`; `None` when the server did not tell one.
     pub version: Option<Version>,
-    /// The value: kept where the strategy needs an ancestor, where there is no version to compare, and of this device's own writes until a
-    /// pull shows them: a list may tell no versions, though answers do.
+    /// The value: kept where the strategy needs an ancestor, where there is no version to compare, and what an answer told until a pull
+    /// shows it: a list may tell no versions, though answers do.
     pub value: Option<Payload>,
 }
 
@@ -330,6 +330,13 @@ pub struct Rules {
     pub updated_at_member: Option<&'static str>,
     /// The JSON members that are lists in no order.
     pub unordered: &'static [&'static str],
+}
+
+impl Rules {
+    /// The rules for what an answer about one record tells. Its value is kept beside the version, since a list may tell none.
+    pub(crate) fn of_an_answer(self) -> Self {
+        Self { keeps_base: true, ..self }
+    }
 }
 
 /// The names and numbers that a step may use up. They come from outside, so that the core stays a function.

@@ -40,7 +40,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         if remote.is_result_of(&flight.intention.write, rules) {
             let revision = flight.intention.revision;
             let version = remote.version().cloned();
-            let (record, _) = accept(record, flight, version, remote.value().cloned());
+            let (record, _) = accept(record, flight, version, remote.value().cloned(), rules);
             let local = match &record.queued {
                 Some(queued) => queued.write.payload().cloned(),
                 None => remote.value().cloned(),

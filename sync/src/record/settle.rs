@@ -85,7 +85,7 @@ pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp)
         flight.intention.id = stamp.id;
     }
     match outcome {
-        Outcome::Accepted { version, copy } => accept(record, flight, version, copy),
+        Outcome::Accepted { version, copy } => accept(record, flight, version, copy, rules),
         Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
         Outcome::Refused(refusal) => park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp),
         Outcome::Failed(Failure::Postponed { until }) => {
@@ -114,12 +114,13 @@ pub(super) fn accept(
     flight: Flight,
     version: Option<Version>,
     copy: Option<Payload>,
+    rules: &Rules,
 ) -> (Record, Settled) {
     let revision = flight.intention.revision;
     let version = version.filter(|_| !planted!(AckForgetsTheVersion));
     record.base = match flight.intention.write {
         Write::Create(sent) | Write::Update(sent) | Write::Overwrite(sent) => {
-            Some(Base { version, value: Some(copy.unwrap_or(sent)) })
+            Some(Base::seen(version, copy.unwrap_or(sent), rules))
         }
         Write::Delete => None,
     };
@@ -139,7 +140,7 @@ fn conflict(
 ) -> (Record, Settled) {
     if remote.is_result_of(&flight.intention.write, rules) && !planted!(OwnWriteIsAConflict) {
         let version = remote.version().cloned();
-        return accept(record, flight, version, remote.value().cloned());
+        return accept(record, flight, version, remote.value().cloned(), rules);
     }
     // That nothing is there, as was known, is no reason to refuse an update, but it is one to refuse writing over it.
     let as_known = match (&remote, &flight.intention.write) {

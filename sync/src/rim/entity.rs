@@ -124,11 +124,7 @@ where
                 Err(failed) => unreadable.push(failed),
             }
         }
-        ReadPage {
-            page: Arc::new(Page::new(Arc::clone(&self.schema), slots, self.rules())),
-            unreadable,
-            newest,
-        }
+        ReadPage { page: Arc::new(Page::new(Arc::clone(&self.schema), slots)), unreadable, newest }
     }
 
     fn decide<'a>(

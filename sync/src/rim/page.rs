@@ -23,12 +23,11 @@ pub(super) enum Slot<T> {
 pub(super) struct Page<S, T> {
     schema: Arc<S>,
     slots: Vec<Slot<T>>,
-    rules: Rules,
 }
 
 impl<S, T> Page<S, T> {
-    pub(super) fn new(schema: Arc<S>, slots: Vec<Slot<T>>, rules: Rules) -> Self {
-        Self { schema, slots, rules }
+    pub(super) fn new(schema: Arc<S>, slots: Vec<Slot<T>>) -> Self {
+        Self { schema, slots }
     }
 }
 
@@ -56,10 +55,9 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
         })
     }
 
-    fn base(&self, index: usize) -> Result<Option<Base>, HandlerError> {
+    fn base(&self, index: usize, rules: &Rules) -> Result<Option<Base>, HandlerError> {
         let Slot::Record { version, record, .. } = &self.slots[index] else { return Ok(None) };
-        let value =
-            if Base::needs_value(version.as_ref(), &self.rules) { Some(encode(record)?) } else { None };
+        let value = if Base::needs_value(version.as_ref(), rules) { Some(encode(record)?) } else { None };
         Ok(Some(Base { version: version.clone(), value }))
     }
 

@@ -34,7 +34,7 @@ fn an_acknowledged_write_is_the_base_of_the_newer_edit() {
     let cases = [
         (accepted(Some("7"), None), KEEPS, based(Some("7"), Some(1))),
         (accepted(Some("7"), Some(5)), KEEPS, based(Some("7"), Some(5))),
-        (accepted(Some("7"), None), FORGETS, based(Some("7"), Some(1))),
+        (accepted(Some("7"), None), FORGETS, based(Some("7"), None)),
         (accepted(None, None), FORGETS, based(None, Some(1))),
     ];
     for (outcome, rules, base) in cases {

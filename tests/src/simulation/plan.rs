@@ -48,6 +48,8 @@ pub(crate) enum Background {
 pub(crate) struct Habits {
     /// It tells and checks versions.
     pub(crate) versions: bool,
+    /// It tells them in lists, too, and not only in its answers.
+    pub(crate) listed: bool,
     /// It remembers idempotency keys.
     pub(crate) keys: bool,
     /// It answers an accepted write with the record.
@@ -166,6 +168,8 @@ impl Plan {
         let accounts = if dice.per_mille(250) { 2 } else { 1 };
         let habits = Habits {
             versions: dice.per_mille(800),
+            // With dice of its own, so that the histories that were played before stay what they are.
+            listed: Dice::for_purpose(seed, &[2]).per_mille(850),
             keys: dice.per_mille(850),
             echoes: dice.per_mille(400),
             stamps: dice.per_mille(200),

@@ -184,7 +184,7 @@ impl Server {
     fn item(&self, name: &Name, version: &Version, value: Option<&String>) -> PageItem {
         match value {
             Some(value) => PageItem::Record {
-                version: self.habits.versions.then(|| version.clone()),
+                version: (self.habits.versions && self.habits.listed).then(|| version.clone()),
                 body: bytes(value),
             },
             None if name.kind == Kind::Task => PageItem::Tombstone { id: bytes(&name.key) },

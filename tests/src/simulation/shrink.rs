@@ -77,7 +77,8 @@ impl Search {
             plan.rates.of.remove(&fault);
             self.consider(plan);
         }
-        let changes: [fn(&mut Plan); 7] = [
+        let changes: [fn(&mut Plan); 8] = [
+            |plan| plan.habits.listed = true,
             |plan| plan.habits.echoes = false,
             |plan| plan.habits.stamps = false,
             |plan| plan.habits.repeats = false,

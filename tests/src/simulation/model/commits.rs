@@ -161,8 +161,10 @@ impl Book {
         let place = |version: &Version| history.iter().position(|moment| moment.version == *version);
         let known = after.base.as_ref().and_then(|base| base.version.as_ref()).and_then(place);
         let gone = after.base.is_none();
+        // Where what came with the answer could not be written, a list may have told of the write first, and not of its version.
+        let unlisted = !around.habits.listed;
         ensure!(
-            gone || around.server.era > 0 || known >= place(version),
+            gone || unlisted || around.server.era > 0 || known >= place(version),
             "2: on top of the version that the acknowledgement brought",
             "{name}: {version} was acknowledged, and the base is {:?}",
             after.base
@@ -241,7 +243,7 @@ fn based(around: &Around<'_>, name: &Name, before: &Record, after: &Record) -> V
     let Some(place) = place_of(around, name, base) else {
         return Err(("8: the base is the server's", format!("{name}: the server never had {base:?}")));
     };
-    let calm = around.server.era == 0 && around.habits.versions;
+    let calm = around.server.era == 0 && around.habits.versions && around.habits.listed;
     let earlier = before.base.as_ref().and_then(|base| place_of(around, name, base));
     ensure!(
         !calm || earlier.is_none_or(|earlier| earlier <= place),

@@ -371,9 +371,13 @@ async fn failed(
         RemoteError::Unreachable { .. } if core.suspects.fails_alone(operation) => {
             (postponed(patience()), None)
         }
-        RemoteError::Unreachable { .. } => (postponed(now), Some(PauseReason::Offline)),
+        RemoteError::Unreachable { .. } | RemoteError::CredentialsUnavailable { .. } => {
+            (postponed(now), Some(PauseReason::Offline))
+        }
         RemoteError::Throttled { .. } => (postponed(now), Some(PauseReason::Throttled)),
-        RemoteError::Unauthorized { .. } => (postponed(now), Some(PauseReason::Unauthorized)),
+        RemoteError::Unauthorized { .. } | RemoteError::SignedOut { .. } => {
+            (postponed(now), Some(PauseReason::Unauthorized))
+        }
         RemoteError::Transient { .. } if planted!(OneFailureStopsTheFlush) => {
             (postponed(core.retry_at(flight.attempts)), Some(PauseReason::Offline))
         }

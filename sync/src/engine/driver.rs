@@ -249,7 +249,12 @@ fn stops_a_pull(error: &SyncError) -> bool {
         | SyncError::Storage(_) => true,
         // After one that came to nothing, it is pulled all the same.
         SyncError::Push { source, .. } => {
-            matches!(source, RemoteError::Throttled { .. } | RemoteError::Unauthorized { .. })
+            matches!(
+                source,
+                RemoteError::Throttled { .. }
+                    | RemoteError::Unauthorized { .. }
+                    | RemoteError::SignedOut { .. }
+            )
         }
         SyncError::Answer { .. }
         | SyncError::IncompleteList { .. }

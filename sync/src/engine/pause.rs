@@ -39,9 +39,11 @@ impl PauseReason {
     /// Why everything is to wait after an error; `None` for one that concerns only what was asked.
     pub(crate) fn of(error: &RemoteError) -> Option<Self> {
         match error {
-            RemoteError::Unreachable { .. } => Some(Self::Offline),
+            RemoteError::Unreachable { .. } | RemoteError::CredentialsUnavailable { .. } => {
+                Some(Self::Offline)
+            }
             RemoteError::Throttled { .. } => Some(Self::Throttled),
-            RemoteError::Unauthorized { .. } => Some(Self::Unauthorized),
+            RemoteError::Unauthorized { .. } | RemoteError::SignedOut { .. } => Some(Self::Unauthorized),
             RemoteError::Transient { .. }
             | RemoteError::Refused { .. }
             | RemoteError::CursorGone { .. }

@@ -35,15 +35,36 @@ pub enum RemoteError {
         /// How long (`Retry-After`); without it, the engine's own back-off.
         retry_after: Option<Duration>,
     },
-    /// 401, also with fresh credentials.
+    /// 401, also with fresh credentials where a hook had any.
     #[error("{url} does not accept the credentials{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Unauthorized {
         /// What was asked.
         url: String,
-        /// What the server or the credentials hook said.
+        /// What the server said.
         reason: Option<String>,
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
+    },
+    /// There is nothing to authenticate the request with, so it was not sent, or not again after a 401: a credentials hook says that the
+    /// user has to log in, or a signer failed. It means what [`Unauthorized`](Self::Unauthorized) means.
+    #[error("there are no credentials for {url}: {reason}")]
+    SignedOut {
+        /// What was to be asked.
+        url: String,
+        /// What the hook or the signer said.
+        reason: String,
+    },
+    /// A credentials hook cannot get credentials for the time being, so the request was not sent, or not again after a 401. It means
+    /// what [`Unreachable`](Self::Unreachable) means.
+    #[error("credentials for {url} cannot be had for now: {reason}")]
+    CredentialsUnavailable {
+        /// What was to be asked.
+        url: String,
+        /// What the hook said.
+        reason: String,
+        /// What the hook said, where it is not told in words alone.
+        #[source]
+        source: Option<BoxError>,
     },
     /// 408, 425, 500 and other 5xx, and a page of HTML with 404 or 410, which may be a gateway's: this request failed, and may succeed
     /// later.
@@ -66,8 +87,9 @@ pub enum RemoteError {
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// 410 on a pull: the server no longer knows what the cursor means. Everything is to be pulled anew.
-    #[error("{url} no longer knows the cursor (status 410); everything has to be pulled anew")]
+    /// The server no longer knows what the cursor of a pull means: it said 410, or what the dialect has in its place, or it has not come
+    /// as far as the cursor. Everything is to be pulled anew.
+    #[error("{url} no longer knows the cursor; everything has to be pulled anew")]
     CursorGone {
         /// What was asked.
         url: String,
@@ -97,6 +119,8 @@ impl RemoteError {
             Self::Unreachable { url, .. }
             | Self::Throttled { url, .. }
             | Self::Unauthorized { url, .. }
+            | Self::SignedOut { url, .. }
+            | Self::CredentialsUnavailable { url, .. }
             | Self::Transient { url, .. }
             | Self::Refused { url, .. }
             | Self::CursorGone { url, .. }
@@ -116,6 +140,7 @@ impl RemoteError {
             | Self::Refused { retry_after, .. }
             | Self::CursorGone { retry_after, .. }
             | Self::Protocol { retry_after, .. } => *retry_after,
+            Self::SignedOut { .. } | Self::CredentialsUnavailable { .. } => None,
         };
         wish(retry_after)
     }

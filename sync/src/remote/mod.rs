@@ -62,8 +62,9 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Whether the server would carry out such a write whatever it has: then the engine reads the record right before, and
-    /// sends nothing over a state that it does not know. Default: no, the server compares versions.
+    /// Whether the server would carry out such a write without comparing versions. Then the engine gets the record right before each
+    /// such write, and where it is not as the edit knew it, takes that for a conflict instead of overwriting it. Default: no, the server
+    /// compares versions itself.
     fn reads_first(&self, write: &Write) -> bool {
         let _ = write;
         false

@@ -132,6 +132,7 @@ fn limits_of_zero_are_refused() {
     ] {
         let error = built.unwrap_err();
         assert!(matches!(error, RestError::Zero { setting } if setting == name), "{error:?}");
+        assert!(error.to_string().ends_with("leave it out for the default"), "{error}");
     }
 }
 
@@ -153,8 +154,8 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
         (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),
         (|d| d.pull.cursor = CursorSource::Nothing, "`pull.since` is never sent"),
-        (|d| d.pull.since.clear(), "no place `{cursor}`"),
-        (|d| d.pull.since[0].1 = "{cursr}".into(), "there is no `{cursr}`"),
+        (|d| d.pull.since.clear(), "no placeholder `{cursor}`"),
+        (|d| d.pull.since[0].1 = "{cursr}".into(), "there is no placeholder `{cursr}`"),
         (|d| d.pull.since[0].1 = "{cursor".into(), "no other half"),
         (|d| d.pull.since[0].1 = "{cursor}{last_id}".into(), "CursorSource::LastItem"),
         (|d| d.pull.cursor = CursorSource::Header("ETag".into()), "name another way"),
@@ -169,7 +170,7 @@ fn a_dialect_that_contradicts_itself_is_refused() {
                 d.pull.parameters.clear();
                 d.pull.paging = Paging::Number { parameter: "page".into(), first: 1 };
             },
-            "no place `{limit}`",
+            "no placeholder `{limit}`",
         ),
         (|d| d.pull.parameters.push(("limit".into(), "5".into())), "`limit` twice"),
         (|d| d.pull.path = "notes".into(), "`pull.path` is `notes`"),
@@ -193,7 +194,7 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (|d| d.delete.check = VersionCheck::Member("rev".into()), "VersionCheck::Parameter"),
         (
             |d| d.update.check = VersionCheck::Parameter { name: "rev".into(), value: "rev".into() },
-            "no place `{version}`",
+            "no placeholder `{version}`",
         ),
         (
             |d| d.update.check = VersionCheck::Header { name: "If Match".into(), value: "{version}".into() },
@@ -208,12 +209,13 @@ fn a_dialect_that_contradicts_itself_is_refused() {
             "`x-v` is set for each request",
         ),
     ];
-    for (break_it, knob) in broken {
+    for (break_it, setting) in broken {
         let mut dialect = Dialect::default();
         break_it(&mut dialect);
         let error = RestRemote::builder("http://x.example").dialect(dialect).build().unwrap_err();
         assert!(matches!(error, RestError::Dialect { .. }), "{error:?}");
-        assert!(error.to_string().contains(knob), "{error}");
+        assert!(error.to_string().contains(setting), "{error}");
+        assert!(!error.to_string().contains(" place `"), "it is called a placeholder: {error}");
     }
 }
 

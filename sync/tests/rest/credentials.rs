@@ -152,16 +152,18 @@ async fn failing_together(error: fn() -> CredentialsError) -> Vec<RemoteError> {
 #[tokio::test]
 async fn a_hook_that_is_signed_out_fails_all_who_wait_and_is_asked_again_later() {
     for error in failing_together(|| CredentialsError::signed_out("please log in")).await {
-        let RemoteError::Unauthorized { reason, .. } = &error else { panic!("{error:?}") };
-        assert_eq!(reason.as_deref(), Some("please log in"));
+        let RemoteError::SignedOut { url, reason } = &error else { panic!("{error:?}") };
+        assert_eq!(reason, "please log in");
+        assert_eq!(error.to_string(), format!("there are no credentials for {url}: please log in"));
     }
 }
 
 #[tokio::test]
-async fn a_hook_whose_token_server_is_away_makes_the_server_unreachable() {
+async fn a_hook_whose_token_server_is_away_is_told_from_a_server_that_is() {
     for error in failing_together(|| CredentialsError::unavailable("no route to login.example")).await {
-        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
-        assert!(error.to_string().contains("no route to login.example"), "{error}");
+        let RemoteError::CredentialsUnavailable { url, .. } = &error else { panic!("{error:?}") };
+        let expected = format!("credentials for {url} cannot be had for now: no route to login.example");
+        assert_eq!(error.to_string(), expected);
     }
 }
 
@@ -192,7 +194,7 @@ async fn a_hook_cannot_inject_headers() {
     ] {
         let server = Server::saying(Answer::status(201)).await;
         let error = with(&server, Giving(authorization)).send(operation(create())).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
+        assert!(matches!(error, RemoteError::SignedOut { .. }), "{error:?}");
         assert!(!error.to_string().contains("X-Admin"), "{error}");
         assert!(server.seen().is_empty());
     }
@@ -284,8 +286,11 @@ async fn what_cannot_be_signed_is_not_sent() {
     ] {
         let remote = RestRemote::builder(server.url()).signer(signer).build().unwrap();
         let error = remote.send(operation(create())).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
-        assert!(error.to_string().contains(expected), "{error}");
+        assert!(matches!(error, RemoteError::SignedOut { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains(expected) && !error.to_string().contains("does not accept"),
+            "{error}"
+        );
     }
     assert_eq!(server.seen().len(), 0);
 }

@@ -96,8 +96,11 @@ impl RestRemoteBuilder {
         }
     }
 
-    /// A token that stays as it is, sent as `Authorization: Bearer …`. When the server answers 401, the status becomes
-    /// `Unauthorized`. Takes the place of earlier credentials.
+    /// A token that stays as it is, sent as `Authorization: Bearer …`. Takes the place of earlier credentials.
+    ///
+    /// When the server answers 401, the status becomes [`Unauthorized`](crate::State::Unauthorized), and the token is tried again, less and
+    /// less often, until the server takes it. For a new token the engine has to be shut down and built anew on the same storage, with a
+    /// remote that has it. Where tokens expire, use [`credentials`](Self::credentials), which are asked for a fresh one.
     pub fn bearer(mut self, token: impl Into<Secret>) -> Self {
         self.source = Source::Fixed(Authorization::bearer(token));
         self
@@ -152,8 +155,8 @@ impl RestRemoteBuilder {
     }
 
     /// How large the body of an answer may be, in bytes after decompression. A larger one is refused as soon as it is
-    /// known to be, and not read to its end. A page may have one item for every 64 of these bytes, or as many as were
-    /// asked for. Default: 16 MiB.
+    /// known to be, and not read to its end. It bounds the items of a page as well: a page with more than were asked for, and with more
+    /// than one for every 64 of these bytes (262,144 of them by default), is refused. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self

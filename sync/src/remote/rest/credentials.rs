@@ -11,8 +11,8 @@ use crate::BoxError;
 
 /// Gives [`RestRemote`](super::RestRemote) what it needs to authenticate.
 ///
-/// It is asked when there is nothing to send yet, and once more after the server answered 401, however many requests
-/// failed at the same time. What it gives is kept in memory until the next 401, and never stored or logged. A remote
+/// It is asked before the first request, and once more after the server answered 401, however many requests failed at the same
+/// time. What it gives is kept in memory until the next 401, and never stored or logged. A remote
 /// belongs to one account: for another account, build another remote.
 ///
 /// ```
@@ -39,7 +39,7 @@ pub trait Credentials: Send + Sync + 'static {
     /// The requests that need it wait meanwhile, without a time limit: the user may have to be asked.
     ///
     /// # Errors
-    /// When there is nothing to send. It ends the sync, and no operation loses an attempt by it.
+    /// When there are no credentials to send. It ends the sync, and no operation loses an attempt by it; the next sync asks again.
     async fn authorization(
         &self,
         rejected: Option<&Authorization>,
@@ -96,7 +96,7 @@ impl Authorization {
     }
 }
 
-/// Why a [`Credentials`] hook has nothing to give.
+/// Why a [`Credentials`] hook has no credentials to give.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {

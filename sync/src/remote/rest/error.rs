@@ -40,7 +40,7 @@ pub enum RestError {
     )]
     TwoCredentials,
     /// A limit is zero, so that no request could succeed.
-    #[error("`{setting}` is zero, so that no request could succeed")]
+    #[error("`{setting}` is zero, so that no request could succeed; leave it out for the default")]
     Zero {
         /// The builder's method.
         setting: &'static str,

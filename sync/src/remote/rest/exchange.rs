@@ -177,10 +177,9 @@ impl Exchange {
         if let Some(pass) = pass {
             pass.apply(&mut all);
             if let Some(signer) = &self.signer {
-                sign(&**signer, request, &mut all).map_err(|error| RemoteError::Unauthorized {
+                sign(&**signer, request, &mut all).map_err(|error| RemoteError::SignedOut {
                     url: shown.clone(),
-                    reason: Some(error.to_string()),
-                    retry_after: None,
+                    reason: error.to_string(),
                 })?;
             }
         }
@@ -255,13 +254,10 @@ impl Exchange {
 fn no_credentials(request: &Request, error: Arc<CredentialsError>) -> RemoteError {
     let url = shown(&request.url);
     match &*error {
-        CredentialsError::SignedOut { reason } => {
-            RemoteError::Unauthorized { url, reason: Some(reason.clone()), retry_after: None }
-        }
-        CredentialsError::Unavailable(cause) => RemoteError::Unreachable {
+        CredentialsError::SignedOut { reason } => RemoteError::SignedOut { url, reason: reason.clone() },
+        CredentialsError::Unavailable(cause) => RemoteError::CredentialsUnavailable {
             url,
-            reason: format!("{error}: {cause}"),
-            retry_after: None,
+            reason: cause.to_string(),
             source: Some(BoxError::from(error)),
         },
     }

@@ -213,6 +213,12 @@ fn same(error: &RemoteError) -> RemoteError {
         RemoteError::Unauthorized { url, reason, retry_after } => {
             RemoteError::Unauthorized { url: url.clone(), reason: reason.clone(), retry_after: *retry_after }
         }
+        RemoteError::SignedOut { url, reason } => {
+            RemoteError::SignedOut { url: url.clone(), reason: reason.clone() }
+        }
+        RemoteError::CredentialsUnavailable { url, reason, .. } => {
+            RemoteError::CredentialsUnavailable { url: url.clone(), reason: reason.clone(), source: None }
+        }
         RemoteError::Refused { url, refusal, retry_after } => {
             RemoteError::Refused { url: url.clone(), refusal: refusal.clone(), retry_after: *retry_after }
         }

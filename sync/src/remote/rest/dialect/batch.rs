@@ -49,7 +49,7 @@ pub struct AdvertisedLimit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordBatch {
-    /// Where it goes, by `POST`, with the place `{endpoint}`.
+    /// Where it goes, by `POST`, with the placeholder `{endpoint}`.
     pub path: Template,
     /// Headers that are always the same.
     pub headers: Vec<(String, String)>,

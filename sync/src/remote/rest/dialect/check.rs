@@ -1,4 +1,4 @@
-//! What a dialect cannot be: names that are missing, places that nobody fills, and knobs that contradict each other.
+//! What a dialect cannot be: names that are missing, placeholders that nobody fills, and settings that contradict each other.
 
 use std::collections::HashMap;
 
@@ -168,7 +168,9 @@ impl WriteDialect {
                 }
                 template(&format!("{verb}.check"), value, &["version"])?;
                 if !value.has("version") {
-                    return Err(format!("{verb}.check: the value `{value}` has no place `{{version}}`"));
+                    return Err(format!(
+                        "{verb}.check: the value `{value}` has no placeholder `{{version}}`"
+                    ));
                 }
                 true
             }
@@ -206,14 +208,14 @@ impl PullDialect {
         parameters("pull.first", &self.first, PULL_PLACES)?;
         parameters("pull.since", &self.since, SINCE_PLACES)?;
         statuses("pull.gone", &self.gone)?;
-        for (knob, (name, value)) in self.scope.all() {
-            let knob = format!("pull.scope.{knob}");
-            named(&knob, name.as_str())?;
-            template(&knob, name, SCOPE_PLACES)?;
-            template(&knob, value, SCOPE_PLACES)?;
+        for (setting, (name, value)) in self.scope.all() {
+            let setting = format!("pull.scope.{setting}");
+            named(&setting, name.as_str())?;
+            template(&setting, name, SCOPE_PLACES)?;
+            template(&setting, value, SCOPE_PLACES)?;
             if !name.has("field") && !value.has("field") {
                 return Err(format!(
-                    "`{knob}` has no place `{{field}}`: the server would not know which one is meant"
+                    "`{setting}` has no placeholder `{{field}}`: the server would not know which one is meant"
                 ));
             }
         }
@@ -227,7 +229,7 @@ impl PullDialect {
             }
             CursorSource::Nothing => {}
             _ if !sends_cursor => {
-                return Err("`pull.since` has no place `{cursor}`: every pull would get everything; say so with `CursorSource::Nothing`".to_owned());
+                return Err("`pull.since` has no placeholder `{cursor}`: every pull would get everything; say so with `CursorSource::Nothing`".to_owned());
             }
             CursorSource::Member(path) => self.inside_envelope("pull.cursor", path)?,
             CursorSource::Header(name) => header("pull.cursor", name)?,
@@ -269,7 +271,7 @@ impl PullDialect {
             }
             Paging::Number { parameter, .. } | Paging::Offset { parameter } => {
                 if !sends_limit {
-                    return Err("`pull.parameters` has no place `{limit}`, so that a full page cannot be told from the last one".to_owned());
+                    return Err("`pull.parameters` has no placeholder `{limit}`, so that a full page cannot be told from the last one".to_owned());
                 }
                 self.own_parameter(parameter)
             }
@@ -278,16 +280,16 @@ impl PullDialect {
     }
 
     /// What stands beside the list can only be there when the list is not everything.
-    fn inside_envelope(&self, knob: &str, path: &MemberPath) -> Check {
+    fn inside_envelope(&self, setting: &str, path: &MemberPath) -> Check {
         if path.is_whole() || path.steps().iter().any(String::is_empty) {
-            return Err(format!("`{knob}` names no member"));
+            return Err(format!("`{setting}` names no member"));
         }
         let items = self.items.steps();
         if path.steps().starts_with(items) {
             return Err(if items.is_empty() {
-                format!("`{knob}` is `{path}`, and `pull.items` says that the answer is a bare list")
+                format!("`{setting}` is `{path}`, and `pull.items` says that the answer is a bare list")
             } else {
-                format!("`{knob}` is `{path}`, which is inside the list `{}`", self.items)
+                format!("`{setting}` is `{path}`, which is inside the list `{}`", self.items)
             });
         }
         Ok(())
@@ -365,51 +367,53 @@ fn one_record(verb: &str, path_of: &Template, all: &Parameters) -> Check {
         return Ok(());
     }
     Err(format!(
-        "{verb}: neither its path nor a parameter has the place `{{id}}`, so that it would be about every record"
+        "{verb}: neither its path nor a parameter has the placeholder `{{id}}`, so that it would be about every record"
     ))
 }
 
-fn path(knob: &str, path: &Template, places: &[&str]) -> Check {
-    template(knob, path, places)?;
+fn path(setting: &str, path: &Template, places: &[&str]) -> Check {
+    template(setting, path, places)?;
     let text = path.as_str();
     if !text.starts_with("{endpoint}") && !text.starts_with('/') {
-        return Err(format!("`{knob}` is `{text}`: it starts with `{{endpoint}}` or `/`"));
+        return Err(format!("`{setting}` is `{text}`: it starts with `{{endpoint}}` or `/`"));
     }
     if text.contains(['?', '#']) {
-        return Err(format!("`{knob}` is `{text}`: what follows `?` is written as parameters"));
+        return Err(format!("`{setting}` is `{text}`: what follows `?` is written as parameters"));
     }
     if text.split('/').any(|step| matches!(step, "." | "..")) {
-        return Err(format!("`{knob}` is `{text}`: it leads somewhere else with `.` or `..`"));
+        return Err(format!("`{setting}` is `{text}`: it leads somewhere else with `.` or `..`"));
     }
     Ok(())
 }
 
-fn parameters(knob: &str, all: &Parameters, places: &[&str]) -> Check {
+fn parameters(setting: &str, all: &Parameters, places: &[&str]) -> Check {
     let mut seen = Vec::new();
     for (name, value) in all {
-        named(knob, name.as_str())?;
-        template(knob, name, places)?;
-        template(knob, value, places)?;
+        named(setting, name.as_str())?;
+        template(setting, name, places)?;
+        template(setting, value, places)?;
         if seen.contains(&name) {
-            return Err(format!("`{knob}` has the parameter `{name}` twice"));
+            return Err(format!("`{setting}` has the parameter `{name}` twice"));
         }
         seen.push(name);
     }
     Ok(())
 }
 
-fn template(knob: &str, template: &Template, places: &[&str]) -> Check {
+fn template(setting: &str, template: &Template, places: &[&str]) -> Check {
     for place in template.places() {
         match place {
             Err(_) => {
                 return Err(format!(
-                    "`{knob}` is `{template}`: a brace has no other half; `{{{{` is a brace"
+                    "`{setting}` is `{template}`: a brace has no other half; `{{{{` is a brace"
                 ));
             }
             Ok(place) if !places.contains(&place) => {
                 let known: Vec<_> = places.iter().map(|known| format!("`{{{known}}}`")).collect();
                 let known = known.join(", ");
-                return Err(format!("`{knob}` is `{template}`: there is no `{{{place}}}`; it knows {known}"));
+                return Err(format!(
+                    "`{setting}` is `{template}`: there is no placeholder `{{{place}}}`; it knows {known}"
+                ));
             }
             Ok(_) => {}
         }
@@ -417,33 +421,33 @@ fn template(knob: &str, template: &Template, places: &[&str]) -> Check {
     Ok(())
 }
 
-fn header(knob: &str, name: &str) -> Check {
+fn header(setting: &str, name: &str) -> Check {
     match HeaderName::from_bytes(name.as_bytes()) {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!("`{knob}`: `{name}` is not the name of a header")),
+        Err(_) => Err(format!("`{setting}`: `{name}` is not the name of a header")),
     }
 }
 
-fn statuses(knob: &str, all: &[u16]) -> Check {
+fn statuses(setting: &str, all: &[u16]) -> Check {
     match all.iter().find(|status| !(200..600).contains(*status)) {
-        Some(status) => Err(format!("`{knob}`: {status} is no status of an answer, which are 200 to 599")),
+        Some(status) => Err(format!("`{setting}`: {status} is no status of an answer, which are 200 to 599")),
         None => Ok(()),
     }
 }
 
-fn named(knob: &str, name: &str) -> Check {
-    if name.is_empty() { Err(format!("`{knob}` is empty")) } else { Ok(()) }
+fn named(setting: &str, name: &str) -> Check {
+    if name.is_empty() { Err(format!("`{setting}` is empty")) } else { Ok(()) }
 }
 
 /// Names that stand side by side.
 fn distinct(names: &[(&str, Option<&str>)]) -> Check {
     let mut seen: Vec<(&str, &str)> = Vec::new();
-    for (knob, name) in names.iter().filter_map(|(knob, name)| Some((*knob, (*name)?))) {
-        named(knob, name)?;
+    for (setting, name) in names.iter().filter_map(|(setting, name)| Some((*setting, (*name)?))) {
+        named(setting, name)?;
         if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == name) {
-            return Err(format!("`{other}` and `{knob}` are both `{name}`"));
+            return Err(format!("`{other}` and `{setting}` are both `{name}`"));
         }
-        seen.push((knob, name));
+        seen.push((setting, name));
     }
     Ok(())
 }

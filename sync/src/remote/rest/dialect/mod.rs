@@ -1,4 +1,4 @@
-//! What servers do in their own ways: the knobs of the contract, as plain data.
+//! What servers do in their own ways: the settings of the contract, as plain data.
 
 mod batch;
 mod check;

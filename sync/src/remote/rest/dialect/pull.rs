@@ -12,18 +12,18 @@ use crate::remote::ScopeTerm;
 
 /// How a page of changes is asked for, and what its answer looks like.
 ///
-/// The parameters know the places `{limit}` (how many items to send at most), `{endpoint}`, and `{updated_at}` and
+/// The parameters know the placeholders `{limit}` (how many items to send at most), `{endpoint}`, and `{updated_at}` and
 /// `{id_member}` (the entity's JSON members of that meaning), also in their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PullDialect {
-    /// Where the list is, with the place `{endpoint}`. Default: `{endpoint}`.
+    /// Where the list is, with the placeholder `{endpoint}`. Default: `{endpoint}`.
     pub path: Template,
     /// Parameters of every request, such as the order. Default: `limit={limit}`.
     pub parameters: Parameters,
     /// Parameters of a pull that has no cursor yet. Default: none.
     pub first: Parameters,
-    /// Parameters of a pull that has one: they also know the places `{cursor}` and, with [`CursorSource::LastItem`],
+    /// Parameters of a pull that has one: they also know the placeholders `{cursor}` and, with [`CursorSource::LastItem`],
     /// `{last_id}`, the id of that item. Default: `since={cursor}`.
     pub since: Parameters,
     /// Where the list is in the answer. Default: `items`.
@@ -64,7 +64,7 @@ impl Default for PullDialect {
 /// How a pull asks for the records of a scope ([`Engine::set_scope`](crate::Engine::set_scope)): one parameter for each thing
 /// that can be asked of a field.
 ///
-/// They know the places `{field}` (the field's JSON member), `{value}` (its value as the entity writes it, a
+/// They know the placeholders `{field}` (the field's JSON member), `{value}` (its value as the entity writes it, a
 /// string without quotes) and `{json}` (the same as JSON). What the server cannot be asked is `None`: it then sends more, which is let go here. A range of
 /// both ends is two parameters.
 ///
@@ -109,7 +109,7 @@ impl ScopeDialect {
         Self { equal: None, nothing: None, at_least: None, more_than: None, at_most: None, less_than: None }
     }
 
-    /// The parameters that there are, by the knob's name.
+    /// The parameters that there are, by the setting's name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &(Template, Template))> {
         let named = [
             ("equal", &self.equal),
@@ -159,7 +159,7 @@ fn text_of(value: &Payload) -> Cow<'static, str> {
 }
 
 impl PullDialect {
-    /// Whether a place has to be filled in any request.
+    /// Whether a placeholder has to be filled in any request.
     pub(in crate::remote::rest) fn needs(&self, place: &str) -> bool {
         let all = self.parameters.iter().chain(&self.first).chain(&self.since);
         let last = if let CursorSource::LastItem(member) = &self.cursor { Some(member) } else { None };
@@ -177,7 +177,7 @@ pub enum CursorSource {
     /// the other pages are read is newer, and comes with the next pull.
     Header(String),
     /// A member of the last item, a string or an integer. The list has to be asked for in this member's order, and a
-    /// change has to give the record a greater value. The name knows the place `{updated_at}`.
+    /// change has to give the record a greater value. The name knows the placeholder `{updated_at}`.
     ///
     /// Where several records may have the same value, either let the question include it (`gte`), and let
     /// [`Paging::Offset`] or [`Paging::Number`] find the way through them, or break the tie by `{last_id}`.
@@ -229,7 +229,7 @@ pub enum Paging {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewestCursor {
-    /// Where, with the place `{endpoint}`.
+    /// Where, with the placeholder `{endpoint}`.
     pub path: Template,
     /// Where it is in the answer: an integer, or a text that begins with one.
     pub member: MemberPath,

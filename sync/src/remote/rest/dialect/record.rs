@@ -94,9 +94,9 @@ impl VersionSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FetchDialect {
-    /// Where it is, with the places `{endpoint}` and `{id}`. Default: `{endpoint}/{id}`.
+    /// Where it is, with the placeholders `{endpoint}` and `{id}`. Default: `{endpoint}/{id}`.
     pub path: Template,
-    /// Parameters, which know the same places, and `{id_member}`, the entity's JSON member of that meaning. Default: none.
+    /// Parameters, which know the same placeholders, and `{id_member}`, the entity's JSON member of that meaning. Default: none.
     pub parameters: Parameters,
     /// The statuses that say that there is no such record. Default: 404 and 410.
     pub missing: Vec<u16>,

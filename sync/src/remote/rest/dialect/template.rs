@@ -1,11 +1,11 @@
-//! Texts with places to fill in: where a request goes and what its parameters say.
+//! Texts with placeholders to fill in: where a request goes and what its parameters say.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A text with places in braces, such as `{endpoint}/{id}` or `eq.{version}`. Each knob says which places it knows; `{{`
+/// A text with placeholders in braces, such as `{endpoint}/{id}` or `eq.{version}`. Each setting says which placeholders it knows; `{{`
 /// and `}}` are braces.
 ///
 /// A value that stands in double quotes, as in `"{cursor}"`, has its own quotes and backslashes escaped by backslashes.
@@ -22,7 +22,7 @@ impl Template {
         &self.0
     }
 
-    /// Puts values in their places. A place without a value stays empty.
+    /// Puts values in place of the placeholders. A placeholder without a value stays empty.
     pub(in crate::remote::rest) fn fill<'v>(&self, value: impl Fn(&str) -> Option<Cow<'v, str>>) -> String {
         let mut text = String::with_capacity(self.0.len() + 32);
         for piece in pieces(&self.0) {
@@ -43,7 +43,7 @@ impl Template {
         text
     }
 
-    /// The names of its places.
+    /// The names of its placeholders.
     pub(in crate::remote::rest) fn places(&self) -> impl Iterator<Item = Result<&str, Unclosed>> {
         pieces(&self.0).filter_map(|piece| match piece {
             Ok(Piece::Place(name)) => Some(Ok(name)),
@@ -52,7 +52,7 @@ impl Template {
         })
     }
 
-    /// Whether it has such a place.
+    /// Whether it has such a placeholder.
     pub(in crate::remote::rest) fn has(&self, place: &str) -> bool {
         self.places().any(|name| name == Ok(place))
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// A brace that opens a place and is not closed, or closes none.
+/// A brace that opens a placeholder and is not closed, or closes none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::remote::rest) struct Unclosed;
 

@@ -12,9 +12,9 @@ use super::{Parameters, Template};
 pub struct WriteDialect {
     /// The HTTP method.
     pub method: Method,
-    /// Where it goes, with the places `{endpoint}` and `{id}`.
+    /// Where it goes, with the placeholders `{endpoint}` and `{id}`.
     pub path: Template,
-    /// Parameters, which know the same places, and `{id_member}`, the entity's JSON member of that meaning.
+    /// Parameters, which know the same placeholders, and `{id_member}`, the entity's JSON member of that meaning.
     #[serde(default)]
     pub parameters: Parameters,
     /// Headers that are always the same, such as `Prefer: return=representation`.
@@ -132,7 +132,7 @@ pub enum VersionCheck {
     Nothing,
     /// By the header `If-Match` with the version in double quotes (RFC 9110, section 13.1.1).
     IfMatch,
-    /// By another header, or by `If-Match` in another form: its value knows the place `{version}`. It is left out while no version
+    /// By another header, or by `If-Match` in another form: its value knows the placeholder `{version}`. It is left out while no version
     /// is known.
     Header {
         /// Its name.
@@ -140,7 +140,7 @@ pub enum VersionCheck {
         /// Its value: `{version}` sends it as it came, without quotes.
         value: Template,
     },
-    /// By a parameter whose value knows the place `{version}`: `rev={version}`, or the filter `version=eq.{version}`. It is
+    /// By a parameter whose value knows the placeholder `{version}`: `rev={version}`, or the filter `version=eq.{version}`. It is
     /// left out while no version is known.
     Parameter {
         /// Its name.

@@ -288,10 +288,11 @@ async fn reading_only_works_beside_a_writer_and_writes_nothing() {
     let read = |reader: SqliteStorage| async move { run(&reader, |tx| tx.record(&note("a"))).await };
     assert_eq!(read(reader.clone()).await.expect("it can be read"), Some(known("1")));
     let refused = run(&reader, |tx| tx.put(&note("a"), &known("mine"))).await;
-    assert!(matches!(refused, Err(StorageError::ReadOnly { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StorageError::OpenedReadOnly { .. })), "{refused:?}");
     let told = refused.expect_err("it is read-only").to_string();
-    assert!(told.contains("app.db is read-only") && told.contains("check the permissions"), "{told}");
-    assert!(matches!(reader.lock(), Err(StorageError::ReadOnly { .. })), "no engine can own it");
+    assert!(told.contains("app.db was opened for reading only"), "{told}");
+    assert!(told.contains("open it without `read_only(true)`") && !told.contains("permissions"), "{told}");
+    assert!(matches!(reader.lock(), Err(StorageError::OpenedReadOnly { .. })), "no engine can own it");
     run(&writer, |tx| tx.put(&note("a"), &known("2"))).await.expect("the writer goes on");
     assert_eq!(read(reader).await.expect("it can be read"), Some(known("2")));
 }

@@ -78,7 +78,7 @@ pub(crate) fn claim(
             moved = true;
             // What waited for a later version of the program is sent as that writes it.
             let record = match ledger.entities().upgraded(&name, record) {
-                Err(damaged @ StorageError::Row { .. }) => {
+                Err(damaged) if damaged.damaged().is_some() => {
                     under_way.insert(name);
                     claims.damaged.push(damaged);
                     continue;

@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
             .await?;
         self.launched = true;
         for error in claims.damaged.drain(..) {
-            if let StorageError::Row { record, .. } = &error {
+            if let Some(record) = error.damaged() {
                 self.damaged.insert(record.clone());
             }
             self.core.fail(report, SyncError::from(error));

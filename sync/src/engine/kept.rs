@@ -69,7 +69,7 @@ pub(crate) fn page(
         match one(ledger, &name) {
             Ok(None) => {}
             Ok(Some(kept)) => page.push((name, Ok(kept))),
-            Err(damaged @ StorageError::Row { .. }) => page.push((name, Err(damaged))),
+            Err(damaged) if damaged.damaged().is_some() => page.push((name, Err(damaged))),
             Err(error) => return Err(error),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct Rows {
 pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(StorageError::Row { .. }) => Ok(None),
+        Err(error) if error.damaged().is_some() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -67,7 +67,7 @@ impl<'a> Ledger<'a> {
     /// A record whose edit is about to be replaced or given up: what of it cannot be upgraded any more is no ancestor of an edit.
     pub(crate) fn record_to_replace(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
         match self.record(name) {
-            Err(StorageError::Row { .. }) => {
+            Err(error) if error.damaged().is_some() => {
                 let mut outdated = self.tx.record(name)?.unwrap_or_default();
                 if let Some(base) = &mut outdated.base {
                     base.value = None;
@@ -108,8 +108,8 @@ impl<'a> Ledger<'a> {
         loop {
             match ask(self.tx, except) {
                 Ok(records) => return Ok(Rows { records, damaged }),
-                Err(StorageError::Row { record, reason }) if except.insert(record.clone()) => {
-                    damaged.push(StorageError::Row { record, reason });
+                Err(error) if error.damaged().is_some_and(|record| except.insert(record.clone())) => {
+                    damaged.push(error);
                 }
                 Err(error) => return Err(error),
             }

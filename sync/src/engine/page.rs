@@ -307,14 +307,16 @@ impl Writing {
             let name = self.name(index);
             let copy = self.page.copy(index)?;
             let before = match ledger.record(&name) {
-                Err(StorageError::Row { reason, .. }) => match ledger.tx.record(&name) {
-                    // What cannot be upgraded is replaced, unless an edit waits on top of it.
-                    Ok(Some(outdated)) if !outdated.is_pending() => outdated,
-                    _ => {
-                        looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
-                        continue;
+                Err(StorageError::Row { reason, .. } | StorageError::Upgrade { reason, .. }) => {
+                    match ledger.tx.record(&name) {
+                        // What cannot be upgraded is replaced, unless an edit waits on top of it.
+                        Ok(Some(outdated)) if !outdated.is_pending() => outdated,
+                        _ => {
+                            looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
+                            continue;
+                        }
                     }
-                },
+                }
                 read => read?,
             };
             let around = Surroundings { rules: &self.rules, stamp: self.stamper.stamp() };

@@ -9,9 +9,9 @@ use crate::record::RecordRef;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// Another engine, in this process or another one, has the storage.
+    /// Another engine has the storage, or the file is open already, in this process or another one.
     #[error(
-        "{name} is in use by another engine; close that one first, since one engine at a time owns a storage"
+        "{name} is already open, here or in another program; close it there, or clone the `Engine` or the `SqliteStorage` that you have"
     )]
     Locked {
         /// The storage's name, such as its path.
@@ -65,6 +65,14 @@ pub enum StorageError {
         /// What the system or SQLite said.
         source: BoxError,
     },
+    /// The file was opened with `read_only(true)`.
+    #[error(
+        "{name} was opened for reading only; to write, or to build an engine on it, open it without `read_only(true)`"
+    )]
+    OpenedReadOnly {
+        /// The storage's name, such as its path.
+        name: String,
+    },
     /// The file is damaged.
     #[error("{name} is damaged; nothing was written, keep the file and restore it from a backup")]
     Corrupt {
@@ -81,6 +89,15 @@ pub enum StorageError {
         /// The record.
         record: RecordRef,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// What an earlier version of the program stored of a record cannot be brought up to date: the entity's
+    /// [`upgrade`](crate::Syncable::upgrade) failed.
+    #[error("{reason}; until then, {record} stays as it is, and holds back nothing but itself")]
+    Upgrade {
+        /// The record.
+        record: RecordRef,
+        /// What is wrong, and what to do.
         reason: String,
     },
     /// Reading or writing failed.
@@ -102,7 +119,9 @@ pub enum StorageError {
         source: BoxError,
     },
     /// The work of the transaction panicked, so nothing of it stays.
-    #[error("the work of the transaction panicked; nothing of it stays")]
+    #[error(
+        "the work of the transaction panicked; nothing of it stays, mend what the panic's message tells of"
+    )]
     Panicked,
     /// The work of the transaction ended it by itself, with a `COMMIT` or a `ROLLBACK`. What it did before a `COMMIT` of its
     /// own stays.
@@ -133,9 +152,46 @@ pub enum StorageError {
         source: BoxError,
     },
     /// The storage was closed, or its thread died.
-    #[error("the storage is closed")]
+    #[error("the storage is closed; drop what was built on it, and open it anew")]
     Closed,
     /// The work of the transaction failed, so nothing of it stays.
-    #[error("the transaction was given up")]
+    #[error(
+        "the work of the transaction failed, so it was given up; nothing of it stays, mend that failure and try again"
+    )]
     Aborted,
+}
+
+impl StorageError {
+    /// The one record that cannot be read, where it is only that.
+    pub(crate) fn damaged(&self) -> Option<&RecordRef> {
+        match self {
+            Self::Row { record, .. } | Self::Upgrade { record, .. } => Some(record),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{EntityName, RecordKey};
+
+    #[test]
+    fn each_of_these_says_what_to_do() {
+        let name = || "app.db".to_owned();
+        let record = RecordRef::new(EntityName::new("Note"), RecordKey::new("a").expect("it is an id"));
+        for (error, advice) in [
+            (StorageError::Locked { name: name() }, "close it there, or clone"),
+            (StorageError::OpenedReadOnly { name: name() }, "open it without `read_only(true)`"),
+            (StorageError::Panicked, "mend what the panic's message tells of"),
+            (StorageError::Closed, "open it anew"),
+            (StorageError::Aborted, "mend that failure and try again"),
+            (
+                StorageError::Upgrade { record, reason: "mend `upgrade`".to_owned() },
+                "mend `upgrade`; until then",
+            ),
+        ] {
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
 }

@@ -381,7 +381,7 @@ async fn a_second_engine_on_the_same_storage_is_refused_until_the_first_is_gone(
             .build()
     };
     let error = second().await.unwrap_err();
-    assert!(error.to_string().contains("in use by another engine"), "{error}");
+    assert!(error.to_string().contains("is already open"), "{error}");
     drop(device.engine);
     second().await.unwrap();
 }

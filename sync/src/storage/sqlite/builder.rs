@@ -49,16 +49,17 @@ impl SqliteBuilder {
         self
     }
 
-    /// How many bytes the log beside the file (`-wal`) may have before it is moved into the file, which goes on beside the writing; it
-    /// gets at most twice as long, but for a single transaction that needs more. 4 MiB with [`Durability::Full`] and 16 MiB with
-    /// [`Durability::Normal`] unless told otherwise. A short log spares room, a long one writing.
+    /// From how many bytes on the log beside the file (`-wal`) is moved into the file. That goes on while others write, so the log may
+    /// grow to twice this size, and beyond it for a single transaction that needs more. Default: 4 MiB with [`Durability::Full`], 16 MiB
+    /// with [`Durability::Normal`]. A small value saves disk space; a large one saves writes, since what changes again and again is
+    /// moved less often.
     pub fn log_bytes(mut self, bytes: u32) -> Self {
         self.log_bytes = Some(bytes);
         self
     }
 
     /// Opens the file for reading only, also while another program has it: for tools that look into it. Nothing is locked
-    /// or upgraded, every write fails with [`StorageError::ReadOnly`], and no engine can own it. The counts are those of when it was
+    /// or upgraded, every write fails with [`StorageError::OpenedReadOnly`], and no engine can own it. The counts are those of when it was
     /// opened.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
@@ -95,7 +96,7 @@ impl SqliteBuilder {
             (connection::open(&location, &opening, self.durability, layout, self.upgrades)?, Some(lock))
         };
         let presence = opening.enter(location.file);
-        let failures = Failures::new(self.path.clone());
+        let failures = Failures::new(self.path.clone(), self.read_only);
         let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }
             .map_err(|error| failures.note(error))?;
         let pace = Pace::new();

@@ -95,19 +95,29 @@ impl std::error::Error for Cause {
 #[derive(Debug)]
 pub(super) struct Failures {
     path: PathBuf,
+    /// Whether the file was opened for reading only.
+    read_only: bool,
     newest: RefCell<Option<Cause>>,
 }
 
 impl Failures {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, newest: RefCell::new(None) }
+    pub(super) fn new(path: PathBuf, read_only: bool) -> Self {
+        Self { path, read_only, newest: RefCell::new(None) }
     }
 
     pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
         let cause = Cause::new(error);
-        let error = cause.to_error(&self.path);
+        let error = self.to_error(&cause);
         *self.newest.borrow_mut() = Some(cause);
         error
+    }
+
+    fn to_error(&self, cause: &Cause) -> StorageError {
+        match cause.to_error(&self.path) {
+            // Nobody's permissions are to be looked at.
+            StorageError::ReadOnly { name, .. } if self.read_only => StorageError::OpenedReadOnly { name },
+            error => error,
+        }
     }
 
     /// Something stands in the file that does not belong there.
@@ -122,7 +132,7 @@ impl Failures {
 
     /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
     pub(super) fn why_it_ended(&self) -> StorageError {
-        self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| cause.to_error(&self.path))
+        self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| self.to_error(cause))
     }
 
     /// What comes next has nothing to do with the failures before it.

@@ -158,9 +158,7 @@ impl Storage for SqliteStorage {
 
     fn lock(&self) -> Result<StorageLock, StorageError> {
         if self.handle.read_only {
-            let (name, source) =
-                (self.handle.path.display().to_string(), "it was opened for reading only".into());
-            return Err(StorageError::ReadOnly { name, source });
+            return Err(StorageError::OpenedReadOnly { name: self.handle.path.display().to_string() });
         }
         self.handle.possession.take(|| self.handle.path.display().to_string())
     }

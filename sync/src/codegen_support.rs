@@ -14,10 +14,10 @@ pub use serde::Serialize;
 pub use serde::de::DeserializeOwned;
 
 pub use crate::BoxError;
-pub use crate::entity::{EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
+pub use crate::entity::{EntityInfo, EntityOf, ReferenceError, Schema, Syncable, Timestamp, Timestamped};
 pub use crate::handler::{OnConflict, OnPull};
 pub use crate::merge::{self, Field, Group, Mergeable, Merging, OnDelete, Side, Sides};
-pub use crate::record::{IdError, RecordRef};
+pub use crate::record::RecordRef;
 pub use crate::replica::{Column, HandedOver, Indexable, Outdated, Replica, Replicated};
 pub use crate::rim::Registry;
 pub use crate::storage::IndexEntry;
@@ -25,18 +25,43 @@ pub use crate::strategy::{self, Strategy};
 
 use crate::entity::EntityId;
 use crate::merge::{Outcome, Policy, Step};
-use crate::record::{EntityName, RecordKey};
+use crate::record::{EntityName, IdError, RecordKey};
+
+/// What a field has to hold so that it refers to an entity whose ids are `Id`s: just that.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` cannot refer to a record whose id is a `{Id}`",
+    label = "the id of the entity that this field refers to is a `{Id}`",
+    note = "write `{Id}` here, in an `Option`, `Vec`, `BTreeSet` or `HashSet` if you like, or name another entity in `references = …`"
+)]
+pub trait Refers<Id> {
+    /// The id's text.
+    ///
+    /// # Errors
+    /// When it cannot name a record.
+    fn key(&self) -> Result<RecordKey, IdError>;
+}
+
+impl<Id: EntityId> Refers<Id> for Id {
+    fn key(&self) -> Result<RecordKey, IdError> {
+        RecordKey::of(self)
+    }
+}
 
 /// Adds the record that a field marked `#[sync(references = …)]` names.
 ///
 /// # Errors
 /// When the id cannot name a record.
-pub fn refer<I: EntityId>(
+pub fn refer<Id, F: Refers<Id>>(
+    field: &'static str,
     entity: &'static str,
-    id: &I,
+    id: &F,
     references: &mut Vec<RecordRef>,
-) -> Result<(), IdError> {
-    references.push(RecordRef::new(EntityName::new(entity), RecordKey::of(id)?));
+) -> Result<(), ReferenceError> {
+    let entity = EntityName::new(entity);
+    match id.key() {
+        Ok(key) => references.push(RecordRef::new(entity, key)),
+        Err(source) => return Err(ReferenceError { field, entity, source }),
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::BoxError;
-use crate::record::{EntityName, RecordRef};
+use crate::record::{EntityName, IdError, RecordRef};
 use crate::replica::Outdated;
 use crate::storage::IndexEntry;
 
@@ -56,7 +56,7 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// Its name, its endpoint and the names of its JSON members.
     const ENTITY: EntityInfo;
 
-    /// The version of the struct: greater whenever what was stored cannot be read any more.
+    /// The version of the struct. Increase it whenever records that were stored earlier would no longer deserialize as this type.
     const VERSION: u32 = 1;
 
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.
@@ -87,9 +87,22 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     ///
     /// # Errors
     /// When an id of another record cannot name one, for instance because it is empty.
-    fn references(&self) -> Result<Vec<RecordRef>, crate::record::IdError> {
+    fn references(&self) -> Result<Vec<RecordRef>, ReferenceError> {
         Ok(Vec::new())
     }
+}
+
+/// A field that refers to another record by an id that cannot name one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its field `{field}` refers to {entity} by an id that cannot name a record: {source}")]
+pub struct ReferenceError {
+    /// The field of the struct.
+    pub field: &'static str,
+    /// The entity that it refers to.
+    pub entity: EntityName,
+    /// What is wrong with the id.
+    #[source]
+    pub source: IdError,
 }
 
 /// An entity with an `updated_at`: what [`LastWriteWins`](crate::strategy::LastWriteWins) needs. The derive implements
@@ -199,7 +212,10 @@ impl Timestamp for std::time::SystemTime {
     label = "this type does not derive `Schema`",
     note = "write `#[derive(Schema)]` and `#[sync(entities(…))]` on `{Self}`"
 )]
-pub trait Schema: Sized + Send + Sync + 'static {
+pub trait Schema:
+    // Write `#[derive(Schema)]` and `#[sync(entities(…))]` on the struct that is meant to be one.
+    Sized + Send + Sync + 'static
+{
     /// The entities, in the order in which they are pulled.
     fn register(registry: &mut crate::codegen_support::Registry<Self>);
 }

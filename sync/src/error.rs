@@ -1,15 +1,28 @@
 //! What the engine's calls can fail with.
 
+mod handler;
+
 use std::sync::Arc;
 
-use crate::BoxError;
-use crate::misfit::Misfit;
+pub use self::handler::{Handler, HandlerError};
+
+use crate::entity::ReferenceError;
 use crate::record::{EntityName, IdError, OperationId, Problem, RecordRef};
 use crate::remote::RemoteError;
 use crate::storage::StorageError;
 
-/// Why a call of the engine failed. Nothing was changed by the call, but for those that take on one record after another
-/// ([`retry_all`](crate::Engine::retry_all), [`clear_queue`](crate::Engine::clear_queue)): what they did stays.
+/// Why a call of the engine failed.
+///
+/// An edit or a decision that failed has changed nothing. Calls that go on step by step keep what they did before they failed:
+/// - [`retry_all`](crate::Engine::retry_all) and [`clear_queue`](crate::Engine::clear_queue) go from record to record, and
+///   [`discard`](crate::Engine::discard) and [`answer`](crate::Engine::answer) tell `OnPull` before they write, so that it may have been
+///   told of a decision that then could not be written down;
+/// - [`flush`](crate::Engine::flush), [`pull`](crate::Engine::pull), [`pull_only`](crate::Engine::pull_only) and
+///   [`full_sync`](crate::Engine::full_sync) may have sent and pulled something: the report is in
+///   [`SyncEvent::SyncComplete`](crate::SyncEvent::SyncComplete);
+/// - a [`resync`](crate::Engine::resync) is noted before the pull begins, and the next pull makes up for it; a scope
+///   ([`set_scope`](crate::Engine::set_scope)) is written down before what is outside of it is let go, and the next engine goes on with
+///   that.
 ///
 /// That a server cannot be reached, refuses an operation or fails is no error of a call: the operation waits, and the
 /// [`SyncReport`](crate::SyncReport) says what happened.
@@ -19,14 +32,23 @@ pub enum Error {
     /// The storage failed.
     #[error(transparent)]
     Storage(Arc<StorageError>),
-    /// A record's id cannot name it.
-    #[error("{entity}: {source}")]
+    /// An id cannot name a record.
+    #[error("{entity}: {source}{}", advice(source))]
     Id {
         /// The entity.
         entity: EntityName,
         /// What is wrong with the id.
         #[source]
         source: IdError,
+    },
+    /// A record refers to another one by an id that cannot name one.
+    #[error("{record}: {source}{}", if source.source == IdError::Empty { "; make the field an `Option` where it may refer to nothing" } else { "" })]
+    Reference {
+        /// The record.
+        record: RecordRef,
+        /// Which of its fields, and what is wrong with the id in it.
+        #[source]
+        source: ReferenceError,
     },
     /// A record cannot be written as JSON.
     #[error("{record} cannot be written as JSON")]
@@ -46,13 +68,18 @@ pub enum Error {
         #[source]
         source: Arc<serde_json::Error>,
     },
-    /// What is stored cannot be read as the entity's type any more.
-    #[error("what is stored of {record} cannot be read as the type that the program has now: {reason}")]
+    /// What is stored cannot be read as the entity's type any more. It is kept as it is.
+    #[error(
+        "what is stored of {record} cannot be read as the type that the program has now: {reason}{}",
+        operation.map(|operation| format!("; mend that, or give its operation {operation} up with `discard`")).unwrap_or_default()
+    )]
     Decode {
         /// The record.
         record: RecordRef,
-        /// What serde said.
+        /// What serde said, or the entity's `upgrade`.
         reason: String,
+        /// The operation, when it is one that waits for the user: for [`discard`](crate::Engine::discard).
+        operation: Option<OperationId>,
     },
     /// Two entities of the schema have the same storage name.
     #[error(
@@ -114,133 +141,12 @@ impl From<StorageError> for Error {
     }
 }
 
-/// Why a handler or strategy of the user's did not give an answer. Nothing is lost: it is asked again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandlerError {
-    /// It returned an error.
-    #[error("{handler} of {entity} failed")]
-    Failed {
-        /// Which one.
-        handler: Handler,
-        /// The entity.
-        entity: EntityName,
-        /// What it returned.
-        #[source]
-        source: BoxError,
-    },
-    /// It panicked.
-    #[error("{handler} of {entity} panicked: {message}")]
-    Panicked {
-        /// Which one.
-        handler: Handler,
-        /// The entity.
-        entity: EntityName,
-        /// The panic's message, when it had one.
-        message: String,
-    },
-    /// It merged into another record.
-    #[error(
-        "the strategy of {entity} merged the conflict of `{key}` into a record with the id `{merged}`; keep the id"
-    )]
-    OtherRecord {
-        /// The entity.
-        entity: EntityName,
-        /// The id of the record in conflict.
-        key: String,
-        /// The id of what it returned.
-        merged: String,
-    },
-    /// What it returned cannot be written as JSON.
-    #[error("a record of {entity} cannot be written as JSON")]
-    Json {
-        /// The entity.
-        entity: EntityName,
-        /// What serde said.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// What is stored of a record, and was to be given to it, is not of the entity's type any more.
-    #[error("a stored record of {entity} cannot be read as the type that the program has now")]
-    Misfit {
-        /// The entity.
-        entity: EntityName,
-        /// Where it does not fit.
-        #[source]
-        source: Misfit,
-    },
-    /// What an earlier version of the program stored could not be upgraded.
-    #[error(
-        "a record of {entity} that version {version} stored could not be upgraded; mend `upgrade`, and it is read again"
-    )]
-    Upgrade {
-        /// The entity.
-        entity: EntityName,
-        /// The version that stored it.
-        version: u32,
-        /// What the upgrade returned.
-        #[source]
-        source: BoxError,
-    },
-    /// An upgrade made another record.
-    #[error("`upgrade` of {entity} made the record `{upgraded}` of `{key}`; keep the id")]
-    UpgradedToOther {
-        /// The entity.
-        entity: EntityName,
-        /// The id of the stored record.
-        key: String,
-        /// The id of what was made of it.
-        upgraded: String,
-    },
-    /// A later version of the program stored it.
-    #[error(
-        "a record of {entity} was stored by version {stored}, and this program knows version {known}: install the later one"
-    )]
-    Newer {
-        /// The entity.
-        entity: EntityName,
-        /// The version that stored it.
-        stored: u32,
-        /// The version of the program.
-        known: u32,
-    },
-    /// What the code was to be told changed again and again, each time that it was told.
-    #[error(
-        "what is to be told of {record} changes each time that it was told: does `OnPull` edit every record that it is told of, or `upgrade` make another record each time? it is told again later"
-    )]
-    Restless {
-        /// The record.
-        record: RecordRef,
-    },
-    /// A reference of the merged record cannot name one.
-    #[error("a reference of a merged {entity} is no id: {source}")]
-    Reference {
-        /// The entity.
-        entity: EntityName,
-        /// What is wrong with it.
-        #[source]
-        source: IdError,
-    },
-}
-
-/// Which code of the user's was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handler {
-    /// [`OnPull::on_pull`](crate::OnPull::on_pull).
-    OnPull,
-    /// [`Strategy::resolve`](crate::Strategy::resolve), such as [`OnConflict::on_conflict`](crate::OnConflict::on_conflict).
-    Strategy,
-    /// The `upgrade` of an entity ([`Syncable::upgrade`](crate::Syncable::upgrade)).
-    Upgrade,
-}
-
-impl std::fmt::Display for Handler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::OnPull => "`OnPull`",
-            Self::Strategy => "the conflict strategy",
-            Self::Upgrade => "`upgrade`",
-        })
+/// What a person can do about an id that cannot name a record.
+fn advice(error: &IdError) -> &'static str {
+    match error {
+        IdError::Empty => "; a new record needs one of its own, for instance `Uuid::now_v7()`",
+        IdError::PathStep(_) => "; use another id",
+        IdError::NotScalar(_) => "",
     }
 }
 
@@ -248,7 +154,9 @@ impl std::fmt::Display for Handler {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// An operation could not be sent, or was answered with an error.
+    /// An operation could not be sent, or was answered with an error. It is sent again later, but for one that the server refused, or
+    /// that has failed [`max_attempts`](crate::RetryPolicy::max_attempts) times: that is parked, which
+    /// [`SyncEvent::Parked`](crate::SyncEvent::Parked) tells, and waits for the user's decision.
     #[error("{record}: {source}")]
     Push {
         /// The record.
@@ -276,7 +184,7 @@ pub enum SyncError {
     /// The server speaks of a conflict, or of a success, and has the very state that the operation was made on: nobody else's
     /// version is in the way. The attempt counts, and the operation is parked when there were too many.
     #[error(
-        "{record}: the server says that it conflicts with what is there, and has just what the edit was made on{}; look for a rule of the server's that the record breaks, such as a value that has to be unique",
+        "{record}: the server did not take the edit because of a conflict{}, but what it has of the record is just what the edit was made on, so that no change of somebody else's is in the way; look for a rule of the server's that the record breaks, such as a value that has to be unique",
         problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default()
     )]
     NoConflict {
@@ -309,7 +217,7 @@ pub enum SyncError {
     /// There is more, and the cursor does not move: the server gave one of this pull again, or it gave none and more
     /// records share the newest `updated_at` than a page holds.
     #[error(
-        "{entity}: there is more after the cursor `{cursor}`, and the server's answers do not move it on; the pull was stopped, so mend the server's cursor or ask for larger pages"
+        "{entity}: there is more after the cursor `{cursor}`, and the server's answers do not move it on; the pull was stopped, so mend the server's cursor, or ask for larger pages with `EngineBuilder::page_size`"
     )]
     StuckCursor {
         /// The entity.
@@ -321,7 +229,7 @@ pub enum SyncError {
     /// ([`EngineBuilder::page_limit`](crate::EngineBuilder::page_limit)). They went through; the next sync goes on after
     /// them.
     #[error(
-        "{entity}: there is more after {pages} pages, and the next sync goes on there; if the collection is not that large, the server's cursors have no end"
+        "{entity}: there is more after {pages} pages, and the next sync goes on there; if the collection is not that large, the server's cursors have no end, and if it is, `EngineBuilder::page_limit` lets a pull take more"
     )]
     PageLimit {
         /// The entity.
@@ -342,7 +250,7 @@ pub enum SyncError {
     },
     /// A pulled item could not be read. It is kept aside ([`Engine::set_aside`](crate::Engine::set_aside)); the rest of
     /// its page went through.
-    #[error("{entity}{}: a pulled item cannot be read and is kept aside: {reason}", key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default())]
+    #[error("{entity}{}: a pulled item cannot be read and is kept aside: {reason}; look at it with `engine.set_aside()`", key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default())]
     Unreadable {
         /// The entity.
         entity: EntityName,
@@ -431,7 +339,7 @@ impl std::fmt::Display for Chain<'_> {
         let mut cause = self.0.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            if !said.ends_with(&text) {
+            if !said.contains(&text) {
                 write!(f, ": {text}")?;
             }
             (said, cause) = (text, error.source());

@@ -105,7 +105,7 @@ pub use connectivity::NetworkConnectivity;
 pub use connectivity::{AlwaysOnline, Connectivity, ManualConnectivity, ServerProbe};
 pub use engine::receipt::{NotSynced, Receipt};
 pub use engine::settings::{AutoSync, RetryPolicy};
-pub use entity::{EntityId, EntityInfo, EntityOf, Schema, Syncable, Timestamp, Timestamped};
+pub use entity::{EntityId, EntityInfo, EntityOf, ReferenceError, Schema, Syncable, Timestamp, Timestamped};
 pub use error::{Error, Handler, HandlerError, SyncError};
 pub use handler::{Change, Conflict, OnConflict, OnPull, Pulled, Resolution};
 pub use merge::{Mergeable, Merged, OnDelete};

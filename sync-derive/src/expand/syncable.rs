@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Ident, Path};
 
 use super::{bounded, replica, spans};
@@ -98,7 +99,7 @@ fn references(entity: &Entity, support: &TokenStream) -> Option<TokenStream> {
     }
     let refer = entity.references.iter().map(|reference| refer(reference, &entity.krate));
     Some(quote! {
-        fn references(&self) -> #support::Result<#support::Vec<#support::RecordRef>, #support::IdError> {
+        fn references(&self) -> #support::Result<#support::Vec<#support::RecordRef>, #support::ReferenceError> {
             let mut references = #support::Vec::new();
             #(#refer)*
             #support::Ok(references)
@@ -106,19 +107,18 @@ fn references(entity: &Entity, support: &TokenStream) -> Option<TokenStream> {
     })
 }
 
-/// Adds what a field refers to. Shown at the type of the id, where a wrong one is to be mended, and at the entity, which
-/// says what it should be.
+/// Adds what a field refers to. Shown at the type of the id, where a wrong one is to be mended.
 fn refer(reference: &Reference, krate: &Path) -> TokenStream {
     let Reference { ident, id_type, target, layers } = reference;
     let (here, at) = (Span::call_site(), spans::at_type(id_type));
     let support = spans::support(krate, here);
     let (id, name) = (of(target, krate, "Id"), of(target, krate, "NAME"));
-    let id_at = spans::at(target);
-    let id = quote_spanned!(id_at=> &#id);
+    let field = ident.unraw().to_string();
+    // What the field holds instead is reported where it is to be inferred.
+    let inferred = quote_spanned!(at=> _);
     let call = |value: TokenStream| {
         quote_spanned! {here=>
-            let id: #id = #value;
-            #support::refer(#name, id, &mut references)?;
+            #support::refer::<#id, #inferred>(#field, #name, #value, &mut references)?;
         }
     };
     match layers {

@@ -115,7 +115,7 @@ impl Entities {
     /// Brings what an earlier version of the program stored up to date. A flight stays as it was sent.
     ///
     /// # Errors
-    /// [`StorageError::Row`] when the program cannot read it any more.
+    /// [`StorageError::Upgrade`] when the program cannot read it any more.
     pub(crate) fn upgraded(&self, name: &RecordRef, mut record: Record) -> Result<Record, StorageError> {
         let Some(port) = self.port(name.entity.as_str()) else { return Ok(record) };
         for payload in record.payloads_mut() {
@@ -124,7 +124,7 @@ impl Entities {
                 Ok(Some(upgraded)) => *payload = upgraded,
                 Err(error) => {
                     let reason = crate::error::Chain(&error).to_string();
-                    return Err(StorageError::Row { record: name.clone(), reason });
+                    return Err(StorageError::Upgrade { record: name.clone(), reason });
                 }
             }
         }
@@ -135,7 +135,7 @@ impl Entities {
 /// The values by which a record is found. One that cannot be read is found by none.
 pub(crate) fn index(port: &dyn EntityPort, name: &RecordRef, view: Option<&Payload>) -> Vec<IndexEntry> {
     let Some(view) = view.filter(|_| port.indexes()) else { return Vec::new() };
-    port.index(view).unwrap_or_else(|error| {
+    port.index(&name.key, view).unwrap_or_else(|error| {
         tracing::warn!(record = %name, error = %crate::error::Chain(&error), "it cannot be found by its fields");
         Vec::new()
     })

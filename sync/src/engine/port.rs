@@ -32,7 +32,7 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
     fn indexes(&self) -> bool;
 
     /// The values of a record's indexed fields.
-    fn index(&self, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError>;
+    fn index(&self, key: &RecordKey, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError>;
 
     /// The payload as this version of the program writes it; `None` when it did.
     fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError>;

@@ -171,7 +171,7 @@ pub(crate) fn keeps(entities: &Entities, name: &RecordRef, record: &Record) -> b
     }
     let (Some(view), Some(port)) = (record.view(), entities.replica(&name.entity)) else { return true };
     // What cannot be read cannot be judged, and stays.
-    port.index(view).map_or(true, |entries| holds(&scope, &entries))
+    port.index(&name.key, view).map_or(true, |entries| holds(&scope, &entries))
 }
 
 /// Whether a record with these values is in the scope.

@@ -49,16 +49,16 @@ pub struct RecordKey(Arc<str>);
 #[non_exhaustive]
 pub enum IdError {
     /// The id is empty, so its URL would be the endpoint itself.
-    #[error("the id is empty; give the record an id before it is pushed, for instance `Uuid::now_v7()`")]
+    #[error("the id is empty")]
     Empty,
     /// The id is `.` or `..`, which every URL parser takes for a path step, percent-encoded or not (WHATWG URL,
     /// section 4.4), so that the request would reach another address.
-    #[error(
-        "the id `{0}` cannot be part of a URL's path, because `.` and `..` mean a folder there; use another id"
-    )]
+    #[error("the id `{0}` cannot be part of a URL's path, because `.` and `..` mean a folder there")]
     PathStep(String),
     /// The id is no scalar, or a string could not be read back as the id's type.
-    #[error("the id is not a string, a UUID or an integer, nor a newtype of one: {0}")]
+    #[error(
+        "the id does not fit its type, which has to be a string, a UUID, an integer, or a newtype of one: {0}"
+    )]
     NotScalar(String),
 }
 

@@ -5,12 +5,12 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use super::entity::{Facts, decode, encode, id_of};
+use super::entity::{Facts, decode, encode, id_of, record_ref};
 use crate::BoxError;
 use crate::entity::Syncable;
 use crate::error::{Handler, HandlerError};
 use crate::handler::{Conflict, Resolution};
-use crate::record::{Decision, Dispute, EntityName, Payload, RecordKey};
+use crate::record::{Decision, Dispute, Payload, RecordKey};
 use crate::strategy::Strategy;
 
 /// Shows a conflict to the strategy, and reads its answer.
@@ -25,13 +25,13 @@ where
 {
     let conflict = conflict::<T>(key, dispute)?;
     let resolution =
-        guard(Handler::Strategy, T::INFO.entity_name(), T::Strategy::resolve(schema, conflict)).await?;
+        guard::<T, _>(Handler::Strategy, Some(key), T::Strategy::resolve(schema, conflict)).await?;
     decision(key, resolution)
 }
 
 /// A conflict in the user's types.
 pub(super) fn conflict<T: Syncable>(key: &RecordKey, dispute: &Dispute) -> Result<Conflict<T>, HandlerError> {
-    let read = |side: Option<&Payload>| side.map(decode::<T>).transpose();
+    let read = |side: Option<&Payload>| side.map(|payload| decode::<T>(key, payload)).transpose();
     Ok(Conflict::new(
         id_of::<T>(key)?,
         read(dispute.base.as_ref())?,
@@ -45,7 +45,6 @@ pub(super) fn decision<T: Syncable>(
     key: &RecordKey,
     resolution: Resolution<T>,
 ) -> Result<Decision, HandlerError> {
-    let entity = T::INFO.entity_name();
     Ok(match resolution {
         Resolution::TakeRemote => Decision::TakeRemote,
         Resolution::KeepLocal => Decision::KeepLocal,
@@ -54,25 +53,34 @@ pub(super) fn decision<T: Syncable>(
         Resolution::Merged(record) => {
             let merged = RecordKey::of(record.id()).map(|key| key.to_string()).unwrap_or_default();
             if merged != key.as_str() {
+                let entity = T::INFO.entity_name();
                 return Err(HandlerError::OtherRecord { entity, key: key.to_string(), merged });
             }
-            let references =
-                record.references().map_err(|source| HandlerError::Reference { entity, source })?;
-            Decision::Merged(encode(&record)?, references)
+            let references = record
+                .references()
+                .map_err(|source| HandlerError::Reference { record: record_ref::<T>(key), source })?;
+            Decision::Merged(encode(key, &record)?, references)
         }
     })
 }
 
-/// Awaits code of the user's, and turns its errors and panics into one.
-pub(super) async fn guard<R>(
+/// Awaits code of the user's, and turns its errors and panics into one. `key` is the record that it is about, when that is one.
+pub(super) async fn guard<T: Syncable, R>(
     handler: Handler,
-    entity: EntityName,
+    key: Option<&RecordKey>,
     call: impl Future<Output = Result<R, BoxError>>,
 ) -> Result<R, HandlerError> {
+    let named = || (T::INFO.entity_name(), key.cloned());
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(HandlerError::Failed { handler, entity, source }),
-        Err(panic) => Err(HandlerError::Panicked { handler, entity, message: message(&*panic) }),
+        Ok(Err(source)) => {
+            let (entity, key) = named();
+            Err(HandlerError::Failed { handler, entity, key, source })
+        }
+        Err(panic) => {
+            let (entity, key) = named();
+            Err(HandlerError::Panicked { handler, entity, key, message: message(&*panic) })
+        }
     }
 }
 

@@ -463,6 +463,6 @@ pub(crate) fn edit<T: Syncable>(
         .map_err(|source| Error::Encode { record: name.clone(), source: Arc::new(source) })?
         .of_version(T::VERSION);
     let references =
-        record.references().map_err(|source| Error::Id { entity: name.entity.clone(), source })?;
+        record.references().map_err(|source| Error::Reference { record: name.clone(), source })?;
     Ok((name, make(payload, references)))
 }

@@ -77,21 +77,21 @@ where
         T::Keeping::KEEPS && !T::INDEX.is_empty()
     }
 
-    fn index(&self, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError> {
-        Ok(decode::<T>(payload)?.index())
+    fn index(&self, key: &RecordKey, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError> {
+        Ok(decode::<T>(key, payload)?.index())
     }
 
     fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError> {
         if payload.version() == T::VERSION {
             return Ok(None);
         }
-        let record = decode::<T>(payload)?;
+        let record = decode::<T>(key, payload)?;
         let upgraded = RecordKey::of(record.id()).map(|key| key.to_string()).unwrap_or_default();
         if upgraded != key.as_str() {
             let key = key.to_string();
             return Err(HandlerError::UpgradedToOther { entity: T::INFO.entity_name(), key, upgraded });
         }
-        encode(&record).map(Some)
+        encode(key, &record).map(Some)
     }
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
@@ -105,7 +105,7 @@ where
     fn id_json(&self, key: &RecordKey) -> Result<Bytes, HandlerError> {
         let id = id_of::<T>(key)?;
         let json = serde_json::to_vec(&id);
-        json.map(Bytes::from).map_err(|source| HandlerError::Json { entity: T::INFO.entity_name(), source })
+        json.map(Bytes::from).map_err(|source| HandlerError::Json { record: record_ref::<T>(key), source })
     }
 
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage {
@@ -142,57 +142,65 @@ where
         shown: &'a Shown,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
         Box::pin(async move {
-            let remote = copy.value().map(decode::<T>).transpose()?;
+            let remote = copy.value().map(|payload| decode::<T>(key, payload)).transpose()?;
             let pulled = Pulled::new(vec![change(key, remote, shown)?], false);
-            hand_over::<S, T>(&self.schema, pulled).await
+            hand_over::<S, T>(&self.schema, pulled, Some(key)).await
         })
     }
 }
 
-/// Calls `OnPull`, where the application keeps the records, and survives its panics.
+/// Calls `OnPull`, where the application keeps the records, and survives its panics. `key` is the record that it is about, when that is
+/// one.
 pub(super) async fn hand_over<S, T: Syncable<Keeping: Keeping<S, T>>>(
     schema: &S,
     pulled: Pulled<T>,
+    key: Option<&RecordKey>,
 ) -> Result<(), HandlerError> {
-    decide::guard(Handler::OnPull, T::INFO.entity_name(), T::Keeping::hand_over(schema, pulled)).await
+    decide::guard::<T, _>(Handler::OnPull, key, T::Keeping::hand_over(schema, pulled)).await
 }
 
 /// Reads what is stored of a record, whichever version of the program stored it.
-pub(super) fn decode<T: Syncable>(payload: &Payload) -> Result<T, HandlerError> {
-    let entity = || T::INFO.entity_name();
+pub(super) fn decode<T: Syncable>(key: &RecordKey, payload: &Payload) -> Result<T, HandlerError> {
+    let record = || record_ref::<T>(key);
     match payload.version().cmp(&T::VERSION) {
         Ordering::Equal => {
-            payload.decode().map_err(|source| HandlerError::Misfit { entity: entity(), source })
+            payload.decode().map_err(|source| HandlerError::Misfit { record: record(), source })
         }
         Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
             Ok(upgraded) => upgraded.map_err(|source| HandlerError::Upgrade {
-                entity: entity(),
+                record: record(),
                 version: payload.version(),
                 source,
             }),
             Err(panic) => Err(HandlerError::Panicked {
                 handler: Handler::Upgrade,
-                entity: entity(),
+                entity: T::INFO.entity_name(),
+                key: Some(key.clone()),
                 message: decide::message(&*panic),
             }),
         },
         Ordering::Greater => {
-            Err(HandlerError::Newer { entity: entity(), stored: payload.version(), known: T::VERSION })
+            Err(HandlerError::Newer { record: record(), stored: payload.version(), known: T::VERSION })
         }
     }
 }
 
 /// Writes a record as it is stored and sent.
-pub(super) fn encode<T: Syncable>(record: &T) -> Result<Payload, HandlerError> {
+pub(super) fn encode<T: Syncable>(key: &RecordKey, record: &T) -> Result<Payload, HandlerError> {
     match Payload::encode(record) {
         Ok(payload) => Ok(payload.of_version(T::VERSION)),
-        Err(source) => Err(HandlerError::Json { entity: T::INFO.entity_name(), source }),
+        Err(source) => Err(HandlerError::Json { record: record_ref::<T>(key), source }),
     }
 }
 
 /// Reads the id that is stored of a record.
 pub(super) fn id_of<T: Syncable>(key: &RecordKey) -> Result<T::Id, HandlerError> {
-    key.to_id().map_err(|source| HandlerError::Reference { entity: T::INFO.entity_name(), source })
+    key.to_id().map_err(|source| HandlerError::StoredId { record: record_ref::<T>(key), source })
+}
+
+/// The name of a record whose id's text is known.
+pub(super) fn record_ref<T: Syncable>(key: &RecordKey) -> RecordRef {
+    RecordRef::new(T::INFO.entity_name(), key.clone())
 }
 
 /// Names a record.

@@ -49,15 +49,16 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError> {
         Ok(match &self.slots[index] {
             Slot::Deleted { .. } => ServerCopy::Deleted,
-            Slot::Record { version, record, .. } => {
-                ServerCopy::Present { version: version.clone(), value: encode(record)? }
+            Slot::Record { key, version, record } => {
+                ServerCopy::Present { version: version.clone(), value: encode(key, record)? }
             }
         })
     }
 
     fn base(&self, index: usize, rules: &Rules) -> Result<Option<Base>, HandlerError> {
-        let Slot::Record { version, record, .. } = &self.slots[index] else { return Ok(None) };
-        let value = if Base::needs_value(version.as_ref(), rules) { Some(encode(record)?) } else { None };
+        let Slot::Record { key, version, record } = &self.slots[index] else { return Ok(None) };
+        let value =
+            if Base::needs_value(version.as_ref(), rules) { Some(encode(key, record)?) } else { None };
         Ok(Some(Base { version: version.clone(), value }))
     }
 
@@ -82,7 +83,7 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
                 };
                 changes.push(change(self.key(*index), remote, shown)?);
             }
-            hand_over::<S, T>(&self.schema, Pulled::new(changes, has_more)).await
+            hand_over::<S, T>(&self.schema, Pulled::new(changes, has_more), None).await
         })
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn change<T: Syncable>(
         (Shown::AsPulled, Some(record)) => Change::Upserted(record),
         (Shown::AsPulled, None) => Change::Deleted(id_of::<T>(key)?),
         (Shown::Local(local), remote) => {
-            let local = local.as_ref().map(decode::<T>).transpose()?;
+            let local = local.as_ref().map(|payload| decode::<T>(key, payload)).transpose()?;
             Change::Rebased { id: id_of::<T>(key)?, local, remote }
         }
     })

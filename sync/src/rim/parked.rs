@@ -84,15 +84,16 @@ pub(super) fn parked<T: Syncable>(name: &RecordRef, record: &Record) -> Result<O
         return Ok(None);
     }
     let intention = &parked.intention;
+    let unreadable = |error| unreadable(name, &error, Some(intention.id));
     Ok(Some(Parked {
         operation: intention.id,
-        id: id_of::<T>(&name.key).map_err(|error| unreadable(name, &error))?,
+        id: id_of::<T>(&name.key).map_err(unreadable)?,
         record: intention
             .write
             .payload()
-            .map(decode::<T>)
+            .map(|payload| decode::<T>(&name.key, payload))
             .transpose()
-            .map_err(|error| unreadable(name, &error))?,
+            .map_err(unreadable)?,
         reason: parked.reason.clone(),
         since: parked.since,
     }))
@@ -103,8 +104,10 @@ pub(super) fn deferred<T: Syncable>(name: &RecordRef, record: &Record) -> Result
     let (Some(parked), Some(dispute)) = (&record.parked, crate::engine::outbox::dispute(record)) else {
         return Ok(None);
     };
-    let conflict = super::decide::conflict(&name.key, &dispute).map_err(|error| unreadable(name, &error))?;
-    Ok(Some(Deferred { operation: parked.intention.id, conflict, since: parked.since }))
+    let operation = parked.intention.id;
+    let conflict = super::decide::conflict(&name.key, &dispute)
+        .map_err(|error| unreadable(name, &error, Some(operation)))?;
+    Ok(Some(Deferred { operation, conflict, since: parked.since }))
 }
 
 /// Says where a record stands; `blocker` is the record that it waits for, if it does.
@@ -130,7 +133,12 @@ pub(super) fn state(record: &Record, blocker: Option<&Record>) -> SyncState {
     }
 }
 
-pub(super) fn unreadable(name: &RecordRef, error: &HandlerError) -> Error {
-    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    Error::Decode { record: name.clone(), reason }
+/// A stored record that cannot be read; `operation` is what can be given up of it, if anything waits for the user.
+pub(super) fn unreadable(name: &RecordRef, error: &HandlerError, operation: Option<OperationId>) -> Error {
+    let reason = match error {
+        HandlerError::Misfit { source, .. } => source.to_string(),
+        HandlerError::StoredId { source, .. } => source.to_string(),
+        error => error.to_string(),
+    };
+    Error::Decode { record: name.clone(), reason, operation }
 }

@@ -208,5 +208,5 @@ impl<T: Replicated> Pages<T> {
 
 /// Reads how a record looks here as its type.
 pub(super) fn read<T: Syncable>(name: &RecordRef, view: &Payload) -> Result<T, Error> {
-    decode::<T>(view).map_err(|error| unreadable(name, &error))
+    decode::<T>(&name.key, view).map_err(|error| unreadable(name, &error, None))
 }

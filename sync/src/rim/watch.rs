@@ -318,7 +318,7 @@ impl<T: Replicated> Watching<T> {
             Ok(id) => Some(WatchChange::Removed(id)),
             Err(error) => {
                 let name = RecordRef::new(T::INFO.entity_name(), key.clone());
-                self.told.push_back(Err(unreadable(&name, &error)));
+                self.told.push_back(Err(unreadable(&name, &error, None)));
                 None
             }
         }
@@ -361,7 +361,7 @@ fn look_at<T: Syncable>(
     for key in keys {
         let name = RecordRef::new(T::INFO.entity_name(), key);
         let kept = match kept::one(ledger, &name) {
-            Err(damaged @ StorageError::Row { .. }) => Err(damaged),
+            Err(damaged) if damaged.damaged().is_some() => Err(damaged),
             kept => Ok(kept?.filter(|kept| {
                 conditions.is_empty()
                     || kept::fits(ledger, &name, kept, conditions)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sync::testing::ScriptedRemote;
 use sync::{Engine, Error, MemoryStorage, RemoteError, RestRemote, Schema, SyncError, Syncable};
 use sync_examples::server::intercept::Intercept;
-use sync_tests::entities::{Note, note};
+use sync_tests::entities::{Note, note, task};
 
 use sync_tests::device::{Device, Folder, server};
 
@@ -37,8 +37,34 @@ async fn an_id_that_is_empty_or_a_path_step_is_refused_at_the_push() {
     for id in ["", ".", ".."] {
         let error = device.engine.push(&note(id, "x", 0)).await.unwrap_err();
         assert!(matches!(error, Error::Id { .. }), "{error}");
+        let advice = if id.is_empty() { "for instance `Uuid::now_v7()`" } else { "use another id" };
+        assert!(
+            error.to_string().starts_with("Note: the id") && error.to_string().ends_with(advice),
+            "{error}"
+        );
         device.engine.delete::<Note>(&id.to_owned()).await.unwrap_err();
     }
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test]
+async fn an_id_of_another_record_that_cannot_name_one_is_told_of_with_its_field() {
+    let (folder, server) = (Folder::new(), server());
+    let device = Device::open(&folder.file("a.db"), &server.base_url()).await;
+    let refused = async |reference| {
+        let error = device.engine.push(&task(1, Some(reference), "x")).await.unwrap_err();
+        assert!(matches!(error, Error::Reference { .. }), "{error:?}");
+        error.to_string()
+    };
+    assert_eq!(
+        refused("").await,
+        "Task `1`: its field `note_id` refers to Note by an id that cannot name a record: the id is empty; make the field an `Option` where it may refer to nothing"
+    );
+    let told = refused("..").await;
+    assert!(
+        told.starts_with("Task `1`: its field `note_id` refers to Note") && told.contains("`..`"),
+        "{told}"
+    );
     assert_eq!(device.engine.queue_len(), 0);
 }
 

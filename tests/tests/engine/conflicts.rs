@@ -138,11 +138,16 @@ async fn an_answer_about_another_record_is_refused() {
 
 #[tokio::test]
 async fn a_handler_that_fails_or_panics_loses_nothing_and_is_reported() {
-    for answer in [Answer::Fail, Answer::Panic] {
+    let failures = [
+        (Answer::Fail, "the conflict strategy of Task `1` failed: nobody knows"),
+        (Answer::Panic, "the conflict strategy of Task `1` panicked: the handler has a bug"),
+    ];
+    for (answer, told) in failures {
         let device = in_conflict().await;
         device.app.will(answer);
         let report = device.engine.flush().await.unwrap();
         assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{:?}", report.errors);
+        assert_eq!(report.errors[0].to_string(), told);
         assert_eq!(report.remaining, 1);
         device.app.will(Answer::Decide(Resolution::KeepLocal));
         device.wait_out();
@@ -294,6 +299,9 @@ async fn a_conflict_without_anybody_elses_version_is_a_failure_and_nobody_is_ask
                 matches!(&**error, SyncError::NoConflict { operation, .. } if *operation == receipt.id()),
                 "{error}"
             );
+            let told = "Task `1`: the server did not take the edit because of a conflict";
+            assert!(error.to_string().starts_with(told), "{error}");
+            assert!(error.to_string().contains("no change of somebody else's is in the way"), "{error}");
             attempts += 1;
             device.wait_out();
         }

@@ -16,4 +16,5 @@ mod pushing;
 mod simulated;
 mod status;
 mod unlucky;
+mod unreadable;
 mod waiting;

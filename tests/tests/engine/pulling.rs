@@ -57,12 +57,17 @@ async fn pull_only_asks_for_one_entity() {
 
 #[tokio::test]
 async fn a_page_comes_again_when_the_handler_failed_or_panicked() {
-    for mood in [Mood::Fail, Mood::Panic] {
+    let failures = [
+        (Mood::Fail, "`OnPull` of Note failed: the application's database is locked"),
+        (Mood::Panic, "`OnPull` of Note panicked: the application has a bug"),
+    ];
+    for (mood, told) in failures {
         let device = Device::new().await;
         device.server.put(&note("a", "x", 0));
         device.app.state().moods.push_back(mood);
         let report = device.engine.pull().await.unwrap();
         assert!(matches!(&*report.errors[0], SyncError::Handler(_)));
+        assert_eq!(report.errors[0].to_string(), told);
         assert_eq!(device.engine.status().state, State::Error);
         let device = device.restart().await;
         device.engine.pull().await.unwrap();
@@ -147,6 +152,7 @@ async fn an_item_that_cannot_be_read_is_kept_aside_and_the_rest_goes_through() {
             "Note `b`: a pulled item cannot be read and is kept aside: invalid type: an integer"
         )
     );
+    assert!(told.ends_with("look at it with `engine.set_aside()`"), "{told}");
     let aside = device.engine.set_aside::<Note>().await.unwrap();
     assert_eq!(aside[0].key.as_ref().unwrap().as_str(), "b");
     assert!(aside[0].item.contains("\"title\":7"));
@@ -180,6 +186,7 @@ async fn a_cursor_that_does_not_move_stops_the_pull() {
     });
     let report = device.engine.pull_only::<Note>().await.unwrap();
     assert!(matches!(&*report.errors[0], SyncError::StuckCursor { .. }));
+    assert!(report.errors[0].to_string().contains("`EngineBuilder::page_size`"), "{}", report.errors[0]);
     assert_eq!(device.server.calls().len(), 2);
 }
 

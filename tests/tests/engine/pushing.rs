@@ -205,7 +205,7 @@ async fn push_all_takes_all_records_or_none() {
     let error = device.engine.push_all(&with_a_mistake).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Note: the id is empty; give the record an id before it is pushed, for instance `Uuid::now_v7()`"
+        "Note: the id is empty; a new record needs one of its own, for instance `Uuid::now_v7()`"
     );
     assert_eq!(device.engine.queue_len(), 100);
     device.engine.flush().await.unwrap();

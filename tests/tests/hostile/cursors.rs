@@ -48,6 +48,7 @@ async fn pages_without_end_stop_at_the_limit_and_the_next_pull_goes_on_from_ther
     let story = Story::of(&turn, move |_| more(&format!("c{}", count.fetch_add(1, Ordering::SeqCst)))).await;
     let error = story.pull_error().await;
     assert!(matches!(&*error, SyncError::PageLimit { pages: 20, .. }), "{error:?}");
+    assert!(error.to_string().contains("`EngineBuilder::page_limit`"), "{error}");
     assert_eq!(story.server.seen().len(), 20, "no page more is asked for");
     story.engine.pull_only::<Note>().await.unwrap();
     assert_eq!(since(&story.server.seen()[20]), Some("c19"), "nothing is pulled again");

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{
-    BoxError, Engine, Error, OnPull, Outdated, RetryPolicy, Schema, SqliteStorage, SyncError, SyncState,
-    Syncable,
+    BoxError, Engine, Error, OnPull, Outdated, RetryPolicy, Schema, SqliteStorage, StorageError, SyncError,
+    SyncState, Syncable,
 };
 use sync_tests::device::Folder;
 
@@ -166,11 +166,10 @@ async fn a_record_that_cannot_be_upgraded_holds_back_itself_alone() {
     );
     let report = engine.flush().await.unwrap();
     assert_eq!(report.pushed, 2);
-    let told = report
-        .errors
-        .iter()
-        .any(|error| matches!(&**error, SyncError::Storage(_)) && error.to_string().contains("Person `c`"));
-    assert!(told, "{:?}", report.errors);
+    let outdated = |error: &SyncError| matches!(error, SyncError::Storage(error) if matches!(**error, StorageError::Upgrade { .. }));
+    let told = report.errors.iter().find(|error| outdated(error)).unwrap().to_string();
+    assert!(told.contains("Person `c`") && told.contains("mend `upgrade`"), "{told}");
+    assert!(!told.contains("row") && !told.contains("backup"), "nothing is wrong with the file: {told}");
     assert_eq!(engine.queue_len(), 1, "it is still there for a better `upgrade`");
     assert_eq!(engine.clear_queue().await.unwrap(), 1, "and can be given up");
     assert_eq!(engine.queue_len(), 0);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sync::record::IdError;
-use sync::{OnPull, Schema, Syncable};
+use sync::{OnPull, ReferenceError, Schema, Syncable};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 #[sync(endpoint = "/folders", conflict = ServerWins, name = "folder")]
@@ -69,5 +69,6 @@ fn main() {
     assert_eq!(names(&note), ["folder `2`", "Tag `a`", "Tag `b`", "Tag `c`", "folder `3`"]);
 
     note.tags = vec![String::new()];
-    assert_eq!(note.references(), Err(IdError::Empty));
+    let wrong = ReferenceError { field: "tags", entity: Tag::ENTITY.entity_name(), source: IdError::Empty };
+    assert_eq!(note.references(), Err(wrong));
 }

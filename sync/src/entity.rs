@@ -184,6 +184,8 @@ impl Timestamp for std::time::SystemTime {
     }
 }
 
+// For a method of `Engine<S>` that is missing because `S` is no schema, rustc shows the head of the trait and not its notes: so the advice
+// stands in there as well.
 /// The user's struct that lists the entities and carries the handlers.
 ///
 /// Derive it, and implement [`OnPull`](crate::OnPull) for each entity:

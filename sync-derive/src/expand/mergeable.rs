@@ -58,15 +58,16 @@ fn merge_fields(krate: &Path, merging: &Merging) -> TokenStream {
             }
         };
     }
+    let (sides, merging) = (sides(Span::call_site()), merging_so_far(Span::call_site()));
     let dated = dated_by.iter().map(|(name, ty)| {
         let at = spans::at_type(ty);
-        let support = spans::support(krate, at);
-        quote_spanned!(at=> let sides = #support::dated::<Self, #ty>(sides, |of| &of.#name);)
+        let (support, sides) = (spans::support(krate, at), self::sides(at));
+        quote_spanned!(at=> let #sides = #support::dated::<Self, #ty>(#sides, |of| &of.#name);)
     });
     let seen = groups.iter().enumerate().map(|(place, group)| seen(place, group, fields, &support));
     let merged = fields.iter().map(|field| merged(field, krate));
     quote! {
-        fn merge_fields(sides: #support::Sides<'_, Self>, merging: &mut #support::Merging) -> Self {
+        fn merge_fields(#sides: #support::Sides<'_, Self>, #merging: &mut #support::Merging) -> Self {
             #(#dated)*
             #(#seen)*
             Self { #(#merged),* }
@@ -74,24 +75,35 @@ fn merge_fields(krate: &Path, merging: &Merging) -> TokenStream {
     }
 }
 
+/// The parameter with both sides and what they come from.
+fn sides(at: Span) -> Ident {
+    spans::local("sides", at)
+}
+
+/// The parameter that gathers what both sides changed.
+fn merging_so_far(at: Span) -> Ident {
+    spans::local("merging", at)
+}
+
 /// Finds out what happened to a group.
 fn seen(place: usize, group: &Group, fields: &[MergedField], support: &TokenStream) -> TokenStream {
-    let name = group_name(place);
+    let (name, sides) = (group_name(place, Span::call_site()), sides(Span::call_site()));
     let prefers = match group.prefers {
         Prefers::Remote => quote!(#support::Side::Remote),
         Prefers::Local => quote!(#support::Side::Local),
-        Prefers::Latest => quote!(sides.later()),
+        Prefers::Latest => quote!(#sides.later()),
     };
     let members = group.members.iter().map(|member| {
         let MergedField { ident, ty, .. } = &fields[*member];
         let at = spans::at_type(ty);
-        quote_spanned!(at=> .see::<#ty>(sides.map(|of| &of.#ident)))
+        let sides = self::sides(at);
+        quote_spanned!(at=> .see::<#ty>(#sides.map(|of| &of.#ident)))
     });
     quote!(let #name = #support::Group::new(#prefers) #(#members)*;)
 }
 
-fn group_name(place: usize) -> Ident {
-    format_ident!("group_{place}")
+fn group_name(place: usize, at: Span) -> Ident {
+    spans::local(&format!("group_{place}"), at)
 }
 
 /// Shown at the field's type: one that its policy cannot merge is to be mended there.
@@ -99,18 +111,19 @@ fn merged(field: &MergedField, krate: &Path) -> TokenStream {
     let MergedField { ident, name, ty, how, .. } = field;
     let at = spans::at_type(ty);
     let support = spans::support(krate, at);
-    let sides = quote_spanned!(at=> sides.map(|of| &of.#ident));
+    let (sides, merging) = (sides(at), merging_so_far(at));
+    let sides = quote_spanned!(at=> #sides.map(|of| &of.#ident));
     match how {
         How::By(rule) => {
             let policy = policy(rule, &support, at);
-            quote_spanned!(at=> #ident: #support::merge_field::<#policy, #ty>(#name, #sides, merging))
+            quote_spanned!(at=> #ident: #support::merge_field::<#policy, #ty>(#name, #sides, #merging))
         }
         How::With(path) => {
-            quote_spanned!(at=> #ident: #support::merge_field_with::<#ty>(#name, #sides, merging, #path))
+            quote_spanned!(at=> #ident: #support::merge_field_with::<#ty>(#name, #sides, #merging, #path))
         }
         How::InGroup(place) => {
-            let group = group_name(*place);
-            quote_spanned!(at=> #ident: #group.field::<#ty>(#name, #sides, merging))
+            let group = group_name(*place, at);
+            quote_spanned!(at=> #ident: #group.field::<#ty>(#name, #sides, #merging))
         }
     }
 }

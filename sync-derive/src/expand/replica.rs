@@ -62,12 +62,13 @@ pub(super) fn items(entity: &Entity, support: &TokenStream) -> TokenStream {
     let version = entity.version.as_ref().map(|Versioned { version, upgrade }| {
         let at = spans::at(upgrade);
         let support = spans::support(&entity.krate, at);
+        let (stored, checked) = (spans::local("stored", at), spans::local("upgrade", at));
         // As a pointer, so that a function of another shape is one mistake.
         quote_spanned! {at=>
             const VERSION: u32 = #version;
-            fn upgrade(stored: #support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> {
-                let upgrade: fn(#support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> = #upgrade;
-                upgrade(stored)
+            fn upgrade(#stored: #support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> {
+                let #checked: fn(#support::Outdated<'_>) -> #support::Result<Self, #support::BoxError> = #upgrade;
+                #checked(#stored)
             }
         }
     });

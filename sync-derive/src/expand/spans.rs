@@ -20,6 +20,11 @@ pub(super) fn at_type(ty: &Type) -> Span {
     }
 }
 
+/// A local variable or parameter, shown at a span. Whatever of the user's has the same name is still found where they named it.
+pub(super) fn local(name: &str, span: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(span))
+}
+
 /// A name as a generated one: what is wrong with the impl around it is then reported once.
 pub(super) fn placed(ident: &Ident, span: Span) -> Ident {
     let mut ident = ident.clone();

@@ -98,6 +98,19 @@ impl Items {
     }
 }
 
+/// Whether there is one of these items, whatever is said with it.
+pub(super) fn says(attributes: &[Attribute], names: &[&str]) -> bool {
+    let mut items = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("sync")) {
+        if let Meta::List(list) = &attribute.meta {
+            let parser = |input: ParseStream<'_>| all(input, &mut items);
+            // What cannot be read is told of by whoever reads it for what it says.
+            let _ = parser.parse2(list.tokens.clone());
+        }
+    }
+    items.iter().any(|item: &Item| names.iter().any(|name| item.name == name))
+}
+
 fn all(input: ParseStream<'_>, items: &mut Vec<Item>) -> syn::Result<()> {
     while !input.is_empty() {
         items.push(input.parse()?);

@@ -2,7 +2,7 @@
 
 use syn::{Data, DeriveInput, Field, Fields};
 
-use super::attribute::{Items, Known};
+use super::attribute::{self, Items, Known};
 use super::container::krate;
 use super::field::Marks;
 use super::merge::{self, Meanings, OnDelete};
@@ -11,11 +11,11 @@ use crate::errors::Errors;
 use crate::model::Part;
 
 const KNOWN: Known = Known {
-    // The first three are an entity's, which is told so.
-    names: &["endpoint", "conflict", "name", "on_delete", "crate"],
+    names: &["on_delete", "crate"],
     elsewhere: &[
+        (&["name", "replica", "version", "upgrade"], "the struct that derives `Syncable`"),
         (&["updated_at", "merge", "merge_with", "group"], "the field that it is said of"),
-        (&["id", "references"], "a field of the struct that derives `Syncable`"),
+        (&["id", "references", "index"], "a field of the struct that derives `Syncable`"),
         (&["entities"], "the struct that derives `Schema`"),
     ],
     example: "on_delete = Delete",
@@ -24,9 +24,7 @@ const KNOWN: Known = Known {
 /// Reads a struct that derives `Mergeable`. `None` for what cannot be merged field by field whatever is said of it, and for
 /// an entity, which is merged already.
 pub(crate) fn part(input: &DeriveInput, errors: &mut Errors) -> Option<Part> {
-    let items = Items::read(&input.attrs, &KNOWN, errors);
-    let of_entity = ["endpoint", "conflict", "name"].into_iter().find_map(|name| items.get(name));
-    if of_entity.is_some() {
+    if attribute::says(&input.attrs, &["endpoint", "conflict"]) {
         let ident = &input.ident;
         errors.at(
             ident,
@@ -37,6 +35,7 @@ pub(crate) fn part(input: &DeriveInput, errors: &mut Errors) -> Option<Part> {
         );
         return None;
     }
+    let items = Items::read(&input.attrs, &KNOWN, errors);
     let fields = named_fields(input, errors)?;
     let marked: Vec<_> = fields.iter().map(|field| (*field, Marks::of_part(field, errors))).collect();
     let updated_at = updated_at(&marked, errors);

@@ -32,7 +32,7 @@ impl<F: Countable> Policy<F> for Counter {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be counted: `merge = Counter` needs `{Self}: Add<Output = {Self}> + Sub<Output = {Self}>`",
     label = "`{Self}` has no `+` and `-`",
-    note = "use an integer, a float or a decimal, implement `Add` and `Sub` for `{Self}`, or choose another policy"
+    note = "use an integer, a float or a decimal, implement `Add` and `Sub` on a type of your own, or choose another policy"
 )]
 pub trait Countable: Clone + Add<Output = Self> + Sub<Output = Self> + 'static {}
 

@@ -26,7 +26,7 @@ impl<F: Ordered> Policy<F> for Min {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no greater and no smaller value: `merge = Max` and `merge = Min` need `{Self}: Ord`",
     label = "`{Self}` does not implement `Ord`",
-    note = "derive `PartialOrd`, `Eq` and `Ord` on `{Self}`, or choose another policy; for floats, write `merge_with = …` with a function of yours"
+    note = "use a type with an order, such as an integer or a time (derive `PartialOrd`, `Eq` and `Ord` on a type of your own), or choose another policy; for floats, write `merge_with = …` with a function of yours"
 )]
 pub trait Ordered: Ord {}
 

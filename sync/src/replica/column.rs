@@ -20,6 +20,24 @@ pub struct Column<T, F> {
     of: PhantomData<fn(T) -> F>,
 }
 
+/// What a field of the type `F` can be compared with: whatever can be made one with `Into`.
+#[diagnostic::on_unimplemented(
+    message = "a field of the type `{F}` cannot be compared with a `{Self}`",
+    label = "this column holds values of the type `{F}`",
+    note = "give a `{F}`, or something that becomes one with `Into<{F}>`"
+)]
+pub trait ColumnValue<F> {
+    /// The value as one of the field's.
+    fn into_value(self) -> F;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, V: Into<F>> ColumnValue<F> for V {
+    fn into_value(self) -> F {
+        self.into()
+    }
+}
+
 impl<T, F> Column<T, F> {
     #[doc(hidden)]
     #[must_use]
@@ -43,8 +61,8 @@ impl<T, F> Column<T, F> {
 impl<T, F: Indexable + Serialize> Column<T, F> {
     /// The records with this value; `None` finds those without one.
     #[must_use]
-    pub fn eq(self, value: impl Into<F>) -> Filter<T> {
-        let value = value.into();
+    pub fn eq(self, value: impl ColumnValue<F>) -> Filter<T> {
+        let value = value.into_value();
         let (json, value) = (Payload::encode(&value).map_err(Arc::new), value.index_value());
         let (low, high) = (Bound::Included(json.clone()), Bound::Included(json));
         Filter { condition: Condition::equal(self.name, value), low, high, of: PhantomData }
@@ -52,32 +70,32 @@ impl<T, F: Indexable + Serialize> Column<T, F> {
 
     /// The records with a smaller value. `None` is in no range.
     #[must_use]
-    pub fn lt(self, value: impl Into<F>) -> Filter<T> {
-        self.within(Bound::Unbounded, Bound::Excluded(value.into()))
+    pub fn lt(self, value: impl ColumnValue<F>) -> Filter<T> {
+        self.within(Bound::Unbounded, Bound::Excluded(value.into_value()))
     }
 
     /// The records with this value or a smaller one. `None` is in no range.
     #[must_use]
-    pub fn le(self, value: impl Into<F>) -> Filter<T> {
-        self.within(Bound::Unbounded, Bound::Included(value.into()))
+    pub fn le(self, value: impl ColumnValue<F>) -> Filter<T> {
+        self.within(Bound::Unbounded, Bound::Included(value.into_value()))
     }
 
     /// The records with a greater value. `None` is in no range.
     #[must_use]
-    pub fn gt(self, value: impl Into<F>) -> Filter<T> {
-        self.within(Bound::Excluded(value.into()), Bound::Unbounded)
+    pub fn gt(self, value: impl ColumnValue<F>) -> Filter<T> {
+        self.within(Bound::Excluded(value.into_value()), Bound::Unbounded)
     }
 
     /// The records with this value or a greater one. `None` is in no range.
     #[must_use]
-    pub fn ge(self, value: impl Into<F>) -> Filter<T> {
-        self.within(Bound::Included(value.into()), Bound::Unbounded)
+    pub fn ge(self, value: impl ColumnValue<F>) -> Filter<T> {
+        self.within(Bound::Included(value.into_value()), Bound::Unbounded)
     }
 
     /// The records with one of these values or any between them. `None` is in no range.
     #[must_use]
-    pub fn between(self, low: impl Into<F>, high: impl Into<F>) -> Filter<T> {
-        self.within(Bound::Included(low.into()), Bound::Included(high.into()))
+    pub fn between(self, low: impl ColumnValue<F>, high: impl ColumnValue<F>) -> Filter<T> {
+        self.within(Bound::Included(low.into_value()), Bound::Included(high.into_value()))
     }
 
     fn within(self, low: Bound<F>, high: Bound<F>) -> Filter<T> {

@@ -41,7 +41,7 @@ mod keeping;
 mod outdated;
 mod query;
 
-pub use self::column::{Column, Filter, OrderBy};
+pub use self::column::{Column, ColumnValue, Filter, OrderBy};
 pub use self::indexable::Indexable;
 pub use self::keeping::{HandedOver, Keeping, Replica, Replicated};
 pub use self::outdated::Outdated;

@@ -23,8 +23,9 @@ pub struct Status {
     /// What went wrong in the last sync. What went wrong with an edit stays here through syncs without an error as long as one waits
     /// for its next attempt.
     pub last_error: Option<Arc<SyncError>>,
-    /// When the next attempt is due, by this device's clock. It is made when the engine was
-    /// [started](crate::Engine::start), or at the next call.
+    /// When something is to be tried again, by this device's clock: an operation that failed, or everything, after the pause that `state`
+    /// tells of. `None` when nothing waits for a certain time. An engine that was [started](crate::Engine::start) makes that attempt by
+    /// itself; without `start`, nothing is tried before a call such as [`flush`](crate::Engine::flush).
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
@@ -35,11 +36,17 @@ pub enum State {
     Idle,
     /// A sync runs.
     Syncing,
-    /// The server cannot be reached, or the device is offline.
+    /// The server cannot be reached, or the device is offline. A call such as [`flush`](crate::Engine::flush) tries at once, unless the
+    /// [`Connectivity`](crate::Connectivity) says that the device is offline.
     Offline,
-    /// The server asked to wait.
+    /// The server asked to wait. Until then nothing is sent, by no call either.
     Paused,
-    /// The server does not accept the credentials.
+    /// The server does not accept the credentials, or there are none. Nothing is lost meanwhile, and no operation loses an attempt.
+    ///
+    /// What comes next depends on where the credentials come from. A `Credentials` hook is asked again at the next attempt: let the user
+    /// log in, and call [`flush`](crate::Engine::flush), which does not wait for [`Status::next_attempt_at`]. A token that was given to the
+    /// remote once and for all does not get better: [`shutdown`](crate::Engine::shutdown), and build an engine on the same storage, with a
+    /// remote that has a new one.
     Unauthorized,
     /// The last sync went wrong in another way, or an edit that failed waits for its next attempt: see [`Status::last_error`].
     Error,

@@ -69,6 +69,10 @@ impl<S: Sync, T: Syncable> Strategy<S, T> for ClientWins {
 
 /// The side with the later `updated_at` stands; on a tie, the server's.
 ///
+/// Each `updated_at` comes from the clock of the device that made the edit, and nothing puts it right: a device whose clock is an hour
+/// ahead wins every conflict about what the others change within that hour. Where that matters, let the server write the time, or
+/// choose a strategy that compares no clocks.
+///
 /// A deletion carries no time, so an edit wins over it, on whichever side it was made: what was edited can be deleted
 /// again, what is gone cannot be edited.
 #[derive(Debug, Clone, Copy)]

@@ -64,7 +64,8 @@ pub enum NotSynced {
 }
 
 impl Receipt {
-    /// The operation's id. An edit that is coalesced into a later one has a new one by then.
+    /// The id of the operation that the edit was queued as. What the server gets may have another one: where a later edit of the record
+    /// takes its place before it is sent, or a conflict is decided, the edit goes on in an operation of its own.
     #[must_use]
     pub fn id(&self) -> OperationId {
         self.id

@@ -170,7 +170,8 @@ impl<S: Schema> Engine<S> {
     /// The closure runs on the storage's thread: everything else waits for it, so keep it short.
     ///
     /// # Errors
-    /// What the closure returned, after which nothing of it stays; the storage's errors, also when the closure panicked.
+    /// What the closure returned, after which nothing of it stays; the storage's errors, also when the closure panicked;
+    /// [`Error::ShutDown`] when the engine was shut down.
     pub async fn transaction<R, E, F>(&self, work: F) -> Result<R, E>
     where
         R: Send + 'static,

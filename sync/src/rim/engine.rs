@@ -1,6 +1,5 @@
 //! The engine, as the application sees it.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::builder::EngineBuilder;
-use super::decide;
 use super::entity::{Facts, name_of};
-use super::parked::{Deferred, Parked, SyncState, deferred, parked, state};
+use super::parked::{SyncState, state};
 use crate::engine::core::Core;
 use crate::engine::driver::drive;
 use crate::engine::inbox::{Inbox, Pulls, Wanted};
@@ -22,9 +20,8 @@ use crate::engine::receipt::{Receipt, Receipts};
 use crate::engine::settings::AutoSync;
 use crate::engine::to_its_end::ToItsEnd;
 use crate::entity::{EntityOf, Schema, Syncable};
-use crate::error::{Error, HandlerError};
-use crate::handler::Resolution;
-use crate::record::{Edit, EntityName, OperationId, Payload, Record, RecordRef};
+use crate::error::Error;
+use crate::record::{Edit, Payload, RecordRef};
 use crate::remote::Remote;
 use crate::report::SyncReport;
 use crate::status::Status;
@@ -33,9 +30,6 @@ use crate::telemetry::Events;
 
 /// How long [`Engine::shutdown`] waits for the requests in flight.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-
-/// How many rows one transaction reads when a list is asked for.
-const BATCH: usize = 500;
 
 /// Keeps a durable queue of local edits for each entity of the schema `S`, and syncs it with a server.
 ///
@@ -97,11 +91,11 @@ impl<S> fmt::Debug for Engine<S> {
 /// What [`Engine::push_as`] asks of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Make the record.
+    /// Create the record.
     Create,
-    /// Change the record.
+    /// Update the record, as one that the server has.
     Update,
-    /// Remove the record.
+    /// Delete the record.
     Delete,
 }
 
@@ -137,8 +131,11 @@ impl<S: Schema> Engine<S> {
     /// creation otherwise. Durable when this returns, online or not.
     ///
     /// # Errors
-    /// When the id cannot name a record, the record cannot be written as JSON, or the storage fails. Nothing is queued
-    /// then.
+    /// Nothing is queued then.
+    /// - [`Error::Id`]: the id cannot name a record; [`Error::Reference`]: nor can that of a record which this one refers to;
+    /// - [`Error::Encode`]: the record cannot be written as JSON;
+    /// - [`Error::Storage`]: the storage fails;
+    /// - [`Error::ShutDown`]: the engine was shut down.
     pub fn push<T: EntityOf<S>>(&self, record: &T) -> Pending<'_, Receipt> {
         self.take_one(edit(record, Edit::Save))
     }
@@ -168,7 +165,8 @@ impl<S: Schema> Engine<S> {
     /// Takes a deletion into the queue. What was never sent of the record is taken back.
     ///
     /// # Errors
-    /// When the id cannot name a record, or the storage fails.
+    /// [`Error::Id`] when the id cannot name a record, [`Error::Storage`] when the storage fails, [`Error::ShutDown`] when the engine was
+    /// shut down. Nothing is queued then.
     pub fn delete<T: EntityOf<S>>(&self, id: &T::Id) -> Pending<'_, Receipt> {
         self.take_one(name_of::<T>(id).map(|name| (name, Edit::Delete)))
     }
@@ -205,8 +203,19 @@ impl<S: Schema> Engine<S> {
 
     /// Sends what waits and is due by now. What the server does not take for the time being is left to the next flush.
     ///
+    /// Called by hand, it does not wait for the engine's own back-off: in [`State::Offline`](crate::State::Offline) and
+    /// [`State::Unauthorized`](crate::State::Unauthorized) the server is tried at once. In two cases nothing is sent, and the report says
+    /// so: while the server has asked to be left alone ([`State::Paused`](crate::State::Paused),
+    /// [`SyncError::Throttled`](crate::SyncError::Throttled)), and while the [`Connectivity`](crate::Connectivity) says that the device is
+    /// offline ([`SyncError::Offline`](crate::SyncError::Offline)). The same holds for [`pull`](Self::pull),
+    /// [`pull_only`](Self::pull_only) and [`full_sync`](Self::full_sync).
+    ///
     /// # Errors
-    /// When the storage fails, or the engine was shut down. What goes wrong with the server is in the report.
+    /// What goes wrong with the server is in the report, and no error.
+    /// - [`Error::Storage`]: the storage fails. What was done by then stays done, and
+    ///   [`SyncEvent::SyncComplete`](crate::SyncEvent::SyncComplete) has the report of it.
+    /// - [`Error::InHandler`]: a handler or strategy of this engine called it, and would wait for itself.
+    /// - [`Error::ShutDown`]: the engine was shut down, perhaps while the sync ran.
     pub async fn flush(&self) -> Result<SyncReport, Error> {
         self.sync(true, Pulls::Nothing).await
     }
@@ -303,110 +312,6 @@ impl<S: Schema> Engine<S> {
     /// When the storage fails.
     pub async fn set_aside<T: EntityOf<S>>(&self) -> Result<Vec<SetAside>, Error> {
         self.core().transact(|ledger| Ok(ledger.tx.items_aside(&T::INFO.entity_name(), 1000)?)).await
-    }
-
-    // --- what the user decides ---
-
-    /// The operations of an entity that the server refused, or that failed too often. Conflicts that were deferred, which
-    /// [`Status::parked`](crate::Status::parked) counts as well, are in [`conflicts`](Self::conflicts).
-    ///
-    /// # Errors
-    /// When the storage fails; [`Error::Decode`] when one of them cannot be read as `T`: its record is named, and
-    /// [`sync_state`](Self::sync_state) tells the operation to [`discard`](Self::discard).
-    pub async fn parked<T: EntityOf<S>>(&self) -> Result<Vec<Parked<T>>, Error> {
-        self.list(T::INFO.entity_name(), parked::<T>).await
-    }
-
-    /// The conflicts of an entity that a handler left to the user.
-    ///
-    /// # Errors
-    /// As [`parked`](Self::parked).
-    pub async fn conflicts<T: EntityOf<S>>(&self) -> Result<Vec<Deferred<T>>, Error> {
-        self.list(T::INFO.entity_name(), deferred::<T>).await
-    }
-
-    async fn list<R>(
-        &self,
-        entity: EntityName,
-        read: fn(&RecordRef, &Record) -> Result<Option<R>, Error>,
-    ) -> Result<Vec<R>, Error> {
-        let mut list = Vec::new();
-        let mut after = None;
-        loop {
-            let name = entity.clone();
-            let page = self
-                .core()
-                .transact::<_, Error, _>(move |ledger| {
-                    Ok(ledger.tx.parked(Some(&name), after, BATCH, &HashSet::new())?)
-                })
-                .await?;
-            let Some((_, last)) = page.last() else { return Ok(list) };
-            after = last.lane().seq();
-            for (name, record) in &page {
-                list.extend(read(name, record)?);
-            }
-        }
-    }
-
-    /// Sends a parked operation again, as it was.
-    ///
-    /// # Errors
-    /// [`Error::NotParked`] when there is none with this id, or the storage's.
-    pub async fn retry(&self, operation: OperationId) -> Result<(), Error> {
-        self.change(move |core| async move { core.retry(operation).await }).await
-    }
-
-    /// Sends every parked operation again, except conflicts that wait for an answer. Answers how many there were.
-    ///
-    /// # Errors
-    /// The storage's; [`StorageError::Row`](crate::StorageError::Row) for one that cannot be read, once all others are sent again.
-    pub async fn retry_all(&self) -> Result<u64, Error> {
-        self.change(|core| async move { core.retry_all().await }).await
-    }
-
-    /// Gives a parked operation up. Where the server's state of the record is known, `OnPull` is told to show it; where it
-    /// is not, the next pull of the entity asks the server for it.
-    ///
-    /// # Errors
-    /// [`Error::NotParked`] when there is none with this id; the handler's or the storage's, and it stays parked.
-    pub async fn discard(&self, operation: OperationId) -> Result<(), Error> {
-        self.change(move |core| async move { core.discard(operation).await }).await
-    }
-
-    /// Answers a conflict that was left to the user. A winner is sent at the next sync.
-    ///
-    /// # Errors
-    /// [`Error::NotParked`] when there is none with this id, [`Error::NotAConflict`] when it is parked for another
-    /// reason, and those of the handler that is told of the decision.
-    pub async fn answer<T: EntityOf<S>>(
-        &self,
-        operation: OperationId,
-        resolution: Resolution<T>,
-    ) -> Result<(), Error> {
-        let core = self.core();
-        let port = core.port(T::INFO.name).ok_or(Error::NotParked(operation))?;
-        let found =
-            core.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(operation)?)).await?;
-        let (name, _) = found
-            .filter(|(name, _)| name.entity.as_str() == T::INFO.name)
-            .ok_or(Error::NotParked(operation))?;
-        let decision = decide::decision(&name.key, resolution).map_err(|error| match error {
-            HandlerError::OtherRecord { merged, .. } => Error::OtherRecord { record: name.clone(), merged },
-            other => Error::Handler(Arc::new(other)),
-        })?;
-        let port = Arc::clone(port);
-        self.change(move |core| async move { core.answer(&port, operation, decision).await }).await
-    }
-
-    /// Gives every edit up that has not reached the server, parked ones included, and those of entities that the schema does not
-    /// list: the only call that throws edits away
-    /// without looking at each. Answers how many records there were.
-    ///
-    /// # Errors
-    /// The storage's, or that of the handler that is told; what was not given up by then is still queued.
-    /// [`StorageError::Row`](crate::StorageError::Row) for one that cannot be read, once all others are given up.
-    pub async fn clear_queue(&self) -> Result<u64, Error> {
-        self.change(|core| async move { core.clear_queue().await }).await
     }
 
     // --- background ---

@@ -3,6 +3,7 @@
 
 mod builder;
 mod decide;
+mod decisions;
 mod edits;
 mod engine;
 mod entity;

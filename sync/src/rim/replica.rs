@@ -106,7 +106,8 @@ impl<S: Schema> Engine<S> {
     /// It is kept on disk that this is to be done: what is cut short begins anew with the next pull.
     ///
     /// # Errors
-    /// As [`pull_only`](Self::pull_only).
+    /// As [`pull_only`](Self::pull_only), [`Error::InHandler`] among them. Where the wish could be written down, the next pull makes up
+    /// for it.
     pub async fn resync<T: EntityOf<S>>(&self) -> Result<SyncReport, Error> {
         sweep::resync(self.core(), T::INFO.entity_name()).await?;
         self.pull_only::<T>().await
@@ -137,7 +138,10 @@ impl<S: Schema> Engine<S> {
     /// ```
     ///
     /// # Errors
-    /// When a value cannot be written as JSON, or the storage fails.
+    /// - [`Error::Scope`]: a value cannot be written as JSON;
+    /// - [`Error::Storage`]: the storage fails. Where the scope was written down by then, it holds, and the next engine lets go what is
+    ///   outside of it.
+    /// - [`Error::ShutDown`]: the engine was shut down.
     pub async fn set_scope<T: EntityOf<S> + Replicated>(
         &self,
         filters: impl IntoIterator<Item = Filter<T>>,

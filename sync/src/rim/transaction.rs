@@ -97,7 +97,7 @@ impl SqliteStorage {
     /// # Errors
     /// What the closure returned, after which nothing of it stays; [`Error::OtherStorage`] when the engine is built on
     /// another storage; the storage's errors, among them [`Constraint`](crate::StorageError::Constraint) when a deferred foreign key of
-    /// the application's own tables leads nowhere at the end.
+    /// the application's own tables leads nowhere at the end; [`Error::ShutDown`] when the engine was shut down.
     pub async fn transaction<S, R, E, F>(&self, engine: &Engine<S>, work: F) -> Result<R, E>
     where
         S: Schema,

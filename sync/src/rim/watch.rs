@@ -26,7 +26,7 @@ use crate::storage::{Condition, IndexValue, Place, Search, StorageError};
 /// What a watch tells: once the whole result, after that what has changed in it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchEvent<T: Syncable> {
-    /// The records of the query, in its order.
+    /// The records of the query, in its order: all of them, in memory. Give the query a [`limit`](Query::limit) where there may be many.
     Snapshot(Vec<Watched<T>>),
     /// What has changed since the last event. Of a record that changed several times there is the newest state alone.
     Changes(Vec<WatchChange<T>>),
@@ -62,6 +62,9 @@ impl<S: Schema> Engine<S> {
     ///
     /// A query with a [`limit`](Query::limit) or an [`after`](Query::after) is asked again whenever something in its range
     /// changes; one without reads the records that changed. The stream ends with the engine.
+    ///
+    /// The first event holds the whole result in memory, and the watch remembers the id of each record in it: give a query that may find
+    /// many a `limit`, or read it with [`stream`](Self::stream) where it need not be watched.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};

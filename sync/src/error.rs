@@ -42,7 +42,7 @@ pub enum Error {
         source: IdError,
     },
     /// A record refers to another one by an id that cannot name one.
-    #[error("{record}: {source}{}", if source.source == IdError::Empty { "; make the field an `Option` where it may refer to nothing" } else { "" })]
+    #[error("{record}: {source}{}", if source.source == IdError::Empty { "; where it refers to nothing, use an `Option` that is `None`" } else { "" })]
     Reference {
         /// The record.
         record: RecordRef,

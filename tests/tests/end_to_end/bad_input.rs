@@ -58,7 +58,7 @@ async fn an_id_of_another_record_that_cannot_name_one_is_told_of_with_its_field(
     };
     assert_eq!(
         refused("").await,
-        "Task `1`: its field `note_id` refers to Note by an id that cannot name a record: the id is empty; make the field an `Option` where it may refer to nothing"
+        "Task `1`: its field `note_id` refers to Note by an id that cannot name a record: the id is empty; where it refers to nothing, use an `Option` that is `None`"
     );
     let told = refused("..").await;
     assert!(

@@ -145,7 +145,7 @@ impl EntityInfo {
 /// A type whose values can be ids: a string, a UUID, an integer, or a newtype of one, as serde writes it.
 ///
 /// There is nothing to implement. That the id is one scalar is checked when a record is pushed
-/// ([`IdError`](crate::record::IdError)).
+/// ([`IdError`]).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the id of an entity",
     label = "an id is a `String`, a `Uuid`, an integer, or a newtype of one",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rusqlite::Connection;
 use sync::testing::ScriptedRemote;
 use sync::{Engine, Error, SqliteStorage, StorageError};
 use sync_tests::app::App;
@@ -103,8 +104,12 @@ fn a_file_is_free_at_once_also_while_the_program_starts_other_ones() {
 }
 
 fn read_by_another_program(file: &Path) -> String {
-    let reader = Command::new("sqlite3").arg(file).arg("SELECT count(*) FROM records").output().unwrap();
-    String::from_utf8(reader.stdout).unwrap()
+    told_by_another_program(file, "SELECT count(*) FROM records")
+}
+
+fn told_by_another_program(file: &Path, sql: &str) -> String {
+    let program = Command::new("sqlite3").arg(file).arg(sql).output().unwrap();
+    String::from_utf8(program.stdout).unwrap()
 }
 
 /// By the locks on a file, another program knows that it is in use, and leaves its log alone.
@@ -125,4 +130,73 @@ async fn opening_a_file_again_leaves_the_locks_of_the_first_alone() {
         "2\n",
         "or else it took the log away, and sees nothing of the new one"
     );
+}
+
+fn connection(file: &Path) -> Connection {
+    let connection = Connection::open(file).unwrap();
+    // Reads the file, and so takes the locks by which others know that it is in use.
+    connection.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, u32>(0)).unwrap();
+    connection
+}
+
+/// The application may have the file open by itself, as to look at its tables.
+#[tokio::test]
+async fn opening_a_file_leaves_the_locks_of_the_applications_own_connection_alone() {
+    let folder = Folder::new();
+    let file = folder.file("app.db");
+    drop(SqliteStorage::open(&file).unwrap());
+    for read_only in [true, false] {
+        let own = connection(&file);
+        own.execute_batch("CREATE TABLE IF NOT EXISTS mine (n); INSERT INTO mine VALUES (1)").unwrap();
+        let before = read_by_another_program(&file);
+        let storage = SqliteStorage::builder(&file).read_only(read_only).open().unwrap();
+        assert_eq!(read_by_another_program(&file), before);
+        if !read_only {
+            let engine = Engine::builder(App::default(), ScriptedRemote::new(), storage.clone())
+                .build()
+                .await
+                .unwrap();
+            for (id, expected) in [("a", "1\n"), ("b", "2\n")] {
+                engine.push(&note(id, "x", 0)).await.unwrap();
+                assert_eq!(read_by_another_program(&file), expected, "or else it took the log away");
+            }
+        }
+        own.execute_batch("INSERT INTO mine VALUES (2)").unwrap();
+        assert_eq!(
+            told_by_another_program(&file, "SELECT max(n) FROM mine"),
+            "2\n",
+            "read_only {read_only}: or else it took the log away"
+        );
+        drop((own, storage));
+    }
+}
+
+#[test]
+fn refusing_a_file_of_the_applications_leaves_its_locks_alone() {
+    for read_only in [true, false] {
+        let folder = Folder::new();
+        let refuse = |file: &Path| {
+            let refused = SqliteStorage::builder(file).read_only(read_only).open();
+            assert!(matches!(refused, Err(StorageError::Foreign { .. })), "{refused:?}");
+        };
+        let file = folder.file("logged.db");
+        let own = Connection::open(&file).unwrap();
+        own.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+        own.execute_batch("CREATE TABLE records (n); INSERT INTO records VALUES (1)").unwrap();
+        refuse(&file);
+        assert_eq!(read_by_another_program(&file), "1\n");
+        own.execute_batch("INSERT INTO records VALUES (2)").unwrap();
+        assert_eq!(read_by_another_program(&file), "2\n", "or else it took the log away");
+
+        let file = folder.file("journalled.db");
+        let own = Connection::open(&file).unwrap();
+        own.execute_batch("CREATE TABLE records (n); BEGIN IMMEDIATE; INSERT INTO records VALUES (1)")
+            .unwrap();
+        refuse(&file);
+        let write =
+            Command::new("sqlite3").arg(&file).arg("INSERT INTO records VALUES (3)").output().unwrap();
+        assert!(!write.status.success(), "two write at once");
+        own.execute_batch("COMMIT").unwrap();
+        assert_eq!(read_by_another_program(&file), "1\n");
+    }
 }

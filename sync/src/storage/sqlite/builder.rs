@@ -10,7 +10,6 @@ use super::live::Live;
 use super::location::{Location, io_error};
 use super::numbers::Numbers;
 use super::pace::Pace;
-use super::presence::Opening;
 use super::schema::{UPGRADES, Upgrade};
 use super::thread::Worker;
 use super::{Handle, SqliteStorage};
@@ -85,17 +84,15 @@ impl SqliteBuilder {
     /// In each of these cases the file stays as it was.
     pub fn open(self) -> Result<SqliteStorage, StorageError> {
         let location = Location::of(&self.path)?;
-        let opening = Opening::begin();
         let (connection, lock) = if self.read_only {
-            (connection::open_reading(&location, &opening, self.upgrades)?, None)
+            (connection::open_reading(&location, self.upgrades)?, None)
         } else {
             // A file that is none of ours does not even get a lock beside it.
-            connection::examine(&location, &opening, self.upgrades)?;
+            connection::examine(&location, self.upgrades)?;
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             let layout = Layout::of(self.durability, self.log_bytes);
-            (connection::open(&location, &opening, self.durability, layout, self.upgrades)?, Some(lock))
+            (connection::open(&location, self.durability, layout, self.upgrades)?, Some(lock))
         };
-        let presence = opening.enter(location.file);
         let failures = Failures::new(self.path.clone(), self.read_only);
         let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }
             .map_err(|error| failures.note(error))?;
@@ -107,7 +104,6 @@ impl SqliteBuilder {
             live,
             read_only: self.read_only,
             pace: pace.clone(),
-            _presence: presence,
             _file_lock: lock,
         };
         let (jobs, thread) = worker.start().map_err(|error| io_error(&self.path, error))?;

@@ -10,7 +10,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::Cause;
 use super::location::{Found, Location, io_error};
-use super::presence::Opening;
 use super::schema::{self, Upgrade};
 use super::{Durability, checkpoint};
 use crate::storage::StorageError;
@@ -49,16 +48,8 @@ const CACHE: i32 = -8 * 1024;
 /// Prepared statements that the connection keeps: searches, which are made as they are asked for, and the user's own.
 const STATEMENTS: usize = 96;
 
-/// Looks at the file without SQLite, which would change it. (By recovering it, or by making files beside it.) One that is open here is
-/// not looked at.
-pub(super) fn examine(
-    location: &Location,
-    opening: &Opening,
-    upgrades: &[Upgrade],
-) -> Result<Found, StorageError> {
-    if opening.is_open(&location.file) {
-        return Ok(Found::OpenHere);
-    }
+/// Finds out what is there, without changing anything about it.
+pub(super) fn examine(location: &Location, upgrades: &[Upgrade]) -> Result<Found, StorageError> {
     let found = location.examine()?;
     if let Found::Storage { version } = found {
         check(location, version, upgrades)?;
@@ -69,12 +60,11 @@ pub(super) fn examine(
 /// Opens the file for writing. The caller has the lock.
 pub(super) fn open(
     location: &Location,
-    opening: &Opening,
     durability: Durability,
     layout: Layout,
     upgrades: &[Upgrade],
 ) -> Result<Connection, StorageError> {
-    if examine(location, opening, upgrades)? == Found::Nothing {
+    if examine(location, upgrades)? == Found::Nothing {
         create(location, layout, upgrades)?;
     }
     let failed = |error| Cause::new(error).to_error(&location.given);
@@ -98,12 +88,8 @@ pub(super) fn open(
 }
 
 /// Opens the file for reading; another program may be writing it.
-pub(super) fn open_reading(
-    location: &Location,
-    opening: &Opening,
-    upgrades: &[Upgrade],
-) -> Result<Connection, StorageError> {
-    if examine(location, opening, upgrades)? == Found::Nothing {
+pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<Connection, StorageError> {
+    if examine(location, upgrades)? == Found::Nothing {
         return Err(location.missing());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -154,6 +140,7 @@ fn create(location: &Location, layout: Layout, upgrades: &[Upgrade]) -> Result<(
     connection.pragma_update(None, "page_size", layout.page).map_err(failed)?;
     schema::create(&mut connection, upgrades).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
+    // Nobody else has it open under this name, so there are no locks that closing it could take away.
     File::options().write(true).open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
     let take_the_name = || {
         // Who may read it is up to an empty file that is there already.

@@ -1,15 +1,19 @@
 //! Where a storage's files are, and what is at a path before SQLite is let near it.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
+
+use super::failure::Cause;
+use super::look::{Marks, look};
 use super::schema::APPLICATION_ID;
 use crate::storage::StorageError;
 
-/// The first bytes of every SQLite file (SQLite file format, section 1.3).
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How long the header of a SQLite file is (SQLite file format, section 1.3).
+const HEADER: u64 = 100;
 
 /// The files of a storage.
 #[derive(Debug, Clone)]
@@ -27,21 +31,14 @@ pub(super) enum Found {
     Nothing,
     /// A storage of this library, with the version that its header tells.
     Storage { version: u32 },
-    /// A storage that this process has open.
-    OpenHere,
 }
 
 impl Location {
     /// Finds out where `path` leads.
     pub(super) fn of(path: &Path) -> Result<Self, StorageError> {
-        let refuse = |reason: &str, source: io::ErrorKind| StorageError::Open {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            source: io::Error::from(source).into(),
-        };
         if path.as_os_str().is_empty() || path == Path::new(":memory:") {
             let reason = "it is not the path of a file; for a storage in memory take `MemoryStorage`";
-            return Err(refuse(reason, io::ErrorKind::InvalidInput));
+            return Err(refused(path, reason, io::ErrorKind::InvalidInput));
         }
         let file = match fs::canonicalize(path) {
             Ok(file) => file,
@@ -51,17 +48,15 @@ impl Location {
                     _ => Path::new("."),
                 };
                 let Some(name) = path.file_name() else {
-                    return Err(refuse("it does not name a file", io::ErrorKind::InvalidInput));
+                    return Err(refused(path, "it does not name a file", io::ErrorKind::InvalidInput));
                 };
                 fs::canonicalize(folder).map_err(|error| io_error(path, error))?.join(name)
             }
             Err(error) => return Err(io_error(path, error)),
         };
         if file.is_dir() {
-            return Err(refuse(
-                "it is a folder; give the path of a file in it, such as `app.db`",
-                io::ErrorKind::IsADirectory,
-            ));
+            let reason = "it is a folder; give the path of a file in it, such as `app.db`";
+            return Err(refused(path, reason, io::ErrorKind::IsADirectory));
         }
         Ok(Self { given: path.to_owned(), file })
     }
@@ -73,26 +68,31 @@ impl Location {
         name.into()
     }
 
-    /// Looks at the header. SQLite is not asked, since it would recover, and so change, a file of another program.
+    /// Looks at what is there, and leaves it as it is.
     pub(super) fn examine(&self) -> Result<Found, StorageError> {
-        let mut header = Vec::with_capacity(100);
-        match File::open(&self.file) {
-            Ok(file) => {
-                file.take(100).read_to_end(&mut header).map_err(|error| io_error(&self.given, error))?
-            }
+        let there = match fs::metadata(&self.file) {
+            Ok(there) => there,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(io_error(&self.given, error)),
         };
-        if header.is_empty() {
+        if !there.is_file() {
+            let reason = "it is no file, but a device or something else of the system's; choose another path";
+            return Err(refused(&self.given, reason, io::ErrorKind::InvalidInput));
+        }
+        if there.len() == 0 {
             return Ok(Found::Nothing);
         }
-        if !header.starts_with(MAGIC) {
-            return Err(self.foreign("it is no SQLite file".to_owned()));
-        }
-        let (Some(version), Some(application)) = (number_at(&header, 60), number_at(&header, 68)) else {
+        let Marks { version, application } = look(&self.file).map_err(|error| {
+            if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+                self.foreign("it is no SQLite file, or the beginning of one that is damaged".to_owned())
+            } else {
+                Cause::new(error).to_error(&self.given)
+            }
+        })?;
+        if there.len() < HEADER {
             let (name, source) = (self.given.display().to_string(), "the file ends within its header".into());
             return Err(StorageError::Corrupt { name, source });
-        };
+        }
         match application {
             APPLICATION_ID => Ok(Found::Storage { version }),
             0 => Err(self.foreign("a SQLite file of another program".to_owned())),
@@ -106,17 +106,15 @@ impl Location {
 
     /// What to say when there is nothing to read.
     pub(super) fn missing(&self) -> StorageError {
-        StorageError::Open {
-            path: self.given.clone(),
-            reason: "there is no storage at this path, and reading only creates none".to_owned(),
-            source: io::Error::from(io::ErrorKind::NotFound).into(),
-        }
+        let reason = "there is no storage at this path, and reading only creates none";
+        refused(&self.given, reason, io::ErrorKind::NotFound)
     }
 }
 
-fn number_at(header: &[u8], offset: usize) -> Option<u32> {
-    let bytes = header.get(offset..offset + 4)?;
-    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+/// What to say of a path that no storage can be at.
+fn refused(path: &Path, reason: &str, source: io::ErrorKind) -> StorageError {
+    let (path, reason) = (path.to_owned(), reason.to_owned());
+    StorageError::Open { path, reason, source: io::Error::from(source).into() }
 }
 
 /// An error of the file system, with what to do about it.

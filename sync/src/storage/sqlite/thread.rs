@@ -19,7 +19,6 @@ use super::kept::{KeptStatements, Statements};
 use super::live::Live;
 use super::numbers::Numbers;
 use super::pace::Pace;
-use super::presence::Presence;
 use super::statements;
 use crate::record::Principal;
 use crate::storage::{StorageError, Work};
@@ -63,7 +62,6 @@ pub(super) struct Worker {
     pub(super) live: Live,
     pub(super) read_only: bool,
     pub(super) pace: Pace,
-    pub(super) _presence: Presence,
     /// Held until the connection is closed; `None` for reading only. (Fields are dropped in this order.)
     pub(super) _file_lock: Option<FileLock>,
 }

@@ -1,6 +1,8 @@
 //! What `SqliteStorage` does with files that are not as they should be: a typed error, and the file stays as it was.
 #![cfg(feature = "sqlite")]
 
+mod foreign;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -70,29 +72,6 @@ fn refused(folder: &Path, path: &Path, is_expected: impl Fn(&StorageError) -> bo
 }
 
 #[test]
-fn a_text_file_is_foreign() {
-    let folder = folder();
-    let path = folder.path().join("notes.txt");
-    fs::write(&path, "Dear diary,\n").expect("it can be written");
-    refused(folder.path(), &path, |error| matches!(error, StorageError::Foreign { .. }));
-}
-
-#[test]
-fn a_database_of_another_program_is_foreign() {
-    for application_id in [0, 0x0F05_5112] {
-        let folder = folder();
-        let path = folder.path().join("other.db");
-        let other = rusqlite::Connection::open(&path).expect("it can be made");
-        other.pragma_update(None, "application_id", application_id).expect("it can be set");
-        other.execute_batch("CREATE TABLE records (mine TEXT)").expect("the SQL is right");
-        drop(other);
-        refused(folder.path(), &path, |error| {
-            matches!(error, StorageError::Foreign { .. }) && error.to_string().contains("choose another path")
-        });
-    }
-}
-
-#[test]
 fn a_newer_file_is_refused() {
     let folder = folder();
     let path = folder.path().join("app.db");
@@ -104,18 +83,6 @@ fn a_newer_file_is_refused() {
         matches!(error, StorageError::TooNew { found: 99, .. })
             && error.to_string().contains("update the program")
     });
-}
-
-#[test]
-fn a_database_that_another_program_was_writing_is_left_alone() {
-    let folder = folder();
-    let path = folder.path().join("other.db");
-    let other = rusqlite::Connection::open(&path).expect("it can be made");
-    other.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).expect("it can be set");
-    other
-        .execute_batch("CREATE TABLE mine (text TEXT); INSERT INTO mine VALUES ('a')")
-        .expect("the SQL is right");
-    refused(folder.path(), &path, |error| matches!(error, StorageError::Foreign { .. }));
 }
 
 #[tokio::test]

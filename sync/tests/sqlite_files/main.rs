@@ -2,6 +2,7 @@
 #![cfg(feature = "sqlite")]
 
 mod foreign;
+mod links;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -15,6 +15,9 @@ use crate::storage::StorageError;
 /// How long the header of a SQLite file is (SQLite file format, section 1.3).
 const HEADER: u64 = 100;
 
+/// How many links may lead to one another: as many as Linux follows.
+const LINKS: usize = 40;
+
 /// The files of a storage.
 #[derive(Debug, Clone)]
 pub(super) struct Location {
@@ -42,16 +45,7 @@ impl Location {
         }
         let file = match fs::canonicalize(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder,
-                    _ => Path::new("."),
-                };
-                let Some(name) = path.file_name() else {
-                    return Err(refused(path, "it does not name a file", io::ErrorKind::InvalidInput));
-                };
-                fs::canonicalize(folder).map_err(|error| io_error(path, error))?.join(name)
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => to_be_made(path)?,
             Err(error) => return Err(io_error(path, error)),
         };
         if file.is_dir() {
@@ -108,6 +102,38 @@ impl Location {
     pub(super) fn missing(&self) -> StorageError {
         let reason = "there is no storage at this path, and reading only creates none";
         refused(&self.given, reason, io::ErrorKind::NotFound)
+    }
+}
+
+/// Where a file is made that is not there. What stands at `path` may be a link to it, which must not be replaced: it may lead to a disk
+/// that is not mounted, with everything on it.
+fn to_be_made(path: &Path) -> Result<PathBuf, StorageError> {
+    let mut target = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(next) = fs::read_link(&target) else { break };
+        target = folder_of(&target).join(next);
+    }
+    let Some(name) = target.file_name() else {
+        return Err(refused(path, "it does not name a file", io::ErrorKind::InvalidInput));
+    };
+    match fs::canonicalize(folder_of(&target)) {
+        Ok(folder) => Ok(folder.join(name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && target != path => {
+            let reason = format!(
+                "it is a link that leads to {}, whose folder is not there; if that is on another disk, see that it is mounted",
+                target.display()
+            );
+            Err(refused(path, &reason, error.kind()))
+        }
+        Err(error) => Err(io_error(path, error)),
+    }
+}
+
+/// The folder that a path names a file in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

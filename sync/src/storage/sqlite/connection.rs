@@ -72,7 +72,8 @@ pub(super) fn open(
     let mut connection = connect(&location.file).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     // The header that was examined may be older than what the log says.
-    check(location, schema::version(&connection).map_err(failed)?, upgrades)?;
+    let version = schema::version(&connection).map_err(failed)?;
+    check(location, version, upgrades)?;
     if connection.is_readonly("main").map_err(failed)? {
         let cause = io::Error::from(io::ErrorKind::PermissionDenied);
         return Err(StorageError::ReadOnly {
@@ -81,7 +82,9 @@ pub(super) fn open(
         });
     }
     set_up(&connection, durability).map_err(failed)?;
-    schema::upgrade(&mut connection, upgrades).map_err(failed)?;
+    schema::upgrade(&mut connection, upgrades).map_err(|error| {
+        Cause::of_upgrade(error, version, schema::newest(upgrades)).to_error(&location.given)
+    })?;
     keep_log_short(&mut connection, location, durability, layout.log).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
     Ok(connection)

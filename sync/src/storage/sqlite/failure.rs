@@ -12,23 +12,32 @@ use crate::storage::StorageError;
 
 /// What SQLite said. One failure may be the answer to several callers, so it is shared.
 #[derive(Debug, Clone)]
-pub(super) struct Cause(Arc<rusqlite::Error>);
+pub(super) struct Cause {
+    error: Arc<rusqlite::Error>,
+    /// From which schema version to which one the file was being brought.
+    upgrade: Option<(u32, u32)>,
+}
 
 impl Cause {
     pub(super) fn new(error: rusqlite::Error) -> Self {
-        Self(Arc::new(error))
+        Self { error: Arc::new(error), upgrade: None }
+    }
+
+    /// What an upgrade failed with. It may be the application's doing, which has tables in the file too, so it is told as what it is.
+    pub(super) fn of_upgrade(error: rusqlite::Error, from: u32, to: u32) -> Self {
+        Self { upgrade: Some((from, to)), ..Self::new(error) }
     }
 
     /// The error for the user.
     pub(super) fn to_error(&self, path: &Path) -> StorageError {
         let (name, source) = (path.display().to_string(), Box::new(self.clone()));
-        if is_damage(&self.0) {
+        if is_damage(&self.error) {
             return StorageError::Corrupt { name, source };
         }
-        if is_of_the_application(&self.0) {
+        if is_of_the_application(&self.error) {
             return StorageError::Constraint { name, source };
         }
-        match self.0.sqlite_error_code() {
+        match self.error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StorageError::Full { name, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 StorageError::ReadOnly { name, source }
@@ -45,6 +54,12 @@ impl Cause {
                     "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
                          folder is there and that this user may write to it"
                         .to_owned(),
+                source,
+            },
+            Some(ErrorCode::SystemIoFailure) => StorageError::Io { name, source },
+            _ if self.upgrade.is_some() => StorageError::Open {
+                path: path.to_owned(),
+                reason: format!("{self}; it was not changed, mend what is in the way and open it again"),
                 source,
             },
             _ => StorageError::Io { name, source },
@@ -80,13 +95,16 @@ fn is_of_the_application(error: &rusqlite::Error) -> bool {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        if let Some((from, to)) = self.upgrade {
+            write!(f, "its upgrade from schema version {from} to {to} failed: ")?;
+        }
+        self.error.fmt(f)
     }
 }
 
 impl std::error::Error for Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::SqliteStorage;
-use super::super::schema::{APPLICATION_ID, UPGRADES, Upgrade, newest};
+use super::super::schema::{APPLICATION_ID, UPGRADES, Upgrade};
 use super::{Fixture, note, open, queued, run};
 use crate::storage::StorageError;
 
@@ -59,15 +59,110 @@ async fn an_older_file_is_upgraded_with_its_records() {
     drop(upgrade(&path, FROM_LEGACY).expect("the second time there is nothing to do"));
 }
 
+/// What the versions before this one ran to make their tables.
+const EARLIER: &[&str] =
+    &[include_str!("../version_1.sql"), include_str!("../version_2.sql"), include_str!("version_3.sql")];
+
+/// Makes a file of an earlier version.
+fn earlier(path: &Path, version: usize) -> Connection {
+    let earlier = Connection::open(path).expect("the file can be made");
+    for script in &EARLIER[..version] {
+        earlier.execute_batch(script).expect("the SQL is right");
+    }
+    earlier.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
+    let version = u32::try_from(version).expect("it is small");
+    earlier.pragma_update(None, "user_version", version).expect("it can be set");
+    earlier
+}
+
+/// What the application has of its own in the file, with a view and a trigger that were forgotten when a table went.
+const STALE: &str = "
+    CREATE TABLE gone (key TEXT);
+    CREATE TABLE theirs (key TEXT);
+    CREATE VIEW stale AS SELECT key FROM gone;
+    CREATE VIEW stale_too AS SELECT records.key, records.gone FROM records JOIN gone USING (key);
+    CREATE TRIGGER stale_as_well AFTER INSERT ON theirs BEGIN INSERT INTO gone SELECT new.key FROM stale; END;
+    DROP TABLE gone";
+
+/// Each table, index, view and trigger of this library, and its SQL.
+fn schema(path: &Path) -> Vec<(String, String)> {
+    let connection = Connection::open(path).expect("the file is SQLite");
+    let mut statement = connection
+        .prepare(
+            "SELECT name, sql FROM sqlite_schema WHERE name LIKE 'sync%' OR name = 'records' ORDER BY name",
+        )
+        .expect("the SQL is right");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("it can be read");
+    rows.collect::<Result<_, _>>().expect("they are texts")
+}
+
 #[tokio::test]
-async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
-    for version in 1..UPGRADES.len() {
+async fn what_the_application_has_forgotten_in_the_file_keeps_it_from_no_upgrade() {
+    for version in 1..=EARLIER.len() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("app.db");
-        let earlier = Connection::open(&path).expect("the file can be made");
-        for step in &UPGRADES[..version] {
-            step(&earlier).expect("the SQL is right");
+        let earlier = earlier(&path, version);
+        earlier.execute_batch(STALE).expect("the SQL is right");
+        drop(earlier);
+        let storage = SqliteStorage::open(&path);
+        let storage = storage.unwrap_or_else(|error| panic!("version {version}: {error:?}"));
+        run(&storage, |tx| tx.put(&note("a"), &queued(1))).await.expect("it can be written");
+        drop(storage);
+        let shell = Connection::open(&path).expect("the file is SQLite");
+        let shown = shell.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
+        assert_eq!(shown.expect("people can read it"), 1, "version {version}");
+        let stale = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'stale%'";
+        let stale = shell.query_row(stale, [], |row| row.get::<_, i64>(0));
+        assert_eq!(stale.expect("it can be read"), 3, "what is the application's stays");
+    }
+}
+
+#[test]
+fn an_upgraded_file_has_the_tables_of_a_new_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let new = folder.path().join("new.db");
+    drop(open(&new));
+    let expected = schema(&new);
+    for version in 1..=EARLIER.len() {
+        let path = folder.path().join(format!("{version}.db"));
+        drop(earlier(&path, version));
+        drop(open(&path));
+        let mut found = schema(&path);
+        for (_, sql) in &mut found {
+            // What version 3 had added is left where it is.
+            *sql = sql.replace(", fresh INTEGER NOT NULL DEFAULT 0", "");
         }
+        assert_eq!(found, expected, "version {version}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_fails_is_told_as_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    drop(open(&path));
+    let error = upgrade(&path, WITH_FAILING).expect_err("the last step fails");
+    let told = error.to_string();
+    assert!(matches!(error, StorageError::Open { .. }), "{error:?}");
+    let versions = format!("from schema version {} to {}", UPGRADES.len(), WITH_FAILING.len());
+    for part in ["upgrade", &versions, "table sync_bases already exists", "was not changed"] {
+        assert!(told.contains(part), "{part} is not in: {told}");
+    }
+    // What has another error is told as an upgrade beside it.
+    let other = Connection::open(&path).expect("the file is SQLite");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else is writing");
+    let error = upgrade(&path, WITH_FAILING).expect_err("somebody is writing");
+    assert!(matches!(error, StorageError::Busy { .. }), "{error:?}");
+    let cause = std::error::Error::source(&error).expect("the source is kept").to_string();
+    assert!(cause.contains(&versions), "{cause}");
+}
+
+#[tokio::test]
+async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
+    for version in 1..=EARLIER.len() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("app.db");
+        let earlier = earlier(&path, version);
         let edit = |number: i64| serde_json::to_string(&queued(number.unsigned_abs()).queued);
         earlier.execute_batch("INSERT INTO sync_queues VALUES (1, '', 'Note')").expect("the SQL is right");
         let row = "INSERT INTO sync_outbox (id, queue, key, revision, queued) VALUES (?1, 1, ?2, ?3, ?4)";
@@ -77,8 +172,6 @@ async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
         }
         // The view is for people, who may have one over it.
         earlier.execute_batch("CREATE VIEW mine AS SELECT key FROM records").expect("the SQL is right");
-        earlier.pragma_update(None, "application_id", APPLICATION_ID).expect("it can be set");
-        earlier.pragma_update(None, "user_version", newest(&UPGRADES[..version])).expect("it can be set");
         drop(earlier);
         let storage = open(&path);
         for (key, number) in [("b", 1), ("a", 2)] {
@@ -95,7 +188,7 @@ async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
     let path = fixture.folder.path().join("app.db");
     drop(fixture.storage);
     upgrade(&path, WITH_FAILING).expect_err("the last step fails");
-    assert_eq!(user_version(&path), 4);
+    assert_eq!(usize::try_from(user_version(&path)), Ok(UPGRADES.len()));
     let storage = open(&path);
     let record = run(&storage, |tx| {
         tx.set_note("the table is still there", Some("yes"))?;

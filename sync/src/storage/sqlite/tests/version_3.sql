@@ -1,3 +1,5 @@
+-- What version 3 ran. Files of that version have to be read; nobody makes them any more.
+
 -- A row of a record that the server never had begins without an entry in the index of names, which it gets later, together with
 -- others: an entry of its own would cost each push another page.
 ALTER TABLE sync_outbox ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;

@@ -81,7 +81,27 @@ pub enum StorageError {
         /// What was found in it.
         source: BoxError,
     },
-    /// A row is none that this library wrote.
+    /// A row is none that this library wrote, or stands where it cannot be found by its name. It holds back its record alone.
+    ///
+    /// To mend it in a SQLite file, close the application and open the file with a `sqlite3` shell. Everything that is known of the record
+    /// stands in the view `records`, and the edit that waits in `sync_outbox`, as JSON in the columns `flight`, `queued` and `parked`:
+    ///
+    /// ```sql
+    /// SELECT * FROM records WHERE entity = 'Note' AND key = 'b';
+    /// UPDATE sync_outbox SET queued = '…'
+    ///     WHERE key = 'b' AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
+    /// ```
+    ///
+    /// To give the edit up instead, delete its row; nothing else has to be put right, and the next edit of the record is sent as if this one
+    /// had never been made:
+    ///
+    /// ```sql
+    /// DELETE FROM sync_outbox
+    ///     WHERE key = 'b' AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
+    /// ```
+    ///
+    /// What the server is known to have stands in `sync_bases` (`version`, and JSON in `value`), and is mended or deleted in the same way.
+    /// Until the server sends the record again, it counts as one that is not known.
     #[error(
         "the row of {record} cannot be read: {reason}; it is kept as it is and holds back this record alone: close the application and mend the row, or restore the file from a backup"
     )]

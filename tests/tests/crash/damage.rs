@@ -11,7 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rusqlite::Connection;
 use sync::storage::SqliteStorage;
 use sync::testing::{Fault, ManualClock, ScriptedRemote};
-use sync::{AutoSync, Engine, Error, StorageError, SyncEvent};
+use sync::{AutoSync, Engine, Error, StorageError, SyncEvent, SyncReport};
 use sync_tests::app::App;
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note};
@@ -31,18 +31,24 @@ async fn engine_at(path: &Path, server: &ScriptedRemote, clock: ManualClock) -> 
     Engine::builder(App::default(), server.clone(), storage).clock(clock).build().await
 }
 
-fn is_damage(error: &Error) -> bool {
-    matches!(error, Error::Storage(error) if matches!(**error, StorageError::Corrupt { .. } | StorageError::Row { .. }))
+/// The first error of a flush, with what it comes from.
+fn told(report: &SyncReport) -> String {
+    let error = &*report.errors[0];
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 #[tokio::test]
-async fn an_index_that_disagrees_with_its_table_ends_a_flush_and_nothing_is_sent_for_ever() {
+async fn an_index_that_disagrees_about_a_record_holds_back_that_record_and_nothing_is_sent_for_ever() {
     let damages = [
-        ("a row that the index does not have", "DELETE FROM sync_names"),
-        ("a row with another name", "UPDATE sync_outbox SET key = key || ' moved'"),
-        ("an entry that leads to no row", "UPDATE sync_outbox SET id = id + 1000"),
-        ("an entry that leads elsewhere", "UPDATE sync_names SET seq = seq + 1000"),
-        ("a row in another lane than its operation", "UPDATE sync_outbox SET id = id - (1 << 41)"),
+        ("a row that the index does not have", "DELETE FROM sync_names WHERE key = 'a'"),
+        ("a row with another name", "UPDATE sync_outbox SET key = key || ' moved' WHERE key = 'a'"),
+        ("an entry that leads to no row", "UPDATE sync_outbox SET id = id + 1000 WHERE key = 'a'"),
+        ("an entry that leads elsewhere", "UPDATE sync_names SET seq = seq + 1000 WHERE key = 'a'"),
+        (
+            "a row in another lane than its operation",
+            "UPDATE sync_outbox SET id = id + (1 << 41) * iif(lane = 'ready', 1, -1) WHERE key = 'a'",
+        ),
     ];
     for (damage, sql) in damages {
         let (folder, server) = (Folder::new(), ScriptedRemote::new());
@@ -51,6 +57,7 @@ async fn an_index_that_disagrees_with_its_table_ends_a_flush_and_nothing_is_sent
         device.push(&note("a", "x", 0)).await.unwrap();
         server.once(Fault::AnswerLost);
         device.flush().await.unwrap();
+        device.push(&note("b", "x", 0)).await.unwrap();
         drop(device);
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         let mut requests = 0;
@@ -58,12 +65,44 @@ async fn an_index_that_disagrees_with_its_table_ends_a_flush_and_nothing_is_sent
             requests += 1;
             if requests < 100 { Fault::None } else { Fault::Unauthorized }
         });
-        let flushed = match engine(&path, &server).await {
-            Ok(device) => device.flush().await.map(drop),
-            Err(error) => Err(error),
-        };
-        assert!(matches!(&flushed, Err(error) if is_damage(error)), "{damage}: {flushed:?}");
+        // Late enough for what waits for its time.
+        let clock = ManualClock::default();
+        clock.advance(TimeDelta::hours(2));
+        let device = engine_at(&path, &server, clock).await.unwrap();
+        let report = device.flush().await.unwrap_or_else(|error| panic!("{damage}: {error:?}"));
+        assert_eq!((report.errors.len(), report.pushed), (1, 1), "{damage}: {report:?}");
+        let told = told(&report);
+        assert!(told.contains("Note `a") && told.contains("mend the row"), "{damage}: {told}");
+        assert!(server.records::<Note>().contains_key("b"), "{damage}");
         assert!(server.calls().len() < 10, "{damage}: {} requests", server.calls().len());
+    }
+}
+
+/// What the documentation of the error says.
+const GIVE_UP: &str = "DELETE FROM sync_outbox WHERE key = 'b'
+    AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note')";
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_can_be_given_up_with_a_shell() {
+    for column in ["queued", "parked"] {
+        let (folder, server) = (Folder::new(), ScriptedRemote::new());
+        let path = folder.file("app.db");
+        let device = damaged(&path, &server, column).await;
+        drop(device);
+        Connection::open(&path).unwrap().execute_batch(GIVE_UP).unwrap();
+        let device = engine(&path, &server).await.unwrap();
+        let status = device.status();
+        assert_eq!(status.queue_len + status.parked, 2, "{column}");
+        assert!(!device.is_pending::<Note>(&"b".to_owned()).await.unwrap());
+        assert!(device.full_sync().await.unwrap().is_clean(), "{column}");
+        device.push(&note("b", "again", 3)).await.unwrap();
+        device.retry_all().await.unwrap();
+        assert!(device.full_sync().await.unwrap().is_clean(), "{column}");
+        let ids: Vec<_> = server.records::<Note>().into_keys().collect();
+        assert_eq!(ids, ["a", "b", "c"], "{column}");
+        assert_eq!((device.queue_len(), device.status().parked), (0, 0), "{column}");
+        drop(device);
+        check_integrity(&path).unwrap();
     }
 }
 
@@ -104,9 +143,7 @@ async fn a_row_that_cannot_be_read_holds_back_its_record_and_nothing_else() {
         assert_eq!(device.queue_len(), 3, "it still waits");
         let report = device.flush().await.unwrap();
         assert_eq!(report.errors.len(), 1, "{report:?}");
-        let told = report.errors[0].to_string();
-        let told = std::error::Error::source(&*report.errors[0])
-            .map_or(told.clone(), |cause| format!("{told}: {cause}"));
+        let told = told(&report);
         assert!(told.contains("Note `b`") && told.contains("mend the row"), "{told}");
         assert_eq!(report.pushed, 2);
         server_has(&["a", "c"]);

@@ -26,6 +26,8 @@ pub(super) struct Live {
     exact: bool,
     /// Whether nobody can tell what became of a transaction.
     doubtful: Cell<bool>,
+    /// What was seen of other programs' changes.
+    data_version: Cell<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,8 +38,6 @@ struct Inner {
     fresh: Fresh,
     entered: Entered,
     under_way: UnderWay,
-    /// What a reader saw of other programs' changes.
-    data_version: Option<i64>,
     /// What the open transaction changed, to be taken back when it is.
     uncommitted: Vec<Change>,
 }
@@ -91,10 +91,13 @@ impl Live {
             Inner { queues: saved, ..Inner::default() }
         };
         let last_number = last_number(connection)?;
+        // A reader looks for fresh rows before its first answer.
+        let seen = if exact { Some(data_version(connection)?) } else { None };
         moment.commit()?;
         let mut inner = Inner { last_number, ..inner };
         inner.look_whether_all_are_fresh();
-        Ok(Self { inner: RefCell::new(inner), exact, doubtful: Cell::new(false) })
+        let (doubtful, data_version) = (Cell::new(false), Cell::new(seen));
+        Ok(Self { inner: RefCell::new(inner), exact, doubtful, data_version })
     }
 
     /// Only the file knows from now on what stayed of a transaction.
@@ -102,9 +105,9 @@ impl Live {
         self.doubtful.set(true);
     }
 
-    /// Counts anew, when there is a doubt.
+    /// Counts anew, when there is a doubt; but not what a transaction has changed that may yet be undone.
     pub(super) fn settle_doubt(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.doubtful.get() {
+        if self.doubtful.get() && self.mark() == 0 {
             let found = Inner::found(connection)?;
             let mut inner = self.inner.borrow_mut();
             *inner = Inner { last_number: inner.last_number, ..found };
@@ -115,12 +118,12 @@ impl Live {
 
     /// Looks for fresh rows, when another process has written the file.
     pub(super) fn refresh(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let version = connection.prepare_cached(DATA_VERSION)?.query_row([], |row| row.get(0))?;
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.data_version != Some(version) {
+        let version = Some(data_version(connection)?);
+        if self.data_version.get() != version {
+            let inner = &mut *self.inner.borrow_mut();
             inner.fresh = Fresh::default();
             each_fresh(connection, |row| inner.fresh.add(row))?;
-            inner.data_version = Some(version);
+            self.data_version.set(version);
         }
         Ok(())
     }
@@ -129,6 +132,11 @@ impl Live {
     /// will.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
+        if self.data_version.get() != Some(data_version(connection)?) {
+            // Another program has written the file meanwhile, or another connection of the application: a person may have deleted rows.
+            transaction.execute(SWEEP, [])?;
+            self.doubt();
+        }
         self.settle_doubt(connection)?;
         for row in self.inner.borrow().fresh.all() {
             transaction.prepare_cached(statements::ENTER_NAME)?.execute(row.entry())?;
@@ -290,6 +298,11 @@ fn counted(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<i64,
     rows.collect()
 }
 
+/// Differs from before when somebody else has written (SQLite's documentation of `PRAGMA data_version`).
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
 /// The last place of each lane says it, but for edits that were taken into an earlier place.
 fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
     let last: i64 = connection.prepare_cached(LAST_REVISION)?.query_row([], |row| row.get(0))?;
@@ -345,9 +358,6 @@ fn last_places(connection: &Connection) -> rusqlite::Result<Vec<Place>> {
 /// Of how many changes of one transaction the memory is kept for the next.
 const KEPT: usize = 1024;
 
-/// Differs from before when another program has written (SQLite's documentation of `PRAGMA data_version`).
-const DATA_VERSION: &str = "PRAGMA data_version";
-
 const QUEUES: &str = "SELECT id FROM sync_queues";
 
 const FRESH: &str = "
@@ -356,6 +366,18 @@ const FRESH: &str = "
         ) THEN key END
     FROM sync_outbox AS pending WHERE id >= ?1 AND id < ?2 AND NOT EXISTS (
         SELECT 1 FROM sync_names AS name WHERE name.queue = pending.queue AND name.key = pending.key
+    )";
+
+/// Removes the entries that lead to no row: a row that was deleted while nobody knew may get one.
+const SWEEP: &str = "
+    DELETE FROM sync_names WHERE NOT EXISTS (
+        SELECT 1 FROM sync_outbox AS pending
+        WHERE pending.key = sync_names.key AND pending.id IN (
+            (sync_names.queue << 43) + sync_names.seq,
+            (sync_names.queue << 43) + (1 << 41) + sync_names.seq,
+            (sync_names.queue << 43) + (2 << 41) + sync_names.seq,
+            (sync_names.queue << 43) + (3 << 41) + sync_names.seq
+        )
     )";
 
 const SAVED: &str = "SELECT queue, waiting, parked FROM sync_counts";

@@ -1,6 +1,6 @@
 //! From a record's name to the row where it stands, and the entries of the index of names.
 
-use rusqlite::{Params, params};
+use rusqlite::params;
 
 use super::fresh::FreshRow;
 use super::place::{LANES, Place};
@@ -16,6 +16,12 @@ pub(super) struct Standing {
     pub(super) place: Place,
     /// Whether the index of names has no entry of it.
     pub(super) fresh: bool,
+}
+
+/// What to say when the outbox and its index of names do not speak of the same row of a record: others are none the worse for it.
+pub(super) fn disagreement(name: &RecordRef) -> StorageError {
+    let reason = "the outbox and its index of names disagree about it".to_owned();
+    StorageError::Row { record: name.clone(), reason }
 }
 
 impl SqliteTransaction<'_> {
@@ -37,8 +43,22 @@ impl SqliteTransaction<'_> {
         let [ready, waiting, blocked, parked] = LANES.map(in_lane);
         let parameters = params![ready, waiting, blocked, parked, queue, name.key.as_str()];
         let found = self.first(statements::FIND_PLACE, parameters, |row| self.number(row, 0))?;
-        let place = found.map(Place::from_id).ok_or_else(|| self.disagreement(name))?;
-        Ok(Some(Standing { place, fresh: false }))
+        if found.is_none() {
+            // Somebody has deleted the row, or it is damaged; if it is still there, it is told of when its turn comes.
+            self.astray.borrow_mut().insert((queue, name.key.clone()));
+        }
+        Ok(found.map(|id| Standing { place: Place::from_id(id), fresh: false }))
+    }
+
+    /// Removes the entry of a record that was found to lead to no row: a new row may begin without an entry, and would be hidden by it
+    /// after a crash.
+    pub(super) fn lead_no_more_astray(&self, queue: i64, name: &RecordRef) -> Result<(), StorageError> {
+        if self.astray.borrow_mut().remove(&(queue, name.key.clone())) {
+            self.execute(statements::FORGET_NAME, params![queue, name.key.as_str()])?;
+            // It may have been counted.
+            self.live.doubt();
+        }
+        Ok(())
     }
 
     /// How a row stands there that was found without its name, which has to lead to it too: if that led elsewhere, it would be found
@@ -49,7 +69,7 @@ impl SqliteTransaction<'_> {
             Some(fresh) => fresh == place,
             None => self.find_entry(place.queue(), &name.key)? == Some(number(place.seq())),
         };
-        if leads_here { Ok(Standing { place, fresh: fresh.is_some() }) } else { Err(self.disagreement(name)) }
+        if leads_here { Ok(Standing { place, fresh: fresh.is_some() }) } else { Err(disagreement(name)) }
     }
 
     fn find_entry(&self, queue: i64, key: &RecordKey) -> Result<Option<i64>, StorageError> {
@@ -73,33 +93,18 @@ impl SqliteTransaction<'_> {
             Some(before) if before.place.seq() == place.seq() => Ok(()),
             Some(_) => {
                 let parameters = params![queue, name.key.as_str(), number(place.seq())];
-                self.change_entry(name, statements::CHANGE_NAME, parameters)
+                let changed = self.execute(statements::CHANGE_NAME, parameters)?;
+                if changed == 0 { Err(disagreement(name)) } else { Ok(()) }
             }
             None => self.enter_name(&FreshRow { queue, key: name.key.clone(), place }),
         }
     }
 
-    /// Forgets the name of a record that stood there.
-    pub(super) fn forget_name(
-        &self,
-        queue: i64,
-        name: &RecordRef,
-        before: Standing,
-    ) -> Result<(), StorageError> {
+    /// Forgets the name of a record whose row is gone; an entry has gone with the row.
+    pub(super) fn forget_name(&self, queue: i64, name: &RecordRef, before: Standing) {
         if before.fresh {
             self.live.set_fresh(queue, &name.key, None);
-            return Ok(());
         }
-        self.change_entry(name, statements::FORGET_NAME, params![queue, name.key.as_str()])
-    }
-
-    fn change_entry(
-        &self,
-        name: &RecordRef,
-        sql: &'static str,
-        parameters: impl Params,
-    ) -> Result<(), StorageError> {
-        if self.execute(sql, parameters)? == 0 { Err(self.disagreement(name)) } else { Ok(()) }
     }
 
     fn enter_name(&self, row: &FreshRow) -> Result<(), StorageError> {

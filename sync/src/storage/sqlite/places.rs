@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Params, params};
 
+use super::names::disagreement;
 use super::place::{Place, PlaceLane};
 use super::rows::size;
 use super::statements;
@@ -123,7 +124,7 @@ impl SqliteTransaction<'_> {
             let standing = Some(self.confirm(place, &name)?);
             let record = self.read(place.queue(), &name, standing)?;
             if !matches!(Place::of(place.queue(), record.lane()), Ok(Some(meant)) if meant == place) {
-                return Err(self.disagreement(&name));
+                return Err(disagreement(&name));
             }
             self.remember(&name, standing, &record);
             taken.push((name, record));

@@ -2,7 +2,7 @@
 
 use rusqlite::{ToSql, params};
 
-use super::names::Standing;
+use super::names::{Standing, disagreement};
 use super::place::Place;
 use super::rows::{self, Columns, number};
 use super::statements;
@@ -32,6 +32,7 @@ impl SqliteTransaction<'_> {
             let standing = self.find_place(queue, name)?;
             Found { standing, has_base: true, is_plain: standing.is_none_or(|standing| standing.fresh) }
         };
+        self.lead_no_more_astray(queue, name)?;
         match (&record.base, found.has_base) {
             (None, false) => {}
             (Some(base), false) => self.write_base(statements::ADD_BASE, queue, name, base)?,
@@ -93,7 +94,7 @@ impl SqliteTransaction<'_> {
         let pending = self.first(statements::AT_PLACE, [place.id()], |row| {
             Ok((rows::read(row, name)?, rows::read_blocker(row, name)?))
         })?;
-        let (record, blocker) = pending.ok_or_else(|| self.disagreement(name))?;
+        let (record, blocker) = pending.ok_or_else(|| disagreement(name))?;
         let mut record = Record { base, ..record };
         if let Some((blocker, key)) = blocker {
             let entity = self.cell(statements::QUEUE_NAME, [blocker])?;
@@ -130,9 +131,9 @@ impl SqliteTransaction<'_> {
             (None, None) => return Ok(()),
             (Some(standing), None) => {
                 if self.execute(statements::REMOVE_PENDING, [standing.place.id()])? == 0 {
-                    return Err(self.disagreement(name));
+                    return Err(disagreement(name));
                 }
-                self.forget_name(queue, name, standing)?;
+                self.forget_name(queue, name, standing);
             }
             (_, Some(place)) => {
                 let columns = Columns::of(name, record)
@@ -173,7 +174,7 @@ impl SqliteTransaction<'_> {
                     )?
                 };
                 if written == 0 {
-                    return Err(self.disagreement(name));
+                    return Err(disagreement(name));
                 }
                 self.lead(queue, name, found.standing, Standing { place, fresh })?;
                 self.live.note_number(columns.revision);

@@ -32,12 +32,6 @@ impl SqliteTransaction<'_> {
         self.failures.damaged(what)
     }
 
-    /// What to say when a table and its index of names do not speak of the same rows. SQLite itself looks for that in an
-    /// `integrity_check` only.
-    pub(super) fn disagreement(&self, name: &RecordRef) -> StorageError {
-        self.damaged(format!("the outbox and its index disagree about {name}"))
-    }
-
     pub(super) fn read_name(&self, row: &Row<'_>) -> Result<RecordRef, StorageError> {
         rows::read_name(row).map_err(|what| self.damaged(what))
     }

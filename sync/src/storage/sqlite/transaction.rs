@@ -1,5 +1,6 @@
 //! [`Transaction`] over a SQLite connection.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,6 +34,8 @@ pub(crate) struct SqliteTransaction<'a> {
     pub(super) live: &'a Live,
     /// The records that were read and not written since: mostly they are written next.
     pub(super) found: HashMap<RecordRef, Found>,
+    /// The queues and keys of names that lead to no row.
+    pub(super) astray: RefCell<HashSet<(i64, RecordKey)>>,
     /// In work that has the connection at hand: what was written. Such work may undo a part of itself, so what is remembered besides
     /// the file is not relied on.
     pub(super) touched: Option<Touched>,
@@ -55,6 +58,7 @@ impl<'a> SqliteTransaction<'a> {
             numbers,
             live,
             found: HashMap::new(),
+            astray: RefCell::default(),
             touched: None,
         }
     }

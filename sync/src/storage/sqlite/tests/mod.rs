@@ -1,5 +1,6 @@
 //! What only the inside of the crate can see: plans, upgrades, counts, the newest rows, and the user's own statements.
 
+mod by_hand;
 mod counts;
 mod creation;
 mod fresh;

@@ -20,13 +20,15 @@ const FROM_LEGACY: &[Upgrade] = &[|connection| {
     )
 }];
 
-const WITH_ANOTHER: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], |connection| {
-    connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")
-}];
+const WITH_ANOTHER: &[Upgrade] =
+    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], |connection| {
+        connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")
+    }];
 
-const WITH_FAILING: &[Upgrade] = &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], |connection| {
-    connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
-}];
+const WITH_FAILING: &[Upgrade] =
+    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], |connection| {
+        connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
+    }];
 
 fn upgrade(path: &Path, upgrades: &'static [Upgrade]) -> Result<SqliteStorage, StorageError> {
     SqliteStorage::builder(path).upgrades(upgrades).open()
@@ -60,8 +62,12 @@ async fn an_older_file_is_upgraded_with_its_records() {
 }
 
 /// What the versions before this one ran to make their tables.
-const EARLIER: &[&str] =
-    &[include_str!("../version_1.sql"), include_str!("../version_2.sql"), include_str!("version_3.sql")];
+const EARLIER: &[&str] = &[
+    include_str!("../version_1.sql"),
+    include_str!("../version_2.sql"),
+    include_str!("version_3.sql"),
+    include_str!("../version_4.sql"),
+];
 
 /// Makes a file of an earlier version.
 fn earlier(path: &Path, version: usize) -> Connection {
@@ -182,6 +188,31 @@ async fn what_waits_in_a_file_of_an_earlier_version_is_found_by_its_name() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_by_hand_before_version_5_is_no_longer_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app.db");
+    let earlier = earlier(&path, 4);
+    let edit = serde_json::to_string(&queued(1).queued).expect("it is JSON");
+    earlier
+        .execute("INSERT INTO sync_outbox (id, queue, key, revision, queued) VALUES ((1 << 43) + 1, 1, 'a', 1, ?1)", [edit])
+        .expect("the SQL is right");
+    earlier
+        .execute_batch(
+            "INSERT INTO sync_queues VALUES (1, '', 'Note');
+             INSERT INTO sync_names VALUES (1, 'a', 1), (1, 'deleted', 2);
+             INSERT INTO sync_counts VALUES (1, 2, 0)",
+        )
+        .expect("the SQL is right");
+    drop(earlier);
+    let storage = open(&path);
+    let read =
+        run(&storage, |tx| Ok((tx.record(&note("deleted"))?, tx.record(&note("a"))?, tx.counts()?))).await;
+    let (deleted, there, counts) = read.expect("it can be read");
+    assert_eq!((deleted, there), (None, Some(queued(1))));
+    assert_eq!(counts[0].1.waiting, 1);
+}
+
+#[tokio::test]
 async fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
     let fixture = Fixture::new();
     fixture.run(|tx| tx.put(&note("a"), &queued(1))).await.expect("the record is written");
@@ -205,7 +236,7 @@ fn a_newer_file_is_refused_and_not_touched() {
     let before = fs::read(&path).expect("it can be read");
     for read_only in [false, true] {
         let result = SqliteStorage::builder(&path).read_only(read_only).open();
-        assert!(matches!(result, Err(StorageError::TooNew { found: 5, supported: 4, .. })), "{result:?}");
+        assert!(matches!(result, Err(StorageError::TooNew { found: 6, supported: 5, .. })), "{result:?}");
     }
     assert_eq!(fs::read(&path).expect("it can be read"), before);
     drop(upgrade(&path, WITH_ANOTHER).expect("the newer program still opens it"));
@@ -218,7 +249,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     drop(open(&path));
     // A newer program was killed: its log is there and was not moved into the file.
     let newer = Connection::open(&path).expect("the file is SQLite");
-    newer.pragma_update(None, "user_version", 5).expect("it can be set");
+    newer.pragma_update(None, "user_version", 6).expect("it can be set");
     let crashed = folder.path().join("crashed.db");
     for ending in ["", "-wal"] {
         let name = |base: &Path| format!("{}{ending}", base.display());
@@ -227,7 +258,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     let files = || ["", "-wal"].map(|ending| fs::read(format!("{}{ending}", crashed.display())).ok());
     let before = files();
     let result = SqliteStorage::open(&crashed);
-    assert!(matches!(result, Err(StorageError::TooNew { found: 5, supported: 4, .. })), "{result:?}");
+    assert!(matches!(result, Err(StorageError::TooNew { found: 6, supported: 5, .. })), "{result:?}");
     assert!(files() == before, "the file or its log has changed");
 }
 

@@ -116,7 +116,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Writes a record that was `before`, and frees those that waited for what it has become.
+    /// Writes a record, and frees those that waited for what it has become. `before` has to be the row as it is now, as this transaction
+    /// read it: the counts, the index and the records that waited follow from what differs.
     pub(crate) fn put(
         &mut self,
         name: &RecordRef,

@@ -78,10 +78,12 @@ impl SqliteBuilder {
     /// # Errors
     /// - [`StorageError::Locked`]: it is open already, in this program or another one.
     /// - [`StorageError::Foreign`], [`StorageError::TooNew`]: the file is another program's, or a newer version's.
-    /// - [`StorageError::Open`]: the path leads to no file that could be opened.
+    /// - [`StorageError::Open`]: the path leads to no file that could be opened, or the file could not be upgraded.
+    /// - [`StorageError::Busy`]: another program is writing it, and does not come to an end.
     /// - [`StorageError::ReadOnly`], [`StorageError::Full`], [`StorageError::Corrupt`], [`StorageError::Io`].
     ///
-    /// In each of these cases the file stays as it was.
+    /// Whatever was kept in the file still is. With `Locked`, `Foreign` and `TooNew` it was not written at all; with the others, SQLite may
+    /// have recovered what a crash had left, or set it to keep a log (WAL mode), and a `-lock` file may be beside it.
     pub fn open(self) -> Result<SqliteStorage, StorageError> {
         let location = Location::of(&self.path)?;
         let (connection, lock) = if self.read_only {

@@ -306,7 +306,8 @@ impl<S: Schema> Engine<S> {
         self.core().announcer.subscribe()
     }
 
-    /// The items of an entity that were pulled and could not be read, the oldest 1,000 of them.
+    /// The items of an entity that were pulled and could not be read, the oldest 1,000 of them. One with an id is kept until a version
+    /// comes that can be read; of those without, the newest [`KEYLESS_ASIDE`](crate::storage::KEYLESS_ASIDE) are.
     ///
     /// # Errors
     /// When the storage fails.

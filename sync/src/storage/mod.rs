@@ -238,7 +238,8 @@ pub trait Transaction {
     fn set_note(&mut self, name: &str, text: Option<&str>) -> Result<(), StorageError>;
 
     /// Keeps a pulled item aside that could not be read. One with the same entity and the same
-    /// [`identity`](SetAside::identity) takes the place of the earlier.
+    /// [`identity`](SetAside::identity) takes the place of the earlier. Of those without an id, the newest [`KEYLESS_ASIDE`] of the
+    /// entity are kept: no version of theirs ever comes that takes them back.
     ///
     /// # Errors
     /// When the storage cannot be written.
@@ -290,6 +291,9 @@ impl fmt::Display for Cursor {
         f.write_str(&self.0)
     }
 }
+
+/// How many items without an id are kept aside for an entity.
+pub const KEYLESS_ASIDE: usize = 100;
 
 /// A pulled item that could not be read, kept for people to look at.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

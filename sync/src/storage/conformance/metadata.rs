@@ -3,7 +3,7 @@
 use super::Subject;
 use super::samples::{NOTE, TASK, at, note, task};
 use crate::record::RecordKey;
-use crate::storage::{Cursor, SetAside};
+use crate::storage::{Cursor, KEYLESS_ASIDE, SetAside};
 
 /// One cursor for each entity; it can be moved and forgotten.
 pub fn cursors_are_kept_for_each_entity(subject: &Subject) {
@@ -75,6 +75,33 @@ pub fn items_are_kept_aside_until_forgotten(subject: &Subject) {
     let items = opened.run(|tx| tx.items_aside(&NOTE, 10));
     assert_eq!(items, [item(Some("a"), "{\"id\":\"a\"}", 2)]);
     assert_eq!(opened.run(|tx| tx.items_aside(&TASK, 10)).len(), 1);
+}
+
+/// Items without an id are nobody's to take back, so the oldest of very many make room for new ones.
+pub fn of_items_without_an_id_the_newest_are_kept(subject: &Subject) {
+    let opened = subject.open();
+    let text = |number: i64| format!("[{number}]");
+    opened.run(move |tx| {
+        tx.set_aside(&item(Some("a"), "{\"id\":\"a\"}", 0))?;
+        tx.set_aside(&SetAside { entity: TASK, ..item(None, "[0]", 0) })?;
+        for number in 0..120 {
+            tx.set_aside(&item(None, &text(number), number))?;
+        }
+        // It comes again, and is one of the newest.
+        tx.set_aside(&item(None, &text(20), 200))?;
+        for number in 120..150 {
+            tx.set_aside(&item(None, &text(number), number))?;
+        }
+        tx.set_aside(&item(Some("b"), "{\"id\":\"b\"}", 300))
+    });
+    let found: Vec<_> =
+        opened.run(|tx| tx.items_aside(&NOTE, 1000)).into_iter().map(|item| item.item).collect();
+    let newest = (51..120).chain([20]).chain(120..150).map(text);
+    let with_id = |id: &str| [format!("{{\"id\":\"{id}\"}}")];
+    let expected: Vec<_> = with_id("a").into_iter().chain(newest).chain(with_id("b")).collect();
+    assert_eq!(found, expected);
+    assert_eq!(found.len(), KEYLESS_ASIDE + 2);
+    assert_eq!(opened.run(|tx| tx.items_aside(&TASK, 1000)).len(), 1, "another entity has its own");
 }
 
 /// An item without an id is one with its text, and no record's.

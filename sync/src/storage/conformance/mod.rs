@@ -123,6 +123,7 @@ macro_rules! __storage_conformance {
             notes_are_kept_by_name
             items_are_kept_aside_until_forgotten
             an_item_without_an_id_is_told_apart_by_its_text
+            of_items_without_an_id_the_newest_are_kept
             // ownership
             a_second_engine_is_refused
             a_lock_is_free_once_it_was_dropped

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::fields::Fields;
 use crate::record::{EntityName, Lane, OperationId, Record, RecordRef};
-use crate::storage::{Counts, Cursor, SetAside};
+use crate::storage::{Counts, Cursor, KEYLESS_ASIDE, SetAside};
 
 /// Names of records in the order of a key that several may share.
 #[derive(Debug)]
@@ -175,6 +175,11 @@ impl Aside {
             self.items.remove(&earlier);
         }
         self.items.insert(place, item);
+        let keyless = |(place, item): (&u64, &SetAside)| item.key.is_none().then_some(*place);
+        let oldest = self.items.iter().rev().filter_map(keyless).nth(KEYLESS_ASIDE);
+        if let Some(item) = oldest.and_then(|place| self.items.remove(&place)) {
+            self.places.remove(item.identity());
+        }
     }
 
     pub(super) fn forget(&mut self, name: &RecordRef) {

@@ -129,6 +129,13 @@ pub(super) const SET_ASIDE: &str = "
     INSERT OR REPLACE INTO sync_aside (principal, entity, identity, key, item, error, since)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
+/// Of the items without an id, those beyond the newest `?3`.
+pub(super) const FORGET_OLDEST_ASIDE: &str = "
+    DELETE FROM sync_aside WHERE id IN (
+        SELECT id FROM sync_aside INDEXED BY sync_aside_keyless
+        WHERE principal = ?1 AND entity = ?2 AND key IS NULL ORDER BY id DESC LIMIT -1 OFFSET ?3
+    )";
+
 pub(super) const ITEMS_ASIDE: &str = "
     SELECT key, item, error, since FROM sync_aside INDEXED BY sync_aside_order
     WHERE principal = ?1 AND entity = ?2 ORDER BY id LIMIT ?3";
@@ -204,6 +211,7 @@ pub(super) const HOT: &[&str] = &[
     SET_NOTE,
     FORGET_NOTE,
     SET_ASIDE,
+    FORGET_OLDEST_ASIDE,
     ITEMS_ASIDE,
     FORGET_ASIDE,
     BASED,

@@ -17,7 +17,9 @@ use super::rows::{self, moment, number, size};
 use super::statements;
 use super::thread::OwnWork;
 use crate::record::{EntityName, OperationId, Principal, Record, RecordKey, RecordRef};
-use crate::storage::{Counts, Cursor, IndexEntry, Search, SetAside, StorageError, Transaction};
+use crate::storage::{
+    Counts, Cursor, IndexEntry, KEYLESS_ASIDE, Search, SetAside, StorageError, Transaction,
+};
 
 /// The records that were written, and the lanes in which they were before. By the number of the queue, which another entity may get
 /// when the making of the first is undone.
@@ -274,6 +276,10 @@ impl Transaction for SqliteTransaction<'_> {
             moment(item.since),
         ];
         self.execute(statements::SET_ASIDE, parameters)?;
+        if item.key.is_none() {
+            let parameters = params![self.principal(), item.entity.as_str(), size(KEYLESS_ASIDE)];
+            self.execute(statements::FORGET_OLDEST_ASIDE, parameters)?;
+        }
         Ok(())
     }
 

@@ -19,3 +19,6 @@ DELETE FROM sync_names WHERE NOT EXISTS (
     )
 );
 DELETE FROM sync_counts;
+
+-- The items without an id, of which the newest are kept.
+CREATE INDEX sync_aside_keyless ON sync_aside (principal, entity) WHERE key IS NULL;

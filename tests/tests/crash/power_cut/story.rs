@@ -29,12 +29,13 @@ pub struct Story {
 pub async fn engine(
     storage: &SqliteStorage,
     server: Server,
+    clock: ManualClock,
     seed: u64,
 ) -> Result<Engine<Phone>, sync::Error> {
     let at_once = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     Engine::builder(Phone(server.diary.clone()), server, storage.clone())
         .retry(at_once)
-        .clock(ManualClock::default())
+        .clock(clock)
         .seed(seed)
         .page_size(3)
         .build()
@@ -78,7 +79,7 @@ impl Teller {
         let builder = SqliteStorage::builder(file).durability(self.durability).log_bytes(log);
         let storage = builder.open().unwrap();
         let server = Server { remote: self.remote.clone(), diary: self.diary.clone() };
-        let engine = engine(&storage, server, self.chance.random()).await.unwrap();
+        let engine = engine(&storage, server, ManualClock::default(), self.chance.random()).await.unwrap();
         (storage, engine)
     }
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rusqlite::Connection;
 use sync::Syncable as _;
 use sync::storage::SqliteStorage;
+use sync::testing::ManualClock;
 use sync_tests::entities::Note;
 
 use super::diary::{Diary, Edit, Entry, Server, elsewhere, shown};
@@ -42,7 +44,10 @@ pub async fn of(story: &Story, moment: usize, syncs: Syncs, chance: &mut StdRng)
     let diary = Diary::new(&disk);
     let server = Server::again(&before, diary.clone()).await;
     let remote = server.remote.clone();
-    let engine = story::engine(&storage, server, 99).await.map_err(|error| corrupt(&error))?;
+    // What waited for its next attempt is due by then.
+    let clock = ManualClock::default();
+    clock.advance(TimeDelta::minutes(1));
+    let engine = story::engine(&storage, server, clock, 99).await.map_err(|error| corrupt(&error))?;
     let report = engine.full_sync().await.map_err(|error| corrupt(&error))?;
     let left = engine.queue_len();
     drop((engine, storage));

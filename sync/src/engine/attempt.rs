@@ -123,9 +123,11 @@ async fn send(
         gate.shut();
         return Ok(Course::Stop(pause));
     }
+    let number = core.suspects.begin();
     let observed = match looked {
         Ok(None) => match core.remote.send(request).await {
             Ok(reply) => {
+                core.suspects.answered(number);
                 core.suspects.clear(flight.intention.id);
                 // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
                 // nobody would know otherwise what became of the operation.

@@ -239,7 +239,6 @@ impl Core {
 
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
-        self.suspects.answered();
         let now = self.now();
         let ended =
             self.pause.send_if_modified(|current| current.take_if(|pause| !pause.throttles(now)).is_some());

@@ -203,7 +203,11 @@ async fn fetch(
     }
     let scope = scope.terms().cloned();
     let request = PullRequest { entity: port.info(), since, limit: core.settings.page_size, scope };
+    let number = core.suspects.begin();
     let answer = core.remote.pull(request).await;
+    if answer.is_ok() {
+        core.suspects.answered(number);
+    }
     core.obey(answer.as_ref().map_or_else(RemoteError::retry_after, Reply::wish)).await?;
     Ok(Asked::Answered(answer))
 }

@@ -15,31 +15,38 @@ const REMEMBERED: usize = 1024;
 /// What is known of them, for as long as the engine lives.
 #[derive(Debug, Default)]
 pub(crate) struct Suspects {
-    /// How many requests were answered.
-    answers: AtomicU64,
-    /// How many had been when the request of an operation came to nothing.
+    /// How many requests were begun.
+    begun: AtomicU64,
+    /// The last of them that was answered.
+    answered: AtomicU64,
+    /// How many had been begun when the request of an operation came to nothing.
     failed: Mutex<HashMap<OperationId, u64>>,
 }
 
 impl Suspects {
-    /// A request was answered.
-    pub(crate) fn answered(&self) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
+    /// A request is about to be made. Answers its number.
+    pub(crate) fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The request of this operation came to nothing. Answers whether it did so before, and others were answered since then.
+    /// The request with this number was answered.
+    pub(crate) fn answered(&self, number: u64) {
+        self.answered.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// The request of this operation came to nothing. Answers whether it did so before, and others that were made since then were
+    /// answered: those that were under way at the same time say nothing of the time after.
     pub(crate) fn fails_alone(&self, operation: OperationId) -> bool {
-        let answers = self.answers.load(Ordering::Relaxed);
+        let (begun, answered) = (self.begun.load(Ordering::Relaxed), self.answered.load(Ordering::Relaxed));
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= REMEMBERED && !failed.contains_key(&operation) {
             failed.clear();
         }
-        failed.insert(operation, answers).is_some_and(|before| before < answers)
+        failed.insert(operation, begun).is_some_and(|before| before < answered)
     }
 
     /// The request of this operation was answered.
     pub(crate) fn clear(&self, operation: OperationId) {
-        self.answered();
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&operation);
     }
 }
@@ -55,13 +62,17 @@ mod tests {
     #[test]
     fn it_fails_alone_when_others_are_answered_in_between() {
         let suspects = Suspects::default();
+        let beside = suspects.begin();
         assert!(!suspects.fails_alone(operation(1)), "nothing is known yet");
         assert!(!suspects.fails_alone(operation(1)), "nobody else was answered");
-        suspects.answered();
+        suspects.answered(beside);
+        assert!(!suspects.fails_alone(operation(1)), "that was under way at the same time");
+        suspects.answered(suspects.begin());
         assert!(suspects.fails_alone(operation(1)));
         assert!(!suspects.fails_alone(operation(1)), "and nobody since then");
         assert!(!suspects.fails_alone(operation(2)));
         suspects.clear(operation(1));
+        suspects.answered(suspects.begin());
         assert!(!suspects.fails_alone(operation(1)), "it was answered itself");
     }
 

@@ -1,24 +1,20 @@
-//! One attempt to send one operation, from the request to the row.
+//! One attempt to send one operation, from the request to what was observed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::yield_now;
 use tracing::Instrument;
 
 use super::claim::Claimed;
 use super::core::Core;
-use super::ledger::Ledger;
+use super::outcome::{Observed, write_down};
 use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
-use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, answered};
-use super::to_its_end::ToItsEnd;
 use crate::error::SyncError;
-use crate::record::{Decision, Failure, Flight, Outcome, RecordRef, ServerCopy, Write};
+use crate::record::{Failure, Flight, Outcome, ServerCopy, Write};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -30,14 +26,6 @@ pub(crate) enum Course {
     GoOn,
     /// Everything to the server has to wait: nothing more is sent in this flush, also when the pause is over before it ends.
     Stop(Pause),
-}
-
-/// What an attempt brought, and what goes with it into the row.
-struct Observed {
-    outcome: Outcome,
-    /// The record as it was right after the answer, where it had to be asked for.
-    fetched: Option<ServerCopy>,
-    course: Course,
 }
 
 /// Lets a bounded number of requests out at once, and none after something stopped the flush.
@@ -142,7 +130,7 @@ async fn send(
         },
         Ok(Some(remote)) => {
             core.end_pause().await?;
-            Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None, course: Course::GoOn })
+            Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None })
         }
         // It was not the operation that failed.
         Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
@@ -151,15 +139,14 @@ async fn send(
         }
         Err(trouble) => Err(trouble),
     };
-    let mut observed = match observed {
-        Ok(observed) => observed,
+    let (observed, mut course) = match observed {
+        Ok(observed) => (observed, Course::GoOn),
         Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
     };
     pause = core.obey(wish).await?.or(pause).or_else(|| core.throttled());
-    if let (Course::GoOn, Some(pause)) = (observed.course, pause) {
-        observed.course = Course::Stop(pause);
+    if let (Course::GoOn, Some(pause)) = (course, pause) {
+        course = Course::Stop(pause);
     }
-    let course = observed.course;
     if course != Course::GoOn {
         gate.shut();
     }
@@ -276,7 +263,7 @@ async fn read_answer(
         let (until, limit) = (core.retry_at(flight.attempts), core.settings.retry.max_attempts);
         let outcome = Outcome::Failed(Failure::Counted { until, limit, reason: error.to_string() });
         core.fail(report, error);
-        return Ok(Observed { outcome, fetched: None, course: Course::GoOn });
+        return Ok(Observed { outcome, fetched: None });
     }
     let fetched = match &outcome {
         Outcome::Accepted { .. } if flight.intention.crossed => {
@@ -297,7 +284,7 @@ async fn read_answer(
         }
         _ => None,
     };
-    Ok(Observed { outcome, fetched, course: Course::GoOn })
+    Ok(Observed { outcome, fetched })
 }
 
 /// A question about the record failed, which costs the operation no attempt.
@@ -306,7 +293,7 @@ fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: 
     core.fail(report, SyncError::Push { record, operation, source });
     let until = core.retry_patiently_at(claimed.flight.attempts);
     let outcome = Outcome::Failed(Failure::Postponed { until });
-    Observed { outcome, fetched: None, course: Course::GoOn }
+    Observed { outcome, fetched: None }
 }
 
 /// Reads a body that has to be the record which was sent.
@@ -345,7 +332,7 @@ async fn failed(
     trouble: Trouble,
     wish: &mut Option<Duration>,
     report: &mut SyncReport,
-) -> Result<Observed, StorageError> {
+) -> Result<(Observed, Course), StorageError> {
     let now = core.now();
     let flight = &claimed.flight;
     let (record, operation) = (claimed.name.clone(), flight.intention.id);
@@ -357,7 +344,7 @@ async fn failed(
         Trouble::Answer(reason) => {
             let url = port.info().endpoint.to_owned();
             core.fail(report, SyncError::Answer { record, operation, url, reason });
-            return Ok(Observed { outcome: postponed(patience()), fetched: None, course: Course::GoOn });
+            return Ok((Observed { outcome: postponed(patience()), fetched: None }, Course::GoOn));
         }
     };
     *wish = (*wish).max(source.retry_after());
@@ -403,109 +390,5 @@ async fn failed(
         _ => None,
     };
     core.fail(report, SyncError::Push { record, operation, source });
-    Ok(Observed { outcome, fetched, course })
-}
-
-/// Writes the row, after everybody who has a say was asked and everybody who has to know was told.
-async fn write_down(
-    core: &Arc<Core>,
-    port: &Arc<dyn EntityPort>,
-    claimed: &Claimed,
-    observed: Observed,
-    report: &mut SyncReport,
-) -> Result<(), StorageError> {
-    let mut known = Known::default();
-    let observed = Arc::new(observed);
-    let mut turn = None;
-    let mut rounds = Rounds::default();
-    loop {
-        let step = commit(core, port, claimed, Arc::clone(&observed), known.clone()).await?;
-        // What is missing is found out anew once nobody else calls the user's code.
-        let turn = match (&step, &turn) {
-            (Written::Missing(_), None) => {
-                let mine = core.turn().await;
-                mine.is_about([claimed.name.clone()]);
-                turn = Some(mine);
-                continue;
-            }
-            (_, turn) => turn,
-        };
-        let asked = match (step, turn) {
-            (Written::Done(consequence), _) => {
-                core.publish(&claimed.name, consequence, report);
-                return Ok(());
-            }
-            (Written::Missing(Step::Decide(dispute)), Some(turn)) => {
-                let decided = if turn.is_on_top(&claimed.name, known.shown.as_ref(), dispute.revision) {
-                    Ok(Decision::KeepLocal)
-                } else {
-                    turn.call(port.decide(&claimed.name.key, &dispute)).await
-                };
-                // The record has changed since the handler was told of it, if it was: it is told anew.
-                decided.map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None })
-            }
-            (Written::Missing(Step::Show(shown, copy)), Some(turn)) => {
-                let told = turn.call(port.tell(&claimed.name.key, &copy, &shown)).await;
-                told.map(|()| known.shown = Some(shown))
-            }
-            (Written::Missing(_), _) => Ok(()),
-        };
-        if let Err(error) = asked.and_then(|()| rounds.another(|| claimed.name.clone())) {
-            core.fail(report, error.into());
-            return put_off(core, &claimed.name, core.retry_at(claimed.flight.attempts.saturating_add(1)))
-                .await;
-        }
-    }
-}
-
-enum Written {
-    Done(Consequence),
-    Missing(Step),
-}
-
-async fn commit(
-    core: &Arc<Core>,
-    port: &Arc<dyn EntityPort>,
-    claimed: &Claimed,
-    observed: Arc<Observed>,
-    known: Known,
-) -> Result<Written, StorageError> {
-    let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
-    let rules = port.rules().of_an_answer();
-    let stamper = core.stamper();
-    let work = move |ledger: &mut Ledger<'_>| {
-        let record = ledger.record(&name)?;
-        if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
-            return Ok(Written::Done(Consequence::default()));
-        }
-        let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
-        Ok(match answered(record.clone(), &observed.outcome, observed.fetched.as_ref(), &known, around) {
-            Step::Write(after, consequence) => {
-                ledger.put(&name, &record, &after)?;
-                Written::Done(consequence)
-            }
-            missing => Written::Missing(missing),
-        })
-    };
-    let core = Arc::clone(core);
-    // It is written down whoever stops waiting. Answers that have come at the same time share a transaction.
-    ToItsEnd::new(async move {
-        yield_now().await;
-        core.transact_together(work).await
-    })
-    .await
-}
-
-/// The user's code did not answer: the operation is sent again later, which the idempotency key makes harmless.
-pub(super) async fn put_off(core: &Core, name: &RecordRef, until: DateTime<Utc>) -> Result<(), StorageError> {
-    let name = name.clone();
-    core.transact(move |ledger| {
-        let before = ledger.record(&name)?;
-        let mut after = before.clone();
-        if let Some(flight) = &mut after.flight {
-            flight.due = Some(until);
-        }
-        ledger.put(&name, &before, &after)
-    })
-    .await
+    Ok((Observed { outcome, fetched }, course))
 }

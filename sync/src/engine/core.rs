@@ -20,8 +20,8 @@ use super::suspects::Suspects;
 use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
-use crate::error::{Error, Logged, SyncError};
-use crate::record::{Principal, RecordRef, Rounds, Stamp};
+use crate::error::{Error, HandlerError, Logged, SyncError};
+use crate::record::{Decision, Dispute, Principal, RecordRef, Rounds, Stamp};
 use crate::remote::{Remote, RemoteError};
 use crate::report::SyncReport;
 use crate::status::{State, Status};
@@ -367,9 +367,18 @@ impl Turn<'_> {
         self.showing.begin(records);
     }
 
-    /// Whether a conflict is none: the handler, having been told what the server has, has made this edit of it.
-    pub(crate) fn is_on_top(&self, record: &RecordRef, shown: Option<&Shown>, revision: u64) -> bool {
-        shown == Some(&Shown::AsPulled) && self.showing.is_edited(record, revision)
+    /// Asks the strategy about a conflict, unless it is none: the handler, having been told what the server has, has made this edit of it.
+    pub(crate) async fn decide(
+        &self,
+        port: &Arc<dyn EntityPort>,
+        record: &RecordRef,
+        dispute: &Dispute,
+        shown: Option<&Shown>,
+    ) -> Result<Decision, HandlerError> {
+        if shown == Some(&Shown::AsPulled) && self.showing.is_edited(record, dispute.revision) {
+            return Ok(Decision::KeepLocal);
+        }
+        self.call(port.decide(&record.key, dispute)).await
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::attempt::{Course, Gate, attempt, put_off};
+use super::attempt::{Course, Gate, attempt};
 use super::claim::{Bounds, Claims, claim};
 use super::core::{Core, is_unsaid};
+use super::outcome::put_off;
 use super::pause::Pause;
 use crate::error::SyncError;
 use crate::record::RecordRef;

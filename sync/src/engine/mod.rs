@@ -18,6 +18,7 @@ pub(crate) mod ledger;
 mod listen;
 pub(crate) mod notes;
 pub(crate) mod outbox;
+mod outcome;
 pub(crate) mod outdated;
 pub(crate) mod page;
 pub(crate) mod pause;

@@ -16,7 +16,7 @@ use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
 use crate::error::{HandlerError, SyncError};
-use crate::record::{Decision, EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
+use crate::record::{EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -153,13 +153,8 @@ async fn supply(
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
-                let key = read.page.key(index);
-                let name = RecordRef::new(port.info().entity_name(), key.clone());
-                let decision = if turn.is_on_top(&name, told.of(index).shown.as_ref(), dispute.revision) {
-                    Decision::KeepLocal
-                } else {
-                    turn.call(port.decide(key, &dispute)).await?
-                };
+                let name = RecordRef::new(port.info().entity_name(), read.page.key(index).clone());
+                let decision = turn.decide(port, &name, &dispute, told.of(index).shown.as_ref()).await?;
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
                 decided = true;

@@ -2,13 +2,17 @@
 //!
 //! A storage lets transactions share a commit, but has to be able to undo each of them alone, and wakes each caller from
 //! its own thread. What is asked for here while the storage is busy, or runs what was asked for before, becomes one transaction,
-//! with one caller to wake, who wakes the others. That takes work which can be run again: when the transaction fails, each caller
-//! runs its part alone, so a failure of one still costs the others nothing.
+//! with one caller to wake, who wakes the others.
+//!
+//! Work takes effect in the order in which it was asked for, whatever fails: an edit must not undo one that was made after it. So one
+//! transaction is asked for at a time. When a part of it fails, the others are run once more, before anything that came later: that
+//! takes work which can be run again, and a failure of one still costs the others nothing.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, WeakShared};
+use futures::future::{BoxFuture, Either, Shared, WeakShared, select};
 use tokio::sync::oneshot;
 
 use super::core::Core;
@@ -23,166 +27,177 @@ const MOST: usize = 256;
 trait Part: Send {
     fn run(&mut self, ledger: &mut Ledger<'_>) -> Result<(), StorageError>;
 
-    /// Once the transaction is durable. A part that is dropped in place of this was undone, or never run.
-    fn tell(self: Box<Self>);
+    /// Once it is known what became of the last transaction in which it was run.
+    fn tell(self: Box<Self>, outcome: Result<(), StorageError>);
 }
 
 struct Asked<R, F> {
-    work: Arc<F>,
+    work: F,
     result: Option<R>,
-    caller: oneshot::Sender<R>,
+    caller: oneshot::Sender<Result<R, StorageError>>,
 }
 
 impl<R, F> Part for Asked<R, F>
 where
     R: Send,
-    F: Fn(&mut Ledger<'_>) -> Result<R, StorageError> + Send + Sync,
+    F: Fn(&mut Ledger<'_>) -> Result<R, StorageError> + Send,
 {
     fn run(&mut self, ledger: &mut Ledger<'_>) -> Result<(), StorageError> {
         self.result = Some((self.work)(ledger)?);
         Ok(())
     }
 
-    fn tell(self: Box<Self>) {
-        if let Some(result) = self.result {
-            // Whoever stopped waiting does not want to know.
-            let _ = self.caller.send(result);
-        }
+    fn tell(self: Box<Self>, outcome: Result<(), StorageError>) {
+        let Self { result, caller, .. } = *self;
+        // Whoever stopped waiting does not want to know.
+        let _ = caller.send(outcome.and_then(|()| result.ok_or(StorageError::Closed)));
     }
 }
 
-/// The transaction that can still be joined, if there is one.
+/// The group that can still be joined, if there is one.
 #[derive(Default)]
 pub(crate) struct Groups {
     open: Mutex<Option<Arc<Group>>>,
 }
 
-/// A transaction that the storage was asked for. It is open until the storage has run each part, or has dropped the request.
-struct Group(Mutex<State>);
-
-/// What asks for the transaction and tells the callers. Each of them moves it on, so that none waits for one who stopped looking.
-type Lead = Shared<BoxFuture<'static, ()>>;
-
-struct State {
-    /// Held by the callers: it holds this.
-    lead: Option<WeakShared<BoxFuture<'static, ()>>>,
-    /// Those that were not run yet.
-    parts: Vec<Box<dyn Part>>,
-    /// How many there were in all.
-    joined: usize,
-    closed: bool,
-    /// Why there was no transaction.
-    error: Option<StorageError>,
+/// Those who ask while a transaction of theirs is under way. It is over when none of them is left.
+#[derive(Default)]
+struct Group {
+    queue: Mutex<Queue>,
+    under_way: Mutex<UnderWay>,
 }
 
+/// What the transaction that is under way consists of.
+#[derive(Default)]
+struct UnderWay {
+    /// In the order in which they were asked for.
+    parts: Vec<Box<dyn Part>>,
+    /// How many of them were run and have not failed.
+    done: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Held by the callers: it holds this.
+    lead: Option<WeakShared<BoxFuture<'static, ()>>>,
+    /// Parts of no transaction yet, the oldest first.
+    waiting: VecDeque<Box<dyn Part>>,
+    over: bool,
+}
+
+/// What asks for the transactions and tells the callers. Each of them moves it on, so that none waits for one who stopped looking.
+type Lead = Shared<BoxFuture<'static, ()>>;
+
 impl Groups {
-    /// Adds a part to the transaction that is open, or else to a new one. Answers what is to be waited for, unless that is over.
-    fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> (Arc<Group>, Option<Lead>) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Adds a part to the group that is open, or else to a new one. Answers what moves it on.
+    fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> Lead {
+        let mut open = held(&self.open);
         if let Some(group) = &*open {
-            let state = &mut *group.state();
-            if !state.closed && state.joined < MOST {
-                state.parts.push(part);
-                state.joined += 1;
-                return (Arc::clone(group), state.lead.as_ref().and_then(WeakShared::upgrade));
+            let mut queue = held(&group.queue);
+            let lead = queue.lead.as_ref().and_then(WeakShared::upgrade);
+            if let (false, Some(lead)) = (queue.over, lead) {
+                queue.waiting.push_back(part);
+                return lead;
             }
         }
-        let state = State { lead: None, parts: vec![part], joined: 1, closed: false, error: None };
-        let group = Arc::new(Group(Mutex::new(state)));
+        let group = Arc::new(Group::default());
         let lead = Arc::clone(core).lead(Arc::clone(&group)).boxed().shared();
-        group.state().lead = lead.downgrade();
-        *open = Some(Arc::clone(&group));
-        (group, Some(lead))
+        *held(&group.queue) = Queue { lead: lead.downgrade(), waiting: VecDeque::from([part]), over: false };
+        *open = Some(group);
+        lead
     }
 }
 
 impl Group {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs what waits, in one transaction. Those who were told of the last one come while the first of this one are run.
+    fn run(&self, ledger: &mut Ledger<'_>) -> Result<(), StorageError> {
+        let UnderWay { parts, done } = &mut *held(&self.under_way);
+        loop {
+            self.move_waiting(parts);
+            if *done == parts.len() {
+                return Ok(());
+            }
+            for part in &mut parts[*done..] {
+                part.run(ledger)?;
+                *done += 1;
+            }
+        }
     }
 
-    /// What is to be run next. When that is nothing, nobody can join any more.
-    fn next(&self) -> Vec<Box<dyn Part>> {
-        let mut state = self.state();
-        state.closed |= state.parts.is_empty();
-        std::mem::take(&mut state.parts)
+    /// Takes what was asked for first, as much as a transaction has room for.
+    fn move_waiting(&self, parts: &mut Vec<Box<dyn Part>>) {
+        let mut queue = held(&self.queue);
+        let count = queue.waiting.len().min(MOST - parts.len());
+        parts.extend(queue.waiting.drain(..count));
     }
 
-    /// The error of a transaction with one part, which was that one's.
-    fn own_error(&self) -> Option<StorageError> {
-        let mut state = self.state();
-        if state.joined == 1 { state.error.take() } else { None }
+    /// Tells the callers what became of the transaction.
+    fn tell(&self, outcome: &Result<(), StorageError>) {
+        let UnderWay { mut parts, done } = std::mem::take(&mut *held(&self.under_way));
+        if outcome.is_err() && done < parts.len() {
+            // That one failed, and nobody else.
+            let failed = parts.remove(done);
+            for part in parts.into_iter().rev() {
+                held(&self.queue).waiting.push_front(part);
+            }
+            return failed.tell(outcome.clone());
+        }
+        if parts.is_empty() {
+            // The storage came to none of them.
+            self.move_waiting(&mut parts);
+        }
+        for part in parts {
+            part.tell(outcome.clone());
+        }
     }
 
-    /// Lets nobody join any more, and those go who were not run.
-    fn close(&self) {
-        let parts = {
-            let mut state = self.state();
-            state.closed = true;
-            std::mem::take(&mut state.parts)
-        };
-        drop(parts);
+    /// Whether nobody is left. Then nobody can join any more.
+    fn is_over(&self) -> bool {
+        let mut queue = held(&self.queue);
+        queue.over |= queue.waiting.is_empty();
+        queue.over
     }
 }
 
-/// What the storage is given. When it drops that without running it, nobody may join any more.
-struct Ticket(Arc<Group>);
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.close();
-    }
+/// A panic is the storage's to tell of; what is behind the mutex is whole all the same.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {
-    /// Runs work in one transaction with that of others who ask at the same time.
+    /// Runs work in one transaction with that of others who ask at the same time, after what was asked for before.
     pub(crate) async fn transact_together<R, F>(self: &Arc<Self>, work: F) -> Result<R, StorageError>
     where
         R: Send + 'static,
-        F: Fn(&mut Ledger<'_>) -> Result<R, StorageError> + Send + Sync + 'static,
+        F: Fn(&mut Ledger<'_>) -> Result<R, StorageError> + Send + 'static,
     {
-        let work = Arc::new(work);
         let (caller, answer) = oneshot::channel();
-        let part = Box::new(Asked { work: Arc::clone(&work), result: None, caller });
-        let (group, lead) = self.groups.join(self, part);
-        if let Some(lead) = lead {
-            // Others wait for it, whatever becomes of this caller.
-            ToItsEnd::new(lead).await;
-        }
-        match (answer.await, group.own_error()) {
-            (Ok(result), _) => Ok(result),
-            (Err(_), Some(error)) => Err(error),
-            // Undone because of somebody else's part, perhaps.
-            (Err(_), None) => self.transact(move |ledger| work(ledger)).await,
-        }
+        let lead = self.groups.join(self, Box::new(Asked { work, result: None, caller }));
+        // Others wait for it, whatever becomes of this caller.
+        let answer = match select(answer, ToItsEnd::new(lead)).await {
+            Either::Left((answer, lead)) => {
+                lead.leave();
+                answer
+            }
+            Either::Right(((), answer)) => answer.await,
+        };
+        answer.unwrap_or(Err(StorageError::Closed))
     }
 
     async fn lead(self: Arc<Self>, group: Arc<Group>) {
-        let ticket = Ticket(Arc::clone(&group));
-        let done = self
-            .transact::<_, StorageError, _>(move |ledger| {
-                let mut done = Vec::new();
-                // Those who were told of the last transaction come while the first of this one are run.
-                while let parts = ticket.0.next()
-                    && !parts.is_empty()
-                {
-                    for mut part in parts {
-                        part.run(ledger)?;
-                        done.push(part);
-                    }
-                }
-                Ok(done)
-            })
-            .await;
-        match done {
-            Ok(parts) => parts.into_iter().for_each(Part::tell),
-            Err(error) => group.state().error = Some(error),
+        while !group.is_over() {
+            let together = Arc::clone(&group);
+            let outcome = self.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
+            group.tell(&outcome);
         }
     }
 }
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use std::fmt;
+    use std::future::ready;
+    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures::future::join_all;
@@ -191,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::record::Principal;
-    use crate::storage::{MemoryStorage, Storage, StorageLock, Work};
+    use crate::storage::{MemoryStorage, Storage, StorageLock, Transaction, Work};
     use crate::testing::ScriptedRemote;
     use crate::{Engine, OnPull, Schema, Syncable};
 
@@ -207,11 +222,20 @@ mod tests {
     impl OnPull<Note> for App {}
 
     /// A storage that counts transactions, and runs one only when it is let.
-    #[derive(Debug)]
     struct Gated {
         storage: MemoryStorage,
         gate: Semaphore,
         count: AtomicUsize,
+        /// Comes to pass before the next commit, which then fails.
+        before_a_failure: Mutex<Option<Happening>>,
+    }
+
+    type Happening = Box<dyn FnOnce() + Send>;
+
+    impl fmt::Debug for Gated {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Gated")
+        }
     }
 
     #[async_trait::async_trait]
@@ -219,7 +243,15 @@ mod tests {
         async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
             let _permit = self.gate.acquire().await.map_err(|_| StorageError::Closed)?;
             self.count.fetch_add(1, Ordering::Relaxed);
-            self.storage.transact(principal, work).await
+            let Some(happens) = held(&self.before_a_failure).take() else {
+                return self.storage.transact(principal, work).await;
+            };
+            let fails = Box::new(|transaction: &mut dyn Transaction| {
+                work(transaction)?;
+                happens();
+                Err(StorageError::Closed)
+            });
+            self.storage.transact(principal, fails).await
         }
 
         fn lock(&self) -> Result<StorageLock, StorageError> {
@@ -239,29 +271,28 @@ mod tests {
                 storage: MemoryStorage::new(),
                 gate: Semaphore::new(1),
                 count: AtomicUsize::new(0),
+                before_a_failure: Mutex::default(),
             });
             let building = Engine::builder(App, ScriptedRemote::new(), Arc::clone(&storage)).build();
             Self { engine: building.await.expect("it can be built"), storage }
         }
 
-        fn note(&self, name: &'static str, result: Result<(), StorageError>) -> BoxFuture<'static, bool> {
-            let (core, result) = (Arc::clone(self.engine.shared()), Arc::new(Mutex::new(Some(result))));
+        /// Adds to what was said, and comes to this.
+        fn says(&self, word: &'static str, outcome: Result<(), StorageError>) -> BoxFuture<'static, bool> {
+            let core = Arc::clone(self.engine.shared());
             Box::pin(async move {
                 let work = move |ledger: &mut Ledger<'_>| {
-                    ledger.tx.set_note(name, Some("written"))?;
-                    // Fails the first time.
-                    result.lock().expect("nobody panics").take().unwrap_or(Ok(()))
+                    let said = ledger.tx.note("said")?.unwrap_or_default();
+                    ledger.tx.set_note("said", Some(&(said + word)))?;
+                    outcome.clone()
                 };
                 core.transact_together(work).await.is_ok()
             })
         }
 
-        async fn written(&self, names: &[&'static str]) -> bool {
-            let names = names.to_vec();
-            let read = self.engine.shared().transact::<_, StorageError, _>(move |ledger| {
-                names.iter().try_fold(true, |all, name| Ok(all && ledger.tx.note(name)?.is_some()))
-            });
-            read.await.expect("it can be read")
+        async fn said(&self) -> String {
+            let read = self.engine.shared().transact::<_, StorageError, _>(|ledger| ledger.tx.note("said"));
+            read.await.expect("it can be read").unwrap_or_default()
         }
 
         fn count(&self) -> usize {
@@ -274,40 +305,40 @@ mod tests {
         let fixture = Fixture::new().await;
         fixture.count();
         let busy = fixture.storage.gate.acquire().await.expect("it is open");
-        let mut asked = join_all(["a", "b", "c"].map(|name| fixture.note(name, Ok(()))));
+        let mut asked = join_all(["a", "b", "c"].map(|name| fixture.says(name, Ok(()))));
         assert!((&mut asked).now_or_never().is_none());
         drop(busy);
         assert_eq!(asked.await, [true; 3]);
         assert_eq!(fixture.count(), 1);
-        assert!(fixture.written(&["a", "b", "c"]).await);
+        assert_eq!(fixture.said().await, "abc");
     }
 
     #[tokio::test]
     async fn what_is_asked_for_while_the_first_are_run_joins_them() {
         let fixture = Fixture::new().await;
         fixture.count();
-        let later = Arc::new(Mutex::new(Some(fixture.note("later", Ok(())))));
+        let later = Arc::new(Mutex::new(Some(fixture.says(", later", Ok(())))));
         let (core, asks) = (Arc::clone(fixture.engine.shared()), Arc::clone(&later));
         let first = core.transact_together(move |ledger| {
             if let Some(later) = &mut *asks.lock().expect("nobody panics") {
                 assert!(later.now_or_never().is_none(), "it waits for this transaction");
             }
-            ledger.tx.set_note("first", Some("written"))
+            ledger.tx.set_note("said", Some("first"))
         });
         first.await.expect("it is written");
         let later = later.lock().expect("nobody panics").take().expect("nobody took it");
         assert!(later.await);
         assert_eq!(fixture.count(), 1);
-        assert!(fixture.written(&["first", "later"]).await);
+        assert_eq!(fixture.said().await, "first, later");
     }
 
     #[tokio::test]
     async fn a_caller_that_nobody_looks_at_holds_up_none_of_the_others() {
         let fixture = Fixture::new().await;
         let busy = fixture.storage.gate.acquire().await.expect("it is open");
-        let mut asker = fixture.note("asker", Ok(()));
+        let mut asker = fixture.says("asker", Ok(()));
         assert!((&mut asker).now_or_never().is_none());
-        let mut other = fixture.note("other", Ok(()));
+        let mut other = fixture.says("other", Ok(()));
         assert!((&mut other).now_or_never().is_none());
         drop(busy);
         assert_eq!(other.now_or_never(), Some(true), "though the one who asked the storage is not looked at");
@@ -315,27 +346,67 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_that_fails_costs_the_others_nothing() {
+    async fn a_part_that_fails_costs_the_others_nothing_not_even_their_turn() {
         let fixture = Fixture::new().await;
         fixture.count();
+        let later = Arc::new(Mutex::new(fixture.says("d", Ok(()))));
+        let (core, asks) = (Arc::clone(fixture.engine.shared()), Arc::clone(&later));
+        let fails = core.transact_together(move |ledger| {
+            assert!((&mut *held(&asks)).now_or_never().is_none(), "it waits for this transaction");
+            ledger.tx.set_note("said", Some("b"))?;
+            Err::<(), _>(StorageError::Closed)
+        });
         let busy = fixture.storage.gate.acquire().await.expect("it is open");
-        let parts = [("a", Ok(())), ("b", Err(StorageError::Closed)), ("c", Ok(()))];
-        let mut asked = join_all(parts.map(|(name, result)| fixture.note(name, result)));
-        assert!((&mut asked).now_or_never().is_none());
+        let (mut first, mut fails, mut last) =
+            (fixture.says("a", Ok(())), pin!(fails), fixture.says("c", Ok(())));
+        assert!((&mut first).now_or_never().is_none());
+        assert!(fails.as_mut().now_or_never().is_none());
+        assert!((&mut last).now_or_never().is_none());
         drop(busy);
-        // Each is run once more, alone.
-        assert_eq!(asked.await, [true; 3]);
-        assert_eq!(fixture.count(), 4);
-        assert!(fixture.written(&["a", "b", "c"]).await);
+        assert!(last.await, "though it is the only one that is looked at");
+        let later = std::mem::replace(&mut *held(&later), Box::pin(ready(false)));
+        assert!(later.await);
+        assert_eq!(fixture.said().await, "acd");
+        assert!(first.await && fails.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_is_told_to_everybody_and_what_comes_later_begins_anew() {
+        let fixture = Fixture::new().await;
+        fixture.count();
+        let later = Arc::new(Mutex::new(fixture.says("c", Ok(()))));
+        let asks = Arc::clone(&later);
+        *held(&fixture.storage.before_a_failure) =
+            Some(Box::new(move || assert!((&mut *held(&asks)).now_or_never().is_none())));
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let mut early = join_all(["a", "b"].map(|name| fixture.says(name, Ok(()))));
+        assert!((&mut early).now_or_never().is_none());
+        drop(busy);
+        assert_eq!(early.await, [false; 2]);
+        let later = std::mem::replace(&mut *held(&later), Box::pin(ready(false)));
+        assert!(later.await);
+        assert_eq!(fixture.said().await, "c");
+        assert_eq!(fixture.count(), 3, "two, and the look at it");
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_comes_to_nobodys_part_is_asked_once_for_all() {
+        let fixture = Fixture::new().await;
+        let busy = fixture.storage.gate.acquire().await.expect("it is open");
+        let mut asked = join_all(["a", "b", "c"].map(|name| fixture.says(name, Ok(()))));
+        assert!((&mut asked).now_or_never().is_none());
+        fixture.storage.gate.close();
+        drop(busy);
+        assert_eq!(asked.await, [false; 3]);
     }
 
     #[tokio::test]
     async fn what_fails_alone_is_not_tried_again() {
         let fixture = Fixture::new().await;
         fixture.count();
-        assert!(!fixture.note("a", Err(StorageError::Closed)).await);
+        assert!(!fixture.says("a", Err(StorageError::Closed)).await);
         assert_eq!(fixture.count(), 1);
-        assert!(!fixture.written(&["a"]).await);
+        assert_eq!(fixture.said().await, "");
     }
 
     #[tokio::test]
@@ -343,13 +414,13 @@ mod tests {
         let fixture = Fixture::new().await;
         fixture.count();
         let busy = fixture.storage.gate.acquire().await.expect("it is open");
-        let mut asker = fixture.note("asker", Ok(()));
+        let mut asker = fixture.says("asker", Ok(()));
         assert!((&mut asker).now_or_never().is_none());
-        let mut other = fixture.note("other", Ok(()));
+        let mut other = fixture.says(", other", Ok(()));
         assert!((&mut other).now_or_never().is_none());
         drop(asker);
         drop(busy);
         assert!(other.await);
-        assert!(fixture.written(&["asker", "other"]).await, "what was asked for is done all the same");
+        assert_eq!(fixture.said().await, "asker, other", "what was asked for is done all the same");
     }
 }

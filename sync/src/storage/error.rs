@@ -1,12 +1,18 @@
 //! What can go wrong with a storage.
 
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::BoxError;
 use crate::record::RecordRef;
 
 /// Why a storage could not do what it was asked. Whatever was durable before still is.
-#[derive(Debug, thiserror::Error)]
+///
+/// Clones are for everybody whose work was part of the transaction.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
     /// Another engine has the storage, or the file is open already, in this process or another one.
@@ -47,7 +53,7 @@ pub enum StorageError {
         reason: String,
         /// What the system or SQLite said.
         #[source]
-        source: BoxError,
+        source: Cause,
     },
     /// The disk is full. Nothing of the transaction stays; make room and call again.
     #[error("the disk of {name} is full; nothing was written, make room and try again")]
@@ -55,7 +61,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What the system or SQLite said.
-        source: BoxError,
+        source: Cause,
     },
     /// The file, its folder or its file system cannot be written.
     #[error("{name} is read-only; nothing was written, check the permissions of the file and of its folder")]
@@ -63,7 +69,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What the system or SQLite said.
-        source: BoxError,
+        source: Cause,
     },
     /// The file was opened with `read_only(true)`.
     #[error(
@@ -79,7 +85,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What was found in it.
-        source: BoxError,
+        source: Cause,
     },
     /// A row is none that this library wrote, or stands where it cannot be found by its name. It holds back its record alone.
     ///
@@ -126,7 +132,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What the system or SQLite said.
-        source: BoxError,
+        source: Cause,
     },
     /// Another program, such as a `sqlite3` shell, kept the file from being written for too long.
     #[error(
@@ -136,7 +142,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What the system or SQLite said.
-        source: BoxError,
+        source: Cause,
     },
     /// The work of the transaction panicked, so nothing of it stays.
     #[error(
@@ -169,7 +175,7 @@ pub enum StorageError {
         /// The storage's name, such as its path.
         name: String,
         /// What the system or SQLite said.
-        source: BoxError,
+        source: Cause,
     },
     /// The storage was closed, or its thread died.
     #[error("the storage is closed; drop what was built on it, and open it anew")]
@@ -179,6 +185,31 @@ pub enum StorageError {
         "the work of the transaction failed, so it was given up; nothing of it stays, mend that failure and try again"
     )]
     Aborted,
+}
+
+/// What the system or SQLite said, shared by the clones of a [`StorageError`]. It is made of any error or text, by `.into()`, and is
+/// used as the error that it was made of.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl<E: Into<BoxError>> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Self(error.into().into())
+    }
+}
+
+impl Deref for Cause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
 }
 
 impl StorageError {

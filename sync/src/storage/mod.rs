@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 #[doc(inline)]
 pub use crate::__storage_conformance as conformance;
 
-pub use self::error::StorageError;
+pub use self::error::{Cause, StorageError};
 pub use self::index::{Condition, IndexEntry, IndexValue, Order, Place, Search};
 pub use self::memory::MemoryStorage;
 #[cfg(feature = "sqlite")]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::future::ready;
+use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Deserializer, Serialize};
 use sync::record::Principal;
 use sync::remote::{Page, PageItem, Position};
@@ -364,8 +364,10 @@ async fn an_edit_made_as_an_earlier_one_is_parked_is_not_said_to_be_parked() {
         async move { engine.flush().await.unwrap() }
     });
     drop(storage.parked.acquire().await.unwrap());
-    let better = engine.push(&note("a", "better", 1)).await.unwrap();
+    let mut better = engine.push(&note("a", "better", 1));
+    assert!((&mut better).now_or_never().is_none(), "it comes after what is being written");
     storage.answer.add_permits(1);
+    let better = better.await.unwrap();
     assert_eq!(flush.await.unwrap().parked, 1);
     refused.synced().await.unwrap_err();
     engine.flush().await.unwrap();

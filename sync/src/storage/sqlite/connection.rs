@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::failure::Cause;
+use super::failure::Failure;
 use super::location::{Found, Location, io_error};
 use super::schema::{self, Upgrade};
 use super::{Durability, checkpoint};
@@ -67,7 +67,7 @@ pub(super) fn open(
     if examine(location, upgrades)? == Found::Nothing {
         create(location, layout, upgrades)?;
     }
-    let failed = |error| Cause::new(error).to_error(&location.given);
+    let failed = |error| Failure::new(error).into_error(&location.given);
     // Closing a file that turns out to be none of ours must not move its log into it.
     let mut connection = connect(&location.file).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
@@ -83,7 +83,7 @@ pub(super) fn open(
     }
     set_up(&connection, durability).map_err(failed)?;
     schema::upgrade(&mut connection, upgrades).map_err(|error| {
-        Cause::of_upgrade(error, version, schema::newest(upgrades)).to_error(&location.given)
+        Failure::of_upgrade(error, version, schema::newest(upgrades)).into_error(&location.given)
     })?;
     keep_log_short(&mut connection, location, durability, layout.log).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
@@ -96,7 +96,7 @@ pub(super) fn open_reading(location: &Location, upgrades: &[Upgrade]) -> Result<
         return Err(location.missing());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |error| Cause::new(error).to_error(&location.given);
+    let failed = |error| Failure::new(error).into_error(&location.given);
     let connection = Connection::open_with_flags(&location.file, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     keep_statements(&connection).map_err(failed)?;
@@ -138,7 +138,7 @@ fn create(location: &Location, layout: Layout, upgrades: &[Upgrade]) -> Result<(
     let unfinished = location.beside("-new");
     let io = |error| io_error(&location.given, error);
     remove(&unfinished).map_err(io)?;
-    let failed = |error| Cause::new(error).to_error(&location.given);
+    let failed = |error| Failure::new(error).into_error(&location.given);
     let mut connection = Connection::open(&unfinished).map_err(failed)?;
     connection.pragma_update(None, "page_size", layout.page).map_err(failed)?;
     schema::create(&mut connection, upgrades).map_err(failed)?;

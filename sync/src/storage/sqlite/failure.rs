@@ -3,24 +3,22 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::BoxError;
-use crate::storage::StorageError;
+use crate::storage::{Cause, StorageError};
 
-/// What SQLite said. One failure may be the answer to several callers, so it is shared.
-#[derive(Debug, Clone)]
-pub(super) struct Cause {
-    error: Arc<rusqlite::Error>,
+/// What SQLite said.
+#[derive(Debug)]
+pub(super) struct Failure {
+    error: rusqlite::Error,
     /// From which schema version to which one the file was being brought.
     upgrade: Option<(u32, u32)>,
 }
 
-impl Cause {
+impl Failure {
     pub(super) fn new(error: rusqlite::Error) -> Self {
-        Self { error: Arc::new(error), upgrade: None }
+        Self { error, upgrade: None }
     }
 
     /// What an upgrade failed with. It may be the application's doing, which has tables in the file too, so it is told as what it is.
@@ -29,40 +27,41 @@ impl Cause {
     }
 
     /// The error for the user.
-    pub(super) fn to_error(&self, path: &Path) -> StorageError {
-        let (name, source) = (path.display().to_string(), Box::new(self.clone()));
+    pub(super) fn into_error(self, path: &Path) -> StorageError {
+        let name = path.display().to_string();
         if is_damage(&self.error) {
-            return StorageError::Corrupt { name, source };
+            return StorageError::Corrupt { name, source: self.into() };
         }
         if is_of_the_application(&self.error) {
-            return StorageError::Constraint { name, source };
+            return StorageError::Constraint { name, source: self.into() };
         }
         match self.error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StorageError::Full { name, source },
+            Some(ErrorCode::DiskFull) => StorageError::Full { name, source: self.into() },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-                StorageError::ReadOnly { name, source }
+                StorageError::ReadOnly { name, source: self.into() }
             }
             // The other constraints are those of this crate's own tables. What it writes keeps to them, so the rows that are there
             // do not.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
-                StorageError::Corrupt { name, source }
+                StorageError::Corrupt { name, source: self.into() }
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Busy { name, source },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                StorageError::Busy { name, source: self.into() }
+            }
             Some(ErrorCode::CannotOpen) => StorageError::Open {
                 path: path.to_owned(),
                 reason:
-                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
-                         folder is there and that this user may write to it"
+                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the                          folder is there and that this user may write to it"
                         .to_owned(),
-                source,
+                source: self.into(),
             },
-            Some(ErrorCode::SystemIoFailure) => StorageError::Io { name, source },
+            Some(ErrorCode::SystemIoFailure) => StorageError::Io { name, source: self.into() },
             _ if self.upgrade.is_some() => StorageError::Open {
                 path: path.to_owned(),
                 reason: format!("{self}; it was not changed, mend what is in the way and open it again"),
-                source,
+                source: self.into(),
             },
-            _ => StorageError::Io { name, source },
+            _ => StorageError::Io { name, source: self.into() },
         }
     }
 }
@@ -93,7 +92,7 @@ fn is_of_the_application(error: &rusqlite::Error) -> bool {
     )
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((from, to)) = self.upgrade {
             write!(f, "its upgrade from schema version {from} to {to} failed: ")?;
@@ -102,7 +101,7 @@ impl fmt::Display for Cause {
     }
 }
 
-impl std::error::Error for Cause {
+impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
     }
@@ -115,7 +114,7 @@ pub(super) struct Failures {
     path: PathBuf,
     /// Whether the file was opened for reading only.
     read_only: bool,
-    newest: RefCell<Option<Cause>>,
+    newest: RefCell<Option<StorageError>>,
 }
 
 impl Failures {
@@ -124,22 +123,17 @@ impl Failures {
     }
 
     pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
-        let cause = Cause::new(error);
-        let error = self.to_error(&cause);
-        *self.newest.borrow_mut() = Some(cause);
-        error
-    }
-
-    fn to_error(&self, cause: &Cause) -> StorageError {
-        match cause.to_error(&self.path) {
+        let error = match Failure::new(error).into_error(&self.path) {
             // Nobody's permissions are to be looked at.
             StorageError::ReadOnly { name, .. } if self.read_only => StorageError::OpenedReadOnly { name },
             error => error,
-        }
+        };
+        *self.newest.borrow_mut() = Some(error.clone());
+        error
     }
 
     /// Something stands in the file that does not belong there.
-    pub(super) fn damaged(&self, what: impl Into<BoxError>) -> StorageError {
+    pub(super) fn damaged(&self, what: impl Into<Cause>) -> StorageError {
         StorageError::Corrupt { name: self.path.display().to_string(), source: what.into() }
     }
 
@@ -150,7 +144,7 @@ impl Failures {
 
     /// Why a transaction is over that nobody was to end: the newest failure, or else the user's own statements.
     pub(super) fn why_it_ended(&self) -> StorageError {
-        self.newest.borrow().as_ref().map_or(StorageError::Ended, |cause| self.to_error(cause))
+        self.newest.borrow().clone().unwrap_or(StorageError::Ended)
     }
 
     /// What comes next has nothing to do with the failures before it.
@@ -165,7 +159,7 @@ mod tests {
 
     fn mapped(code: i32) -> StorageError {
         let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-        Cause::new(error).to_error(Path::new("app.db"))
+        Failure::new(error).into_error(Path::new("app.db"))
     }
 
     #[test]
@@ -203,6 +197,6 @@ mod tests {
     fn a_failure_keeps_what_sqlite_said() {
         let error = mapped(ffi::SQLITE_FULL);
         let source = std::error::Error::source(&error).expect("the source is kept");
-        assert!(source.downcast_ref::<Cause>().is_some());
+        assert!(source.downcast_ref::<Failure>().is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::failure::Cause;
+use super::failure::Failure;
 use super::look::{Marks, look};
 use super::schema::APPLICATION_ID;
 use crate::storage::StorageError;
@@ -80,7 +80,7 @@ impl Location {
             if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
                 self.foreign("it is no SQLite file, or the beginning of one that is damaged".to_owned())
             } else {
-                Cause::new(error).to_error(&self.given)
+                Failure::new(error).into_error(&self.given)
             }
         })?;
         if there.len() < HEADER {

@@ -4,9 +4,8 @@ use rusqlite::{Params, Row};
 
 use super::rows;
 use super::transaction::SqliteTransaction;
-use crate::BoxError;
 use crate::record::{RecordKey, RecordRef};
-use crate::storage::StorageError;
+use crate::storage::{Cause, StorageError};
 
 impl SqliteTransaction<'_> {
     /// Outside of a transaction, nothing is read or written. SQLite gives one up when the disk is full, and the user's own statements
@@ -28,7 +27,7 @@ impl SqliteTransaction<'_> {
     }
 
     /// What to say of something that does not belong into the file.
-    pub(super) fn damaged(&self, what: impl Into<BoxError>) -> StorageError {
+    pub(super) fn damaged(&self, what: impl Into<Cause>) -> StorageError {
         self.failures.damaged(what)
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod entities;
 pub(crate) mod flush;
 pub(crate) mod group;
 pub(crate) mod inbox;
+pub(crate) mod intake;
 pub(crate) mod kept;
 pub(crate) mod ledger;
 mod listen;

@@ -1,4 +1,4 @@
-//! What happens to the queue without a server: edits come in, and the user decides about parked ones.
+//! What happens to the queue without a server: the user looks at it, and decides about parked edits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,84 +6,22 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Stamper, Turn, in_a_handler, outside_of_handlers};
+use super::core::{Core, Turn, outside_of_handlers};
 use super::ledger::{Ledger, Rows};
 use super::outdated;
 use super::port::{EntityPort, Shown};
-use super::receipt::{Fate, Receipt, Receipts};
+use super::receipt::Fate;
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, apply};
-use super::showing::Showing;
 use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, Edit, Enqueued, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef,
-    ServerCopy, discard, enqueue, reinstate,
+    Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, ServerCopy, discard,
+    reinstate,
 };
 use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
 
 /// How many rows one transaction takes on when everything of a kind is concerned.
 pub(crate) const BATCH: usize = 500;
-
-/// Edits that a transaction took in.
-#[derive(Debug, Default)]
-pub(crate) struct Taken {
-    pub(crate) receipts: Vec<Receipt>,
-    /// To be told once the transaction is durable.
-    pub(crate) withdrawn: Vec<Withdrawn>,
-}
-
-/// Edits that a deletion took back.
-#[derive(Debug)]
-pub(crate) struct Withdrawn {
-    record: RecordRef,
-    under_way: Option<u64>,
-    through: u64,
-}
-
-impl Withdrawn {
-    pub(crate) fn tell(self, receipts: &Receipts) {
-        receipts.take_back(&self.record, self.under_way, self.through);
-    }
-}
-
-/// Takes edits into the queue, inside a transaction that its caller makes durable.
-pub(crate) fn take(
-    ledger: &mut Ledger<'_>,
-    stamper: &Stamper,
-    receipts: &Arc<Receipts>,
-    showing: &Showing,
-    edits: &[(RecordRef, Edit)],
-) -> Result<Taken, StorageError> {
-    let mut taken = Taken::default();
-    for (name, edit) in edits {
-        let before = ledger.record_to_replace(name)?;
-        let stamp = stamper.stamp();
-        let (after, enqueued) = enqueue(before.clone(), showing.meant(name, edit), stamp);
-        ledger.put(name, &before, &after)?;
-        let name = name.clone();
-        taken.receipts.push(match enqueued {
-            Enqueued::Queued => receipts.issue(stamp.id, name, stamp.seq),
-            Enqueued::Withdrawn => {
-                let under_way = after.flight.as_ref().map(|flight| flight.intention.revision);
-                if planted!(ReceiptBeforeTheCommit) {
-                    receipts.take_back(&name, under_way, stamp.seq);
-                }
-                taken.withdrawn.push(Withdrawn { record: name.clone(), under_way, through: stamp.seq });
-                leaving(receipts, stamp.id, name, &after)
-            }
-            Enqueued::AlreadyLeaving => leaving(receipts, stamp.id, name, &after),
-        });
-    }
-    Ok(taken)
-}
-
-/// The receipt of a deletion that adds nothing to what is under way, if anything is.
-fn leaving(receipts: &Arc<Receipts>, id: OperationId, name: RecordRef, after: &Record) -> Receipt {
-    match &after.flight {
-        Some(flight) => receipts.issue(flight.intention.id, name, flight.intention.revision),
-        None => Receipts::done(id, name),
-    }
-}
 
 /// A walk over many rows, a page in each transaction, around those that cannot be read.
 #[derive(Debug, Default)]
@@ -141,27 +79,6 @@ impl GivenUpEdits {
 }
 
 impl Core {
-    /// Makes edits durable, all or none.
-    pub(crate) async fn push(self: &Arc<Self>, edits: Vec<(RecordRef, Edit)>) -> Result<Vec<Receipt>, Error> {
-        let (stamper, receipts) = (self.stamper(), Arc::clone(&self.receipts));
-        let showing = Arc::clone(&self.showing);
-        let by_the_handler = in_a_handler();
-        let take_all = move |ledger: &mut Ledger<'_>| {
-            let taken = take(ledger, &stamper, &receipts, &showing, &edits)?;
-            for (name, _) in edits.iter().filter(|_| by_the_handler) {
-                if let Some(newest) = ledger.record(name)?.newest() {
-                    showing.edited(name, newest.revision);
-                }
-            }
-            Ok(taken)
-        };
-        let taken = self.transact_together(take_all).await?;
-        for withdrawn in taken.withdrawn {
-            withdrawn.tell(&self.receipts);
-        }
-        Ok(taken.receipts)
-    }
-
     /// When the next attempt to send something is to be made.
     pub(crate) async fn next_attempt(&self) -> Result<Option<DateTime<Utc>>, StorageError> {
         let (now, horizon) = (self.now(), self.settings.retry.horizon());

@@ -8,13 +8,12 @@ use super::Engine;
 use super::engine::edit;
 use super::entity::name_of;
 use super::replica::{Pages, read};
-use crate::engine::core::{Core, Stamper};
+use crate::engine::core::Core;
 use crate::engine::entities::Entities;
+use crate::engine::intake::{Intake, Withdrawn};
 use crate::engine::kept;
 use crate::engine::ledger::{Changes, Ledger};
-use crate::engine::outbox::{Withdrawn, take};
-use crate::engine::receipt::{Issued, Receipt, Receipts};
-use crate::engine::showing::Showing;
+use crate::engine::receipt::{Issued, Receipt};
 use crate::entity::{EntityOf, Schema};
 use crate::error::Error;
 use crate::record::{Edit, RecordRef};
@@ -39,19 +38,12 @@ impl<S> fmt::Debug for EngineTransaction<'_, S> {
 /// What a transaction needs of the engine.
 pub(super) struct Tools {
     entities: Arc<Entities>,
-    stamper: Stamper,
-    receipts: Arc<Receipts>,
-    showing: Arc<Showing>,
+    intake: Intake,
 }
 
 impl Tools {
     pub(super) fn of(core: &Core) -> Self {
-        Self {
-            entities: Arc::clone(&core.entities),
-            stamper: core.stamper(),
-            receipts: Arc::clone(&core.receipts),
-            showing: Arc::clone(&core.showing),
-        }
+        Self { entities: Arc::clone(&core.entities), intake: Intake::new(core) }
     }
 }
 
@@ -66,7 +58,7 @@ pub(super) struct Changed {
 impl<'a, S: Schema> EngineTransaction<'a, S> {
     pub(super) fn new(tx: &'a mut dyn Transaction, tools: &'a Tools) -> Self {
         let ledger = Ledger::new(tx, &tools.entities);
-        let issued = Issued::new(&tools.receipts);
+        let issued = Issued::new(tools.intake.receipts());
         Self { ledger, tools, withdrawn: Vec::new(), issued, schema: PhantomData }
     }
 
@@ -118,8 +110,7 @@ impl<'a, S: Schema> EngineTransaction<'a, S> {
     }
 
     fn take(&mut self, edit: (RecordRef, Edit)) -> Result<Receipt, Error> {
-        let Tools { stamper, receipts, showing, .. } = self.tools;
-        let mut taken = take(&mut self.ledger, stamper, receipts, showing, &[edit])?;
+        let mut taken = self.tools.intake.take(&mut self.ledger, &[edit])?;
         self.withdrawn.append(&mut taken.withdrawn);
         let receipt = taken.receipts.pop().ok_or(Error::ShutDown)?;
         self.issued.add(&receipt);

@@ -78,6 +78,8 @@ fn message(id: &str, text: &str, marks: u32) -> Message {
 #[sync(entities(Message))]
 struct Inbox {
     wanted: u32,
+    /// It marks them in a transaction.
+    in_one: bool,
     engine: Arc<OnceLock<Engine<Inbox>>>,
     told: Arc<Mutex<Vec<Message>>>,
 }
@@ -89,7 +91,12 @@ impl OnPull<Message> for Inbox {
             if let Some(engine) = self.engine.get()
                 && message.marks < self.wanted
             {
-                engine.push(&Message { marks: message.marks + 1, ..message.clone() }).await?;
+                let marked = Message { marks: message.marks + 1, ..message.clone() };
+                if self.in_one {
+                    engine.transaction(move |tx| tx.push(&marked)).await?;
+                } else {
+                    engine.push(&marked).await?;
+                }
             }
         }
         Ok(())
@@ -99,7 +106,11 @@ impl OnPull<Message> for Inbox {
 impl Inbox {
     /// It lives until the test drops it: the engine has the application, and that the engine.
     async fn with(wanted: u32, server: &ScriptedRemote) -> Engine<Self> {
-        let app = Self { wanted, ..Self::default() };
+        Self { wanted, ..Self::default() }.on(server).await
+    }
+
+    async fn on(self, server: &ScriptedRemote) -> Engine<Self> {
+        let app = self;
         let built = Engine::builder(app.clone(), server.clone(), MemoryStorage::new()).build().await.unwrap();
         app.engine.get_or_init(|| built).clone()
     }
@@ -111,9 +122,18 @@ async fn in_time(sync: impl Future<Output = Result<SyncReport, sync::Error>>) ->
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_edit_a_record_that_it_is_told_of() {
+    marks_what_it_is_told_of(Inbox { wanted: 1, ..Inbox::default() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_edit_a_record_that_it_is_told_of_in_a_transaction() {
+    marks_what_it_is_told_of(Inbox { wanted: 1, in_one: true, ..Inbox::default() }).await;
+}
+
+async fn marks_what_it_is_told_of(inbox: Inbox) {
     let server = ScriptedRemote::new();
     server.put(&message("a", "one", 0));
-    let engine = Inbox::with(1, &server).await;
+    let engine = inbox.on(&server).await;
     for text in ["one", "two"] {
         server.put(&message("a", text, 0));
         let report = in_time(engine.pull()).await;

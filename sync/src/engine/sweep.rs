@@ -191,12 +191,12 @@ pub(crate) async fn resync(core: &Core, entity: EntityName) -> Result<(), Storag
     core.transact(move |ledger| ask(ledger, &entity)).await
 }
 
-/// Forgets the cursor of an entity. What was deleted before the next pull is in no list then: of a replica, it is asked for. Where
-/// nothing is known, nothing can be missing, and the pull goes on where it was cut short.
+/// Forgets the cursor of an entity. What was deleted before the next pull is in no list then: it is asked for. Where nothing is known,
+/// nothing can be missing, and the pull goes on where it was cut short.
 pub(crate) fn pull_anew(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
     ledger.tx.set_cursor(entity, None)?;
-    let keeps = ledger.entities().replica(entity).is_some();
-    if keeps && !ledger.tx.based(entity, None, 1)?.is_empty() { ask(ledger, entity) } else { Ok(()) }
+    // The wish also outlives the cursor of a page that is under way.
+    if ledger.tx.based(entity, None, 1)?.is_empty() { Ok(()) } else { ask(ledger, entity) }
 }
 
 /// The entities that are to be listed, each with the number of the wish: a later one is not granted by an earlier listing.

@@ -53,6 +53,33 @@ async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questi
     assert!(fetches(&device) <= 100, "{} questions", fetches(&device));
 }
 
+/// Expected: the pull that is under way then does not take the way back to the beginning with its cursor.
+#[tokio::test]
+async fn many_discards_during_a_pull_are_all_shown() {
+    let device = Device::new().await;
+    let notes = |title: &str| (0..150).map(|n| note(&n.to_string(), title, 0)).collect::<Vec<_>>();
+    for note in notes("theirs") {
+        device.server.put(&note);
+    }
+    device.engine.pull().await.unwrap();
+    for note in notes("mine") {
+        device.app.state().notes.insert(note.id.clone(), note);
+    }
+    device.engine.push_all(&notes("mine")).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let pull = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.pull_only::<Note>().await.unwrap() }
+    });
+    gate.reached(1).await;
+    device.engine.clear_queue().await.unwrap();
+    gate.open();
+    pull.await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert!(device.app.state().notes.values().all(|note| note.title == "theirs"));
+}
+
 #[tokio::test]
 async fn what_was_pulled_while_an_edit_was_parked_is_not_forgotten_when_that_is_corrected() {
     let device = Device::new().await;
@@ -154,6 +181,20 @@ async fn a_cursor_that_the_server_forgot_is_dropped_and_everything_is_pulled_ane
     assert_eq!(device.app.state().notes["a"].title, "mine", "a pending edit stays on top");
     assert_eq!(device.app.state().notes["b"].title, "theirs");
     assert_eq!(device.engine.queue_len(), 1);
+}
+
+/// Expected: what was deleted before the cursor was forgotten, and is no longer told of, is found by asking for it.
+#[tokio::test]
+async fn what_is_missing_after_the_server_forgot_the_cursor_is_asked_for() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    device.server.put(&note("b", "theirs", 0));
+    device.engine.pull().await.unwrap();
+    device.server.forget::<Note>(&"a".to_owned());
+    device.server.once(Fault::CursorGone);
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    assert!(report.errors.is_empty(), "{report:?}");
+    assert_eq!(device.app.state().notes.keys().collect::<Vec<_>>(), ["b"]);
 }
 
 #[tokio::test]

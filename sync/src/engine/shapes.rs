@@ -1,8 +1,8 @@
 //! What the structs of the entities were when the storage was used last, and what follows when they have changed.
 //!
 //! Payloads are brought up to date when they are read. What cannot wait for that is done before the engine is ready: an entity that
-//! has become a replica is pulled anew, fields that are indexed now are entered, and what waits for records that are referred to no
-//! longer is freed.
+//! has become a replica, or is one no longer, is pulled anew, fields that are indexed now are entered, and what waits for records that
+//! are referred to no longer, or refer to it no longer, is freed.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,14 @@ type Shapes = BTreeMap<EntityName, Shape>;
 pub(crate) struct Outdated {
     /// Those that have to be entered into the index anew.
     pub(crate) stale: Vec<EntityName>,
-    /// Those of which records may wait for what they refer to no longer.
-    pub(crate) unlinked: Vec<EntityName>,
+    pub(crate) unlinked: Vec<Unlinked>,
+}
+
+/// An entity that refers to less than before: its records, and those that they referred to, may wait for each other.
+#[derive(Debug)]
+pub(crate) struct Unlinked {
+    entity: EntityName,
+    formerly: Vec<EntityName>,
 }
 
 /// Compares the entities with those that used the storage last.
@@ -45,8 +51,8 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
         if before.version > now.version {
             return Err(Error::NewerData { entity, stored: before.version, known: now.version });
         }
-        if now.replica && !before.replica {
-            // What was pulled before was not kept, and what was deleted since is in no list.
+        if now.replica != before.replica {
+            // What was pulled before was kept for the other of the two, and what was deleted since is in no list.
             sweep::pull_anew(ledger, &entity)?;
         }
         let is_stale = before.index != now.index || (!now.index.is_empty() && before.version != now.version);
@@ -56,10 +62,7 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
         if is_stale && !now.index.is_empty() {
             outdated.stale.push(entity.clone());
         }
-        let is_unlinked = before.references.iter().any(|entity| !now.references.contains(entity));
-        if is_unlinked {
-            outdated.unlinked.push(entity.clone());
-        }
+        let is_unlinked = outdated.unlink(&entity, &before, &now);
         // The fields are noted once they are in the index, and the references once nobody waits for others: what is cut short
         // begins anew.
         let index = if is_stale { Vec::new() } else { before.index.clone() };
@@ -70,10 +73,28 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
             changed = true;
         }
     }
+    for (gone, before) in
+        shapes.iter().filter(|(entity, _)| ledger.entities().port(entity.as_str()).is_none())
+    {
+        outdated.unlink(gone, before, &Shape::default());
+    }
     if changed {
         notes::write(ledger.tx, NOTE, &shapes)?;
     }
     Ok(outdated)
+}
+
+impl Outdated {
+    /// Notes whether an entity refers to less than before.
+    fn unlink(&mut self, entity: &EntityName, before: &Shape, now: &Shape) -> bool {
+        let gone = before.references.iter().filter(|name| !now.references.contains(name));
+        let formerly: Vec<_> = gone.cloned().map(EntityName::from_stored).collect();
+        if formerly.is_empty() {
+            return false;
+        }
+        self.unlinked.push(Unlinked { entity: entity.clone(), formerly });
+        true
+    }
 }
 
 /// Enters every record of an entity into the index. Nothing is noted of it before the end.
@@ -86,8 +107,17 @@ pub(crate) async fn enter(core: &Core, entity: EntityName) -> Result<(), Storage
     note(core, entity, |shape, now| shape.index = now.index).await
 }
 
+/// Frees those that wait for each other for no reason that there is still. Nothing is noted of it before the end.
+pub(crate) async fn unlink(core: &Core, unlinked: Unlinked) -> Result<(), StorageError> {
+    let Unlinked { entity, formerly } = unlinked;
+    for of in formerly.iter().chain([&entity]) {
+        free(core, of).await?;
+    }
+    note(core, entity, |shape, now| shape.references = now.references).await
+}
+
 /// Looks anew at every record of an entity that waits for another: whether it has to is decided when it is to be sent.
-pub(crate) async fn free(core: &Core, entity: EntityName) -> Result<(), StorageError> {
+async fn free(core: &Core, entity: &EntityName) -> Result<(), StorageError> {
     let mut walk = Walk::default();
     loop {
         let of = entity.clone();
@@ -103,7 +133,7 @@ pub(crate) async fn free(core: &Core, entity: EntityName) -> Result<(), StorageE
             })
             .await?;
         if count == 0 {
-            return note(core, entity, |shape, now| shape.references = now.references).await;
+            return Ok(());
         }
     }
 }
@@ -112,9 +142,8 @@ pub(crate) async fn free(core: &Core, entity: EntityName) -> Result<(), StorageE
 async fn note(core: &Core, entity: EntityName, set: fn(&mut Shape, Shape)) -> Result<(), StorageError> {
     core.transact(move |ledger| {
         let mut shapes = read(ledger)?;
-        if let Some(port) = ledger.entities().port(entity.as_str()) {
-            set(shapes.entry(entity).or_default(), port.shape());
-        }
+        let now = ledger.entities().port(entity.as_str()).map(|port| port.shape());
+        set(shapes.entry(entity).or_default(), now.unwrap_or_default());
         notes::write(ledger.tx, NOTE, &shapes)
     })
     .await

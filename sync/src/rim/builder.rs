@@ -173,8 +173,8 @@ impl<S: Schema> EngineBuilder<S> {
         for entity in recovered.outdated.stale {
             shapes::enter(&core, entity).await?;
         }
-        for entity in recovered.outdated.unlinked {
-            shapes::free(&core, entity).await?;
+        for unlinked in recovered.outdated.unlinked {
+            shapes::unlink(&core, unlinked).await?;
         }
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;

@@ -216,6 +216,15 @@ mod after {
     impl sync::OnPull<Comment> for App {}
 }
 
+mod without {
+    use super::Card;
+
+    #[derive(sync::Schema)]
+    #[sync(entities(Card))]
+    pub(super) struct App;
+    impl sync::OnPull<Card> for App {}
+}
+
 #[tokio::test]
 async fn what_only_an_earlier_version_of_the_program_referred_to_holds_nobody_back() {
     let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
@@ -238,6 +247,32 @@ async fn what_only_an_earlier_version_of_the_program_referred_to_holds_nobody_ba
     let engine = Engine::builder(after::App, server.clone(), storage).build().await.unwrap();
     engine.flush().await.unwrap();
     assert_eq!((engine.queue_len(), server.records::<after::Comment>().len()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_deletion_waits_no_longer_for_what_only_an_earlier_version_of_the_program_knew_to_refer_to_it() {
+    assert_eq!(deleted_by(after::App).await, (0, 0));
+    assert_eq!(deleted_by(without::App).await, (1, 0), "the comment waits for a program that knows it");
+}
+
+/// What waits, and what the server has, after a card was deleted behind the edit of a comment on it, and another program went on.
+async fn deleted_by<S: sync::Schema>(later: S) -> (u64, usize) {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = Engine::builder(before::App, server.clone(), storage.clone()).build().await.unwrap();
+    let comment = before::Comment { id: "c".to_owned(), card: "a".to_owned() };
+    engine.push(&Card { id: "a".to_owned() }).await.unwrap();
+    engine.push(&comment).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&comment).await.unwrap();
+    engine.delete::<Card>(&"a".to_owned()).await.unwrap();
+    server.script(|_| Fault::RequestLost);
+    engine.flush().await.unwrap();
+    server.heal();
+    drop(engine);
+    let at_once = sync::RetryPolicy { base: std::time::Duration::ZERO, ..sync::RetryPolicy::default() };
+    let engine = Engine::builder(later, server.clone(), storage).retry(at_once).build().await.unwrap();
+    engine.flush().await.unwrap();
+    (engine.queue_len(), server.records::<Card>().len())
 }
 
 /// A folder in another one: what refers to a record and the record itself come in one page.

@@ -135,8 +135,10 @@ fn hold(
     }
     let holds = |parent: &&RecordRef| *parent != name && referred.contains(&parent.entity.as_str());
     for parent in intention.references.iter().filter(holds) {
-        // Of a parent that cannot be read it is not known whether it is on the server.
-        let admitted = readable(ledger.record(parent))?.is_some_and(|parent| parent.admits_children());
+        // Of a parent whose row cannot be read it is not known whether it is on the server. The row is looked at as it stands: for
+        // that, what is in it need not be brought up to date.
+        let row = readable(ledger.tx.record(parent))?;
+        let admitted = row.is_some_and(|row| row.unwrap_or_default().admits_children());
         if !admitted && !leads_back(ledger.tx, parent, name)? {
             return Ok(Some(parent.clone()));
         }

@@ -128,6 +128,15 @@ impl Entities {
                 }
             }
         }
+        for echo in record.echoes_mut() {
+            match port.upgraded(&name.key, echo) {
+                Ok(Some(upgraded)) => *echo = upgraded,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(record = %name, error = %crate::error::Chain(&error), "an echo stays as it is");
+                }
+            }
+        }
         Ok(record)
     }
 }

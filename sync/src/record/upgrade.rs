@@ -1,9 +1,9 @@
 //! Which payloads of a record are brought up to date when the entity's struct has changed.
 
-use super::{Intention, ParkReason, Payload, Record, ServerCopy, Write};
+use super::{ParkReason, Payload, Record, ServerCopy, Write};
 
 impl Record {
-    /// Every payload but that of a flight, which is frozen: for bringing them up to date.
+    /// Every payload that an edit is made of or compared with, for bringing them up to date; but not that of a flight, which is frozen.
     pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
         let base = self.base.iter_mut().filter_map(|base| base.value.as_mut());
         let (parked, seen) = match &mut self.parked {
@@ -11,13 +11,15 @@ impl Record {
             None => (None, None),
         };
         let intentions = self.queued.iter_mut().chain(parked);
-        base.chain(intentions.flat_map(Intention::payloads_mut)).chain(seen.and_then(ServerCopy::value_mut))
+        let written = intentions.filter_map(|intention| intention.write.payload_mut());
+        base.chain(written).chain(seen.and_then(ServerCopy::value_mut))
     }
-}
 
-impl Intention {
-    fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
-        self.write.payload_mut().into_iter().chain(self.echoes.iter_mut().flatten())
+    /// What earlier operations may have left on the server. An edit can do without: what is not known again is a conflict at worst.
+    pub(crate) fn echoes_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        let parked = self.parked.as_mut().map(|parked| &mut parked.intention);
+        let intentions = self.queued.iter_mut().chain(parked);
+        intentions.flat_map(|intention| intention.echoes.iter_mut().flatten())
     }
 }
 
@@ -54,7 +56,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::record::{Base, Flight, OperationId, Parked};
+    use crate::record::{Base, Flight, Intention, OperationId, Parked};
 
     fn payload(number: u32) -> Payload {
         Payload::encode(&number).expect("a number is JSON")
@@ -82,7 +84,10 @@ mod tests {
     }
 
     fn found(mut record: Record) -> Vec<u32> {
-        record.payloads_mut().map(|payload| payload.decode().expect("it is a number")).collect()
+        let numbers = |payload: &mut Payload| payload.decode().expect("it is a number");
+        let mut found: Vec<u32> = record.payloads_mut().map(numbers).collect();
+        found.extend(record.echoes_mut().map(numbers));
+        found
     }
 
     #[test]
@@ -111,8 +116,8 @@ mod tests {
         let last = || "status 500".to_owned();
         let exhausted = |seen| ParkReason::Exhausted { attempts: 4, last: last(), seen };
         assert_eq!(found(aside(exhausted(None))), [4, 5]);
-        assert_eq!(found(aside(exhausted(Some(seen.clone())))), [4, 5, 6]);
-        assert_eq!(found(aside(ParkReason::Deferred { remote: seen })), [4, 5, 6]);
+        assert_eq!(found(aside(exhausted(Some(seen.clone())))), [4, 6, 5]);
+        assert_eq!(found(aside(ParkReason::Deferred { remote: seen })), [4, 6, 5]);
         assert_eq!(found(aside(ParkReason::Deferred { remote: ServerCopy::Deleted })), [4, 5]);
     }
 }

@@ -206,6 +206,39 @@ async fn an_entity_that_becomes_a_replica_is_pulled_anew() {
     assert_eq!(engine.count::<first::Person>().await.unwrap(), 2);
 }
 
+#[tokio::test]
+async fn an_entity_that_is_a_replica_no_longer_is_pulled_anew() {
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    server.put(&named("a", "Ada Lovelace"));
+    server.put(&named("g", "Grace Hopper"));
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    server.forget::<first::Person>(&"g".to_owned());
+    let engine = open(before::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.pull().await.unwrap().pulled, 2, "one for the table, and one that is gone");
+}
+
+/// What it was to be a correction of is nothing that this version of the program can read.
+#[tokio::test]
+async fn the_correction_of_a_refused_edit_that_cannot_be_upgraded_is_sent() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&named("g", "Grace")).await.unwrap();
+    server.once(Fault::Refused(422, "no".to_owned()));
+    engine.flush().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    engine.push(&person("g", "Grace", "Hopper")).await.unwrap();
+    assert_eq!(engine.sync_state::<second::Person>(&"g".into()).await.unwrap(), SyncState::Pending);
+    let report = engine.flush().await.unwrap();
+    assert!(report.errors.is_empty(), "{report:?}");
+    assert_eq!(engine.queue_len(), 0);
+}
+
 /// It may be mended yet: only the server's next version, or the user's, takes its place.
 #[tokio::test]
 async fn a_record_that_cannot_be_upgraded_is_kept_until_it_is_replaced() {
@@ -301,4 +334,60 @@ async fn the_queue_of_an_entity_that_was_removed_is_reported_and_kept() {
     let engine = open(first::App, &server, &folder).await.unwrap();
     assert_eq!(engine.flush().await.unwrap().pushed, 2);
     assert_eq!(engine.all::<first::Person>().await.unwrap().len(), 3);
+}
+
+/// A parent that one version of the program stores and the next cannot read, and its child.
+mod parents {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/owners", conflict = Merge, replica)]
+    pub(crate) struct Owner {
+        pub(crate) id: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Owner))]
+    pub(crate) struct App;
+
+    pub(crate) mod later {
+        use super::*;
+
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/owners", conflict = Merge, replica, version = 2, upgrade = upgrade)]
+        pub(crate) struct Owner {
+            id: String,
+            name: String,
+        }
+
+        fn upgrade(_: Outdated<'_>) -> Result<Owner, BoxError> {
+            Err("an owner without a name".into())
+        }
+
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/pets", conflict = Merge, replica)]
+        pub(crate) struct Pet {
+            pub(crate) id: String,
+            #[sync(references = Owner)]
+            pub(crate) owner: String,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Owner, Pet))]
+        pub(crate) struct App;
+    }
+}
+
+#[tokio::test]
+async fn a_parent_that_the_server_has_need_not_be_upgraded_for_its_child_to_be_sent() {
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    server.put(&parents::Owner { id: "a".into() });
+    let engine = open(parents::App, &server, &folder).await.unwrap();
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(parents::later::App, &server, &folder).await.unwrap();
+    engine.get::<parents::later::Owner>(&"a".into()).await.unwrap_err();
+    engine.push(&parents::later::Pet { id: "p".into(), owner: "a".into() }).await.unwrap();
+    assert_eq!(engine.flush().await.unwrap().pushed, 1);
 }

@@ -1,6 +1,6 @@
 //! What a new edit does to a record: coalescing.
 
-use super::{Intention, Payload, Record, RecordRef, Stamp, Write};
+use super::{Intention, Parked, Payload, Record, RecordRef, Stamp, Write};
 
 /// A local edit, before it has a place in the outbox.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,13 +57,15 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
             (Write::Delete, Vec::new())
         }
         Edit::DeleteAnyway => (Write::Delete, Vec::new()),
-        Edit::Save(payload, references) => (saving(&record, waiting.as_ref(), payload), references),
+        Edit::Save(payload, references) => {
+            (saving(&record, waiting.as_ref(), parked.as_ref(), payload), references)
+        }
         Edit::Create(payload, references) => match &waiting {
-            Some(waiting) => (saving(&record, Some(waiting), payload), references),
+            Some(waiting) => (saving(&record, Some(waiting), None, payload), references),
             None => (Write::Create(payload), references),
         },
         Edit::Update(payload, references) => match &waiting {
-            Some(waiting) => (saving(&record, Some(waiting), payload), references),
+            Some(waiting) => (saving(&record, Some(waiting), None, payload), references),
             None => (Write::Update(payload), references),
         },
     };
@@ -99,7 +101,12 @@ fn leaves(record: &Record) -> bool {
 }
 
 /// How a record is to be saved, given what waits already, what is under way and what the server has.
-fn saving(record: &Record, waiting: Option<&Intention>, payload: Payload) -> Write {
+fn saving(
+    record: &Record,
+    waiting: Option<&Intention>,
+    corrected: Option<&Parked>,
+    payload: Payload,
+) -> Write {
     match waiting.map(|waiting| &waiting.write) {
         Some(Write::Create(_)) => Write::Create(payload),
         Some(Write::Update(_)) => Write::Update(payload),
@@ -109,8 +116,13 @@ fn saving(record: &Record, waiting: Option<&Intention>, payload: Payload) -> Wri
         None => match &record.flight {
             Some(_) if leaves(record) => Write::Create(payload),
             Some(_) => Write::Update(payload),
-            None if record.base.is_some() => Write::Update(payload),
-            None => Write::Create(payload),
+            None => match (corrected.map(|parked| &parked.intention.write), record.base.is_some()) {
+                // What was there must not shine through, still.
+                (Some(Write::Overwrite(_)), true) => Write::Overwrite(payload),
+                // The user has said that it is there.
+                (Some(Write::Update(_)), false) | (_, true) => Write::Update(payload),
+                (_, false) => Write::Create(payload),
+            },
         },
     }
 }

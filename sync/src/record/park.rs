@@ -1,6 +1,6 @@
 //! What the user decides about a parked operation.
 
-use super::{Base, Flight, Intention, ParkReason, Record, Rules, ServerCopy};
+use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, ServerCopy};
 
 impl ParkReason {
     /// Notes a newer state of the server.
@@ -13,12 +13,20 @@ impl ParkReason {
 }
 
 /// Sends a parked operation again, as it was: the attempts start anew, the idempotency key stays.
+///
+/// Where the server did not take it, and somebody else's version was seen meanwhile, it waits like an edit that was never sent: what the
+/// server has is looked at before it is overwritten.
 #[must_use]
 pub fn reinstate(mut record: Record) -> Record {
-    if let Some(parked) = record.parked.take() {
-        let crossed = parked.intention.crossed || parked.reason.seen().is_some();
-        let intention = Intention { crossed, ..parked.intention };
-        record.flight = Some(Flight { intention, if_match: parked.if_match, attempts: 0, due: None });
+    let Some(Parked { intention, if_match, reason, .. }) = record.parked.take() else { return record };
+    let crossed = intention.crossed || reason.seen().is_some();
+    let may_be_out = matches!(reason, ParkReason::Exhausted { .. });
+    if crossed && !may_be_out {
+        let echoes = intention.clone().may_have_left();
+        record.queued = Some(Intention { crossed, echoes, ..intention });
+    } else {
+        let intention = Intention { crossed, ..intention };
+        record.flight = Some(Flight { intention, if_match, attempts: 0, due: None });
     }
     record
 }

@@ -152,7 +152,11 @@ fn conflict(
     if remote.is_echo(&flight.intention, rules) || as_known {
         let decision = match record.queued.take() {
             // What is queued holds the newer edit; the flight did not get through and is covered by it.
-            Some(queued) => Intention { echoes: vec![remote.value().cloned()], ..queued },
+            Some(queued) => Intention {
+                write: without(&flight.intention.write, queued.write),
+                echoes: vec![remote.value().cloned()],
+                ..queued
+            },
             None => flight.intention,
         };
         return (retarget(record, decision, &remote, rules, stamp), Settled::Retargeted);
@@ -203,17 +207,21 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
         return (record, Settled::Parked);
     };
     let crossed = queued.crossed || flight.intention.crossed;
+    let write = match without(&flight.intention.write, queued.write) {
+        Write::Create(payload) if record.base.is_some() => Write::Overwrite(payload),
+        write => write,
+    };
     let echoes = flight.intention.may_have_left();
-    let write = standing_alone(queued.write, record.base.is_some());
     record.queued = Some(Intention { write, echoes, crossed, ..queued });
     (record, Settled::Superseded)
 }
 
-/// A write that was made on top of a flight, now that there is none.
-fn standing_alone(write: Write, exists: bool) -> Write {
-    match write {
-        Write::Update(payload) if !exists => Write::Create(payload),
-        Write::Create(payload) if exists => Write::Overwrite(payload),
-        other => other,
+/// A write that was made on top of a flight which did not get through: an update of what was to be created, or to be written over, is
+/// to do that now.
+fn without(flight: &Write, write: Write) -> Write {
+    match (flight, write) {
+        (Write::Create(_), Write::Update(payload)) => Write::Create(payload),
+        (Write::Overwrite(_), Write::Update(payload)) => Write::Overwrite(payload),
+        (_, write) => write,
     }
 }

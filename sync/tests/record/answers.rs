@@ -150,6 +150,18 @@ fn a_newer_edit_takes_the_place_of_an_operation_that_did_not_get_through() {
 }
 
 #[test]
+fn a_newer_edit_of_what_was_to_be_written_over_writes_over_it() {
+    let record = Record {
+        base: based(None, Some(5)),
+        queued: Some(intention(2, update(2))),
+        ..flying(flight(1, overwrite(1)))
+    };
+    let (after, settled) = settle(record, conflict(present(None, 5)), &KEEPS, stamp(9));
+    assert_eq!(settled, Settled::Retargeted);
+    assert_eq!(after.queued.unwrap().write, overwrite(2));
+}
+
+#[test]
 fn a_server_that_never_stops_to_conflict_is_given_time() {
     let again = |rounds| {
         let mut flight = flight(1, update(1));
@@ -199,19 +211,21 @@ fn what_the_server_refuses_waits_for_the_user_and_the_record_stays_known() {
 fn a_newer_edit_takes_the_place_of_a_refused_one_and_stands_alone() {
     let known = || based(Some("1"), None);
     let cases = [
-        (None, update(2), create(2)),
-        (known(), update(2), update(2)),
-        (None, create(2), create(2)),
-        (known(), create(2), overwrite(2)),
-        (known(), overwrite(2), overwrite(2)),
-        (None, Write::Delete, Write::Delete),
+        (None, create(1), update(2), create(2)),
+        (None, update(1), update(2), update(2)),
+        (known(), update(1), update(2), update(2)),
+        (known(), overwrite(1), update(2), overwrite(2)),
+        (None, update(1), create(2), create(2)),
+        (known(), update(1), create(2), overwrite(2)),
+        (known(), update(1), overwrite(2), overwrite(2)),
+        (None, update(1), Write::Delete, Write::Delete),
     ];
-    for (base, write, expected) in cases {
+    for (base, refused, write, expected) in cases {
         let record = Record {
             base: base.clone(),
             queued: Some(intention(2, write)),
             blocked_on: Some(name("parent")),
-            ..flying(flight(1, update(1)))
+            ..flying(flight(1, refused))
         };
         let (after, settled) = settle(record, refusal(), &KEEPS, stamp(9));
         let alone = Intention { echoes: vec![Some(payload(1))], ..intention(2, expected) };

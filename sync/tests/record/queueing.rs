@@ -34,7 +34,11 @@ fn a_save_creates_updates_or_overwrites_as_the_record_asks() {
         (known(flying(flight(1, update(1)))), update(9)),
         (known(flying(flight(1, Write::Delete))), create(9)),
         (Record { queued: Some(intention(2, Write::Delete)), ..flying(flight(1, Write::Delete)) }, create(9)),
-        (aside(parked(1, update(1), refused())), create(9)),
+        (aside(parked(1, create(1), refused())), create(9)),
+        (aside(parked(1, update(1), refused())), update(9)),
+        (known(aside(parked(1, update(1), refused()))), update(9)),
+        (known(aside(parked(1, overwrite(1), refused()))), overwrite(9)),
+        (known(aside(parked(1, Write::Delete, refused()))), update(9)),
     ];
     for (record, expected) in cases {
         let after = save(record.clone());

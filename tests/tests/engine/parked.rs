@@ -1,6 +1,6 @@
 //! Refused operations: kept whole, looked at, decided about.
 
-use sync::testing::{Call, Fault, Gate};
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{Error, NotSynced, Resolution, SyncError};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
@@ -51,6 +51,22 @@ async fn a_parked_operation_is_sent_again_only_when_the_user_says_so() {
     assert_eq!(device.engine.retry_all().await.unwrap(), 1);
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<Note>().len(), 1);
+}
+
+/// Where no version keeps it from being overwritten.
+#[tokio::test]
+async fn what_was_pulled_meanwhile_is_not_overwritten_by_a_retry() {
+    let device = Device::on(&ScriptedRemote::without_versions()).await;
+    device.server.put(&note("a", "base", 0));
+    device.engine.pull().await.unwrap();
+    device.engine.push(&note("a", "", 1)).await.unwrap();
+    device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.put(&note("a", "theirs", 5));
+    device.engine.pull().await.unwrap();
+    device.engine.retry_all().await.unwrap();
+    assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
+    assert_eq!(device.server.records::<Note>()["a"], note("a", "theirs", 5), "the later one wins");
 }
 
 #[tokio::test]

@@ -55,8 +55,9 @@ impl Book {
         for (id, letter) in self.letters.iter().filter(|(_, letter)| letter.name == *name) {
             let out = letter.out == Some(life);
             ensure!(!out, "3: at most one at a time", "{name}: {} is sent beside {id}", request.id);
-            // Without a memory of keys, the server itself says that it has what was sent.
-            let settled = matches!(letter.last, Last::Conflict) || !around.habits.keys;
+            // Without a memory of keys, the server itself says that it has what was sent. What was refused may be sent on top of what
+            // the server has by then.
+            let settled = matches!(letter.last, Last::Conflict | Last::Refused) || !around.habits.keys;
             let twin = letter.revision == revision && *id != request.id;
             ensure!(
                 !twin || settled,

@@ -97,11 +97,13 @@ pub enum Mistake {
     WishIsForgotten,
     /// Who listens connects while the server asks to be left alone.
     ListenersDoNotWait,
+    /// What a handler edits of what it is told is a conflict with that.
+    HandlersEditIsAConflict,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::CreateAndDeleteAlwaysVanish,
         Self::EditReplacesTheFlight,
         Self::EchoIsForgotten,
@@ -147,6 +149,7 @@ impl Mistake {
         Self::WatchIsNotTold,
         Self::WishIsForgotten,
         Self::ListenersDoNotWait,
+        Self::HandlersEditIsAConflict,
     ];
 }
 

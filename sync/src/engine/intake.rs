@@ -49,7 +49,7 @@ impl Intake {
             stamper: core.stamper(),
             receipts: Arc::clone(&core.receipts),
             showing: Arc::clone(&core.showing),
-            by_the_handler: in_a_handler(),
+            by_the_handler: in_a_handler() && !planted!(HandlersEditIsAConflict),
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sync::{BoxError, Change, Conflict, OnConflict, OnPull, Pulled, Resolution, Schema, Syncable};
+use sync::{BoxError, Change, Conflict, EntityOf, OnConflict, OnPull, Pulled, Resolution, Schema, Syncable};
 
+use super::device::draft;
 use super::entities::{Doc, Folder, Name, Note, Sample, Setting, Task};
 use super::faults::Fault;
 use super::life::Life;
@@ -66,7 +67,7 @@ fn told<T: Sample>(change: &Change<T>) -> Told {
 }
 
 impl App {
-    async fn receive<T: Sample>(&self, pulled: Pulled<T>) -> Result<(), BoxError> {
+    async fn receive<T: Sample + EntityOf<Self>>(&self, pulled: Pulled<T>) -> Result<(), BoxError> {
         let life = &self.0;
         life.place("before a handler").await;
         let _alone = Alone::begin(life);
@@ -80,7 +81,35 @@ impl App {
         if fails {
             return Err("the application's database is locked".into());
         }
+        for change in &changes {
+            if change.local.is_some() && life.strikes_by(Fault::HandlerEdits, Life::later_dice) {
+                self.edit::<T>(change).await?;
+            }
+        }
         life.place("after a handler").await;
+        Ok(())
+    }
+
+    /// Writes a record that the handler is told of, in one of the two ways.
+    async fn edit<T: Sample + EntityOf<Self>>(&self, change: &Told) -> Result<(), BoxError> {
+        let life = &self.0;
+        let (Some(engine), Ok(key)) = (life.engine(), change.name.key.parse()) else { return Ok(()) };
+        let (record, name, text) = draft::<T>(life, key, false);
+        life.note(format_args!("  the handler saves {text} ({})", name.kind.name()));
+        if change.local == change.remote {
+            let book = &mut life.world.state().books[life.device][life.account];
+            book.made_on.insert((name.clone(), Some(text.clone())), change.remote.clone());
+        }
+        let in_one = life.later_dice().per_mille(500);
+        let edits = vec![(name, Some(text))];
+        let push = async {
+            if in_one {
+                engine.transaction(move |tx| tx.push(&record)).await
+            } else {
+                engine.push(&record).await
+            }
+        };
+        life.edit(edits, push).await?;
         Ok(())
     }
 }

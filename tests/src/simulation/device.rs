@@ -100,6 +100,7 @@ impl Device {
             }
             Either::Left(_) => return,
         };
+        life.hand_over(&engine);
         let counts = self.world.state().books[self.number][self.account].counts();
         let status = engine.status();
         let right = counts == (status.queue_len, status.parked) && counts.0 == engine.queue_len();
@@ -303,7 +304,7 @@ async fn flush(life: &Arc<Life>, engine: &Engine<App>) -> Result<(), Error> {
 }
 
 /// A record that nobody wrote before.
-fn draft<T: Sample>(life: &Arc<Life>, key: u64, bad: bool) -> (T, Name, String) {
+pub(crate) fn draft<T: Sample>(life: &Arc<Life>, key: u64, bad: bool) -> (T, Name, String) {
     let now = SimClock(Arc::clone(life)).now();
     let plan = &life.world.plan;
     let parent = T::KIND.parent().filter(|parent| plan.kinds.contains(parent));
@@ -311,6 +312,8 @@ fn draft<T: Sample>(life: &Arc<Life>, key: u64, bad: bool) -> (T, Name, String) 
         let keys = plan.keys;
         life.dice().between(1, keys).to_string()
     });
+    let nests = T::KIND == Kind::Folder && plan.trees && life.later_dice().per_mille(500);
+    let parent = if nests { Some(life.later_dice().between(1, plan.keys).to_string()) } else { parent };
     let mut state = life.world.state();
     let name = Name { kind: T::KIND, key: key.to_string() };
     let before = state.books[life.device][life.account].view.get(&name).cloned();

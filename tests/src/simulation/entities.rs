@@ -33,7 +33,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name).expect("the schema lists no other entity")
     }
 
-    /// The entity that its records refer to.
+    /// The entity that its records refer to, apart from folders in folders.
     pub(crate) fn parent(self) -> Option<Self> {
         match self {
             Self::Note | Self::Doc => Some(Self::Folder),
@@ -71,6 +71,8 @@ impl std::fmt::Display for Name {
 #[sync(endpoint = "/folders", conflict = ServerWins)]
 pub(crate) struct Folder {
     pub(crate) id: String,
+    #[sync(references = Folder)]
+    pub(crate) parent: Option<String>,
     pub(crate) tag: u64,
     pub(crate) bad: bool,
 }
@@ -193,7 +195,7 @@ macro_rules! tagged {
     };
 }
 
-tagged!(Folder {}, draft);
+tagged!(Folder { parent: draft.parent.clone() }, draft);
 tagged!(Note { folder: draft.parent.clone(), updated_at: draft.now }, draft);
 tagged!(Setting {}, draft);
 

@@ -36,6 +36,7 @@ pub enum Fault {
     StorageFails,
     SlowCommit,
     SlowHandler,
+    HandlerEdits,
     ClockWrong,
     Killed,
     Restored,
@@ -72,6 +73,7 @@ impl fmt::Display for Fault {
             Self::StorageFails => "storage fails",
             Self::SlowCommit => "slow commit",
             Self::SlowHandler => "slow handler",
+            Self::HandlerEdits => "handler edits what it is told of",
             Self::ClockWrong => "device clock wrong",
             Self::Killed => "process killed",
             Self::Restored => "server restored from a backup",
@@ -126,7 +128,8 @@ const DRAWN: [(Fault, u64); 24] = [
 
 impl Rates {
     /// Each history has a few kinds of trouble, so that some go far and others go wrong all the time.
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
+    /// `later`: for what was thought of later, so that the histories that were played before stay what they are.
+    pub(crate) fn draw(dice: &mut Dice, later: &mut Dice) -> Self {
         let calm = dice.per_mille(150);
         let mut of = BTreeMap::new();
         for (fault, highest) in DRAWN {
@@ -135,6 +138,9 @@ impl Rates {
                 let highest = if dice.per_mille(60) { 800 } else { highest };
                 of.insert(fault, u32::try_from(dice.between(1, highest)).unwrap_or(0));
             }
+        }
+        if !calm && later.per_mille(200) {
+            of.insert(Fault::HandlerEdits, u32::try_from(later.between(1, 400)).unwrap_or(0));
         }
         let mut sometimes = |rate: u32| !calm && dice.per_mille(rate);
         Self {

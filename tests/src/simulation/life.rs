@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::storage::StorageLock;
-use sync::{Clock, Error, StorageError};
+use sync::{Clock, Engine, Error, StorageError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::app::App;
 use super::dice::Dice;
 use super::disk::Written;
 use super::entities::Name;
@@ -46,6 +47,8 @@ pub(crate) struct Life {
     later_dice: Mutex<Dice>,
     /// How many more places it lives to see.
     places: Mutex<Option<u64>>,
+    /// For the application, as long as it lives.
+    engine: Mutex<Option<Engine<App>>>,
 }
 
 impl Life {
@@ -66,6 +69,7 @@ impl Life {
             dice: Mutex::new(dice),
             later_dice: Mutex::new(later_dice),
             places: Mutex::new(None),
+            engine: Mutex::default(),
         })
     }
 
@@ -89,6 +93,18 @@ impl Life {
 
     pub(crate) fn end(&self) {
         self.dead.send_replace(true);
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(engine);
+    }
+
+    /// Gives the application the engine, which it is a part of.
+    pub(crate) fn hand_over(&self, engine: &Engine<App>) {
+        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
+    }
+
+    /// The engine, for the application.
+    pub(crate) fn engine(&self) -> Option<Engine<App>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn doom(&self, places: u64) {

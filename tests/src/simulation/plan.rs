@@ -14,6 +14,8 @@ pub struct Plan {
     pub(crate) kinds: Vec<Kind>,
     /// How many records of each entity there are.
     pub(crate) keys: u64,
+    /// Folders stand in folders.
+    pub(crate) trees: bool,
     pub(crate) accounts: usize,
     pub(crate) habits: Habits,
     pub(crate) rates: Rates,
@@ -176,9 +178,10 @@ impl Plan {
             live: dice.per_mille(300),
             repeats: dice.per_mille(150),
         };
-        let rates = Rates::draw(&mut dice);
+        let rates = Rates::draw(&mut dice, &mut Dice::for_purpose(seed, &[8]));
         let keys = dice.between(1, 4);
-        let mut plan = Self { seed, devices, kinds, keys, accounts, habits, rates, steps: Vec::new() };
+        let trees = Dice::for_purpose(seed, &[5]).per_mille(250);
+        let mut plan = Self { seed, devices, kinds, keys, trees, accounts, habits, rates, steps: Vec::new() };
         // Short histories are cheap and find most; long ones find the rest.
         let length = if dice.per_mille(80) { dice.between(60, 200) } else { dice.between(10, 50) };
         plan.steps = (0..length).map(|_| plan.step(&mut dice)).collect();
@@ -188,8 +191,11 @@ impl Plan {
     /// What happens, one line for each step.
     #[must_use]
     pub fn script(&self) -> String {
-        let Self { devices, accounts, habits, rates, steps, .. } = self;
-        let mut script = format!("{} devices, {accounts} accounts, {habits:?}\n", devices.len());
+        let Self { devices, accounts, trees, habits, rates, steps, .. } = self;
+        let mut script = format!(
+            "{} devices, {accounts} accounts, folders in folders: {trees}, {habits:?}\n",
+            devices.len()
+        );
         for device in devices {
             let _ = writeln!(script, "  {device:?}");
         }

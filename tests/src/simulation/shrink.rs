@@ -77,8 +77,9 @@ impl Search {
             plan.rates.of.remove(&fault);
             self.consider(plan);
         }
-        let changes: [fn(&mut Plan); 8] = [
+        let changes: [fn(&mut Plan); 9] = [
             |plan| plan.habits.listed = true,
+            |plan| plan.trees = false,
             |plan| plan.habits.echoes = false,
             |plan| plan.habits.stamps = false,
             |plan| plan.habits.repeats = false,

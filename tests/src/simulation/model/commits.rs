@@ -1,6 +1,8 @@
 //! What every written row has to be like.
 
-use sync::record::{Record, Version, Write};
+use std::collections::BTreeSet;
+
+use sync::record::{Intention, Record, RecordRef, Version, Write};
 
 use super::super::entities::{Kind, Name};
 use super::facts::{alike, gone_since, place_of};
@@ -137,16 +139,38 @@ impl Book {
     /// What refers to a record that the server does not have yet is not about to be sent.
     fn after_its_parents(&self, name: &Name, before: &Record, after: &Record) -> Verdict {
         let Some(flight) = after.flight.as_ref().filter(|_| before.flight.is_none()) else { return Ok(()) };
-        for parent in &flight.intention.references {
-            let parent = super::super::server::name_of(parent.entity.as_str(), &parent.key);
+        for parent in references(&flight.intention) {
             let coming = self.rows.get(&parent).is_some_and(|row| {
                 let seen = row.parked.as_ref().and_then(|parked| parked.reason.seen()?.value());
                 let saved = row.newest().is_some_and(|newest| newest.write != Write::Delete);
                 row.base.is_none() && seen.is_none() && saved
             });
-            ensure!(!coming, "3: never before its parent", "{name} is sent before {parent}");
+            ensure!(
+                !coming || self.refers(&parent, name),
+                "3: never before its parent",
+                "{name} is sent before {parent}"
+            );
         }
         Ok(())
+    }
+
+    /// Whether a record refers to another by however many steps: of a circle, one has to be the first.
+    fn refers(&self, from: &Name, to: &Name) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
+        while let Some(name) = next.pop() {
+            if name == *to {
+                return true;
+            }
+            let row = self.rows.get(&name);
+            let written = row
+                .into_iter()
+                .flat_map(|row| row.flight.iter().map(|flight| &flight.intention).chain(row.newest()));
+            let further: Vec<_> = written.flat_map(references).collect();
+            if seen.insert(name) {
+                next.extend(further);
+            }
+        }
+        false
     }
 
     /// After an acknowledgement, the version that it brought is what the next operation is made on.
@@ -223,6 +247,11 @@ impl Book {
         }
         Ok(())
     }
+}
+
+fn references(intention: &Intention) -> Vec<Name> {
+    let of = |parent: &RecordRef| super::super::server::name_of(parent.entity.as_str(), &parent.key);
+    intention.references.iter().map(of).collect()
 }
 
 /// What the server is known to have is something that it had.

@@ -95,6 +95,14 @@ impl Book {
             );
         }
         let remote = moment.and_then(|moment| moment.value.as_ref());
+        // Where the process may end, or the page come again, between what the handler was told and its being written, nobody knows that
+        // the edit was made on it.
+        let made_on = self.made_on.get(&(name.clone(), edit.clone())).filter(|_| around.strict_view);
+        ensure!(
+            made_on.is_none_or(|made_on| made_on.as_ref() != remote),
+            "9: an edit is no conflict with what it was made on",
+            "{name}: {edit:?} lost against {remote:?}, which the handler had been told"
+        );
         let allowed = match (name.kind, edit, remote) {
             (Kind::Folder, ..) | (Kind::Doc | Kind::Note, None, _) => true,
             (Kind::Note, Some(local), Some(remote)) => {

@@ -119,6 +119,8 @@ pub(crate) struct Book {
     pages: BTreeMap<(Kind, String), Items>,
     /// What the handler was last told that the server has.
     told: BTreeMap<Name, Content>,
+    /// What the server had, as a handler was told, by the edit that this made of it.
+    pub(crate) made_on: BTreeMap<(Name, Content), Content>,
     /// The newest edit of each record that took effect on the server, and when.
     arrived: BTreeMap<Name, (u64, u64)>,
     /// Operations that the user gave up.

@@ -23,7 +23,7 @@ pub fn reinstate(mut record: Record) -> Record {
     let may_be_out = matches!(reason, ParkReason::Exhausted { .. });
     if crossed && !may_be_out {
         let echoes = intention.clone().may_have_left();
-        record.queued = Some(Intention { crossed, echoes, ..intention });
+        record.queued = Some(Intention { echoes, crossed, ..intention });
     } else {
         let intention = Intention { crossed, ..intention };
         record.flight = Some(Flight { intention, if_match, attempts: 0, due: None });

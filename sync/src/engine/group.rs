@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either, Shared, WeakShared, select};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use super::core::Core;
 use super::ledger::Ledger;
@@ -22,6 +23,9 @@ use crate::storage::StorageError;
 
 /// How many callers share a transaction at most, so that the first does not wait for ever.
 const MOST: usize = 256;
+
+/// After so many transactions whoever moves the group on is let go on himself, however many others come meanwhile.
+const TURN: u32 = 16;
 
 /// One caller's part of a transaction.
 trait Part: Send {
@@ -185,10 +189,15 @@ impl Core {
     }
 
     async fn lead(self: Arc<Self>, group: Arc<Group>) {
+        let mut transactions = 0_u32;
         while !group.is_over() {
             let together = Arc::clone(&group);
             let outcome = self.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
             group.tell(&outcome);
+            transactions = transactions.wrapping_add(1);
+            if transactions.is_multiple_of(TURN) {
+                yield_now().await;
+            }
         }
     }
 }
@@ -407,6 +416,46 @@ mod tests {
         assert!(!fixture.says("a", Err(StorageError::Closed)).await);
         assert_eq!(fixture.count(), 1);
         assert_eq!(fixture.said().await, "");
+    }
+
+    /// Edits each of which has the next one made while it is written.
+    struct Chain {
+        core: Arc<Core>,
+        asked: Mutex<Vec<BoxFuture<'static, Result<(), StorageError>>>>,
+    }
+
+    impl Chain {
+        const ENDS: usize = 20_000;
+
+        fn goes_on(self: &Arc<Self>) {
+            let (core, chain) = (Arc::clone(&self.core), Arc::clone(self));
+            let work = move |_: &mut Ledger<'_>| {
+                chain.goes_on();
+                Ok(())
+            };
+            let mut next: BoxFuture<'static, _> = Box::pin(async move { core.transact_together(work).await });
+            let asked = held(&self.asked).len();
+            if asked < Self::ENDS && (&mut next).now_or_never().is_none() {
+                held(&self.asked).push(next);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_told_goes_on_though_others_come_without_end() {
+        let fixture = Fixture::new().await;
+        let core = Arc::clone(fixture.engine.shared());
+        let chain = Arc::new(Chain { core: Arc::clone(&core), asked: Mutex::default() });
+        let first = Arc::clone(&chain);
+        let work = move |_: &mut Ledger<'_>| {
+            first.goes_on();
+            Ok(())
+        };
+        core.transact_together(work).await.expect("it is written");
+        assert!(held(&chain.asked).len() < Chain::ENDS, "all of them were waited for");
+        // The rest of them hold the chain, and the chain them.
+        let left = std::mem::take(&mut *held(&chain.asked));
+        drop(left);
     }
 
     #[tokio::test]

@@ -188,14 +188,22 @@ impl Core {
             return Ok(false);
         }
         let (_, known) = discard(now, &rules);
+        let mut ask = known == GivenUp::Unknown;
         let told = match (port, &known) {
             (Some(port), GivenUp::Known(copy)) => {
-                self.tell(&turn, port, &name, copy, &Shown::AsPulled).await?;
-                Some((port, copy))
+                match turn.call(port.tell(&name.key, copy, &Shown::AsPulled)).await {
+                    Ok(()) => Some((port, copy)),
+                    // What an earlier version of the program kept of the server's state says nothing to this one.
+                    Err(error) if error.is_about_what_is_stored() => {
+                        ask = true;
+                        None
+                    }
+                    Err(error) => return Err(Error::Handler(Arc::new(error))),
+                }
             }
             _ => None,
         };
-        let (record, ask) = (name.clone(), known == GivenUp::Unknown);
+        let record = name.clone();
         let count = Arc::clone(&self.given_up);
         let revision = self
             .transact::<_, Error, _>(move |ledger| {

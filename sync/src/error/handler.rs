@@ -127,6 +127,19 @@ pub enum HandlerError {
     },
 }
 
+impl HandlerError {
+    /// Whether this version of the program cannot read what is stored, so that the code was not called.
+    pub(crate) fn is_about_what_is_stored(&self) -> bool {
+        matches!(
+            self,
+            Self::Misfit { .. }
+                | Self::Upgrade { .. }
+                | Self::UpgradedToOther { .. }
+                | Self::Panicked { handler: Handler::Upgrade, .. }
+        )
+    }
+}
+
 /// A record's id behind its entity's name, where it is known.
 fn named(key: Option<&RecordKey>) -> String {
     key.map(|key| format!(" `{key}`")).unwrap_or_default()

@@ -220,6 +220,28 @@ async fn an_entity_that_is_a_replica_no_longer_is_pulled_anew() {
     assert_eq!(engine.pull().await.unwrap().pulled, 2, "one for the table, and one that is gone");
 }
 
+/// The server's version, which was seen beside it, is one that this version of the program cannot show: it is asked for.
+#[tokio::test]
+async fn a_parked_edit_can_be_discarded_though_what_the_server_had_cannot_be_upgraded() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&named("g", "Grace Brewster")).await.unwrap();
+    server.once(Fault::Refused(422, "no".to_owned()));
+    engine.flush().await.unwrap();
+    server.put(&named("g", "Grace"));
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    assert_eq!(engine.clear_queue().await.unwrap(), 1);
+    for id in ["a", "e", "g"] {
+        server.put(&person(id, "A", "B"));
+    }
+    assert!(engine.pull().await.unwrap().errors.is_empty());
+    assert_eq!(engine.get::<second::Person>(&"g".into()).await.unwrap(), Some(person("g", "A", "B")));
+}
+
 /// What it was to be a correction of is nothing that this version of the program can read.
 #[tokio::test]
 async fn the_correction_of_a_refused_edit_that_cannot_be_upgraded_is_sent() {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 21] = [
+const BROKEN_ONCE: [u64; 22] = [
     15_891,
     28_436,
     100_620,
@@ -28,6 +28,7 @@ const BROKEN_ONCE: [u64; 21] = [
     745_978,
     919_215,
     997_957,
+    3_038_195,
     1_795_352_140_738_309_377,
 ];
 

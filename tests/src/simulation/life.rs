@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sync::storage::StorageLock;
 use sync::{Clock, Engine, Error, StorageError};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::app::App;
 use super::dice::Dice;
@@ -37,6 +37,8 @@ pub(crate) struct Life {
     pub(crate) closing: AtomicBool,
     /// How many requests are out.
     pub(crate) out: AtomicUsize,
+    /// When the last answer came that may lead to a question.
+    led: Mutex<Option<Instant>>,
     /// How many edits were asked for.
     edits: AtomicU64,
     /// The edits that were asked for and are not known to be written. One transaction may hold edits of several tasks.
@@ -63,6 +65,7 @@ impl Life {
             in_handler: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             out: AtomicUsize::new(0),
+            led: Mutex::default(),
             edits: AtomicU64::new(0),
             asked: Mutex::default(),
             dead: watch::Sender::new(false),
@@ -131,6 +134,17 @@ impl Life {
         if self.is_dead() {
             pending::<()>().await;
         }
+    }
+
+    /// An answer has come that may lead to a question.
+    pub(crate) fn led_to_a_question(&self) {
+        *self.led.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a question may be about to be asked because of an answer: there are a few commits between the two.
+    pub(crate) fn may_ask(&self) -> bool {
+        let led = *self.led.lock().unwrap_or_else(PoisonError::into_inner);
+        led.is_some_and(|led| led.elapsed() < Duration::from_secs(1))
     }
 
     /// Whether this fault strikes now.

@@ -78,9 +78,12 @@ impl Wire {
 
     fn over(&self, leads: Leads, wish: Option<Duration>) {
         let life = &self.0;
-        let alone = life.out.fetch_sub(1, Ordering::Relaxed) == 1;
+        let alone = life.out.fetch_sub(1, Ordering::Relaxed) == 1 && !life.may_ask();
         if let Some(wish) = wish {
             life.world.state().asked_to_wait(life, wish, alone && leads == Leads::Nowhere);
+        }
+        if leads == Leads::ToAQuestion {
+            life.led_to_a_question();
         }
     }
 

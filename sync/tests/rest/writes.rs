@@ -233,6 +233,61 @@ async fn an_update_of_a_record_that_is_not_there_says_so() {
     }
 }
 
+/// It has no route for the method, or says 404 to hide that this user may not write.
+#[tokio::test]
+async fn a_record_that_can_be_read_is_there_whatever_a_write_is_told() {
+    for status in [404, 410] {
+        for write in [update(), overwrite(), Write::Delete] {
+            let server = Server::scripted(move |seen, _| match &*seen.method {
+                "GET" => Answer::json(200, RECORD).header("ETag", "\"9\""),
+                _ => Answer::json(status, r#"{"title":"no such route"}"#),
+            })
+            .await;
+            let answer = answered(&server, write).await;
+            let WriteAnswer::Conflict { version: found, body, problem } = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!((found, body), (version("9"), Some(bytes(RECORD))));
+            let problem = problem.unwrap();
+            assert_eq!(problem.title.as_deref(), Some("no such route"));
+            let told = problem.detail.unwrap();
+            assert!(told.contains(&status.to_string()) && told.contains("the record is there"), "{told}");
+            let seen: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
+            assert_eq!(seen, ["/notes/n1", "/notes/n1"], "the record proves that its collection is there");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_records_cannot_be_read_one_by_one_the_collection_is_proof_enough() {
+    for status in [400, 403, 404, 405] {
+        for page in ["", "<!doctype html>"] {
+            let server = Server::scripted(move |seen, _| match &*seen.method {
+                "GET" if seen.target.starts_with("/notes?") => Answer::json(200, r#"{"items":[]}"#),
+                "GET" => Answer::status(status).header("Content-Type", "text/html").body(page),
+                _ => Answer::status(404),
+            })
+            .await;
+            assert_eq!(answered(&server, update()).await, WriteAnswer::Missing, "{status} {page}");
+            assert_eq!(answered(&server, Write::Delete).await, NOTHING, "{status} {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_asked_for_now_may_be_there() {
+    for status in [407, 429, 500, 503] {
+        let server = Server::scripted(move |seen, _| match &*seen.method {
+            "GET" if seen.target == "/notes/n1" => Answer::status(status),
+            "GET" => Answer::json(200, r#"{"items":[]}"#),
+            _ => Answer::status(404),
+        })
+        .await;
+        let error = send(&server, Write::Delete).await.unwrap_err();
+        assert!(!matches!(error, RemoteError::Refused { .. }), "{status}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn that_a_web_page_is_not_found_says_nothing_of_a_record() {
     let page = "<!doctype html><title>404 Not Found</title><hr>a gateway";

@@ -191,3 +191,31 @@ async fn a_yes_that_proves_nothing_is_looked_into() {
     assert_eq!(report.conflicts, 1, "{report:?}");
     assert_eq!(server.held().records["n"]["title"], "second", "it was made again");
 }
+
+/// A static `404 Not Found` of a router: there is a way to make records, to list and to read them, and none to change them.
+#[tokio::test]
+async fn a_server_that_has_no_route_for_changes_loses_no_record_and_no_edit() {
+    let server = Careless::default();
+    server.held().records.insert("n".to_owned(), json(&note("n", "theirs", 0)));
+    let (held, folder) = (server.clone(), Folder::new());
+    let read_only = axum::routing::get(async move |Path(id): Path<String>| {
+        held.held().records.get(&id).cloned().map(axum::Json).ok_or(StatusCode::NOT_FOUND)
+    });
+    let router = Router::new()
+        .route("/notes", axum::routing::any(list).with_state(server.clone()))
+        .route("/notes/{id}", read_only.fallback(async || StatusCode::NOT_FOUND));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let dialect = Dialect { pull: dialect().pull, deletions: dialect().deletions, ..Dialect::default() };
+    let remote = RestRemote::builder(url).dialect(dialect).build().unwrap();
+    let device = Device::with(&folder.file("a.db"), remote).await;
+    device.engine.pull_only::<Note>().await.unwrap();
+    device.engine.push(&note("n", "mine", 5)).await.unwrap();
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.conflicts, report.remaining), (0, 0, 1), "{report:?}");
+    let error = report.errors.first().expect("it is reported");
+    assert!(matches!(&**error, SyncError::NoConflict { .. }), "{error:?}");
+    assert!(error.to_string().contains("status 404, and the record is there"), "{error}");
+    assert_eq!(server.held().records["n"]["title"], "theirs");
+}

@@ -1,20 +1,25 @@
 //! Whether a record that is said not to be there is not there.
 //!
-//! Edits and deletions are given up for a 404. But a router says the same of every address while it has no route to the API, in the middle
-//! of a deployment, say, and in whatever form: as text, as JSON, or with no body at all. So the word is taken where the collection
-//! answers at the same time.
+//! Edits and deletions are given up for a 404. But a server also says it of a method that it has no route for, and to somebody who may read
+//! a record and not write it. So after a write the record is asked for: if it is there, the 404 was about the write.
+//!
+//! And a router says it of every address while it has no route to the API, in the middle of a deployment, say, and in whatever form: as
+//! text, as JSON, or with no body at all. So the word is taken where the collection answers at the same time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
+
 use super::RestRemote;
-use super::answer::{failure, nothing_said};
+use super::answer::{failure, is_of_a_go_between, nothing_said};
 use super::exchange::Answer;
 use super::paging::Place;
 use super::request;
 use crate::entity::EntityInfo;
-use crate::remote::{PullRequest, RemoteError};
+use crate::record::Problem;
+use crate::remote::{Fetched, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest};
 
 /// How long a collection that has answered is not asked again: a listing may lack thousands of records, of which each is asked for.
 const TRUST: Duration = Duration::from_secs(1);
@@ -23,12 +28,67 @@ const TRUST: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Collections(Mutex<HashMap<&'static str, Instant>>);
 
-/// What is to be said of an answer by which a record is not there, should its collection not be there either.
-pub(super) fn doubt(answer: &Answer) -> Option<RemoteError> {
-    matches!(answer.status.as_u16(), 404 | 410).then(|| nothing_said(answer))
+/// An answer by which something is not there.
+pub(super) struct Absence {
+    /// What is to be said of it, should the collection not be there either.
+    pub(super) doubt: RemoteError,
+    /// What is to be said of it, should the record be there.
+    problem: Problem,
+}
+
+impl Absence {
+    pub(super) fn of(answer: &Answer) -> Option<Self> {
+        let status = answer.status.as_u16();
+        if !matches!(status, 404 | 410) {
+            return None;
+        }
+        let mut problem = answer.problem().unwrap_or_default();
+        let told = format!(
+            "status {status}, and the record is there: does the server have a route for this method, and may this user write?"
+        );
+        problem.detail = Some(match problem.detail {
+            Some(detail) => format!("{detail}; {told}"),
+            None => told,
+        });
+        Some(Self { doubt: nothing_said(answer), problem })
+    }
+}
+
+/// Whether an answer is about this moment, and tells nothing of what it was asked about.
+fn is_of_the_moment(status: StatusCode) -> bool {
+    is_of_a_go_between(status) || matches!(status.as_u16(), 401 | 408 | 425 | 429 | 500..=599)
 }
 
 impl RestRemote {
+    /// Asks for the record that an answer to a write says is not there. `reply` is what the write came to if that is so.
+    ///
+    /// Where records cannot be read one by one, the server's word stands.
+    pub(super) async fn look_for_the_record(
+        &self,
+        request: &WriteRequest,
+        absence: Absence,
+        reply: Reply<WriteAnswer>,
+    ) -> Result<Reply<WriteAnswer>, RemoteError> {
+        let question = request::fetch(&self.base, request.entity, &request.key, &self.dialect)?;
+        let answer = self.exchange.run(question).await?;
+        let retry_after = reply.retry_after.max(answer.retry_after());
+        let answer = match answer.status {
+            status if is_of_the_moment(status) => return Err(failure(&answer)),
+            status if status.is_client_error() => {
+                self.look_for_the_collection(request.entity, absence.doubt).await?;
+                reply.answer
+            }
+            _ => match self.reader().fetched(request.entity, answer)?.answer {
+                Fetched::Missing => reply.answer,
+                Fetched::Present { version, body } => {
+                    let problem = Some(Box::new(absence.problem));
+                    WriteAnswer::Conflict { version, body: Some(body), problem }
+                }
+            },
+        };
+        Ok(Reply { answer, retry_after })
+    }
+
     /// Asks for the first page of an entity's records. `doubt` is the error when there is no such list.
     ///
     /// A list that is refused in another way is there: not everybody may read it.
@@ -46,9 +106,9 @@ impl RestRemote {
             return Ok(());
         };
         let answer = self.exchange.run(question).await?;
-        match answer.status.as_u16() {
-            404 | 410 => return Err(doubt),
-            401 | 408 | 425 | 429 | 500..=599 => return Err(failure(&answer)),
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(doubt),
+            status if is_of_the_moment(status) => return Err(failure(&answer)),
             _ => {}
         }
         self.collections.have_answered(entity);

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 
-use self::absence::{Collections, doubt};
+use self::absence::{Absence, Collections};
 use self::answer::{Reader, failure, is_of_a_go_between, leading_number};
 use self::base_url::{BaseUrl, shown};
 use self::batch::Batches;
@@ -108,18 +108,20 @@ impl RestRemote {
 
     async fn send_alone(&self, request: &WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         let answer = self.exchange.run(request::write(&self.base, request, &self.dialect)?).await?;
-        let doubt = doubt(&answer);
+        let absence = Absence::of(&answer);
         let reply = self.reader().written(request, answer);
-        // The record is gone, or the collection is that it was to be made in.
-        let says_that_it_is_gone = matches!(
-            &reply,
-            Ok(Reply { answer: WriteAnswer::Accepted { .. } | WriteAnswer::Missing, .. })
-                | Err(RemoteError::Refused { .. })
-        );
-        if let Some(doubt) = doubt.filter(|_| says_that_it_is_gone) {
-            self.look_for_the_collection(request.entity, doubt).await?;
+        match (absence, reply) {
+            (
+                Some(absence),
+                Ok(reply @ Reply { answer: WriteAnswer::Accepted { .. } | WriteAnswer::Missing, .. }),
+            ) => self.look_for_the_record(request, absence, reply).await,
+            // Nothing is where a record was to be made.
+            (Some(absence), Err(refused @ RemoteError::Refused { .. })) => {
+                self.look_for_the_collection(request.entity, absence.doubt).await?;
+                Err(refused)
+            }
+            (_, reply) => reply,
         }
-        reply
     }
 
     async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
@@ -221,10 +223,10 @@ impl Remote for RestRemote {
         key: &RecordKey,
     ) -> Result<Reply<Fetched>, RemoteError> {
         let answer = self.exchange.run(request::fetch(&self.base, entity, key, &self.dialect)?).await?;
-        let doubt = doubt(&answer);
+        let absence = Absence::of(&answer);
         let reply = self.reader().fetched(entity, answer)?;
-        if let (Some(doubt), Fetched::Missing) = (doubt, &reply.answer) {
-            self.look_for_the_collection(entity, doubt).await?;
+        if let (Some(absence), Fetched::Missing) = (absence, &reply.answer) {
+            self.look_for_the_collection(entity, absence.doubt).await?;
         }
         Ok(reply)
     }

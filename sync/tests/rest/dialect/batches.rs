@@ -107,6 +107,29 @@ async fn one_that_is_refused_fails_none_of_its_neighbours() {
     assert_eq!(versions(&outcomes)[4].as_deref(), Some("2"));
 }
 
+/// The other answers of the batch prove that the server is there, and nothing of the record.
+#[tokio::test]
+async fn what_a_batch_says_is_not_there_is_looked_for() {
+    let server = Server::scripted(|seen, _| match (&*seen.method, &*seen.target) {
+        ("GET", "/notes/records/b") => Answer::json(200, r#"{"data":{"id":"b","last_modified":9}}"#),
+        ("GET", "/notes/records/c") | ("DELETE", _) => Answer::json(404, r#"{"error":"Not Found"}"#),
+        ("GET", target) if target.starts_with("/notes/records?") => Answer::json(200, r#"{"data":[]}"#),
+        _ => kinto_says(seen, 25, |request| match request["method"].as_str().unwrap() {
+            "DELETE" => json!({ "status": 404, "body": { "error": "Not Found" } }),
+            _ => made(request),
+        }),
+    })
+    .await;
+    let remote = RestRemote::builder(server.url()).dialect(kinto()).build().unwrap();
+    let deletion = |id| WriteRequest { key: key(id), ..operation(Write::Delete) };
+    let outcomes =
+        join_all([create("a"), deletion("b"), deletion("c"), create("d")].map(|one| remote.send(one))).await;
+    let answers: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().answer).collect();
+    assert!(matches!(&answers[1], WriteAnswer::Conflict { version: Some(_), .. }), "{answers:?}");
+    assert_eq!(answers[2], WriteAnswer::Accepted { version: None, body: None });
+    assert!(matches!(&answers[3], WriteAnswer::Accepted { version: Some(_), .. }), "{answers:?}");
+}
+
 #[tokio::test]
 async fn a_batch_is_no_larger_than_the_server_says_it_takes() {
     let server = Server::scripted(|seen, _| kinto_says(seen, 2, made)).await;

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Answered;
 use crate::remote::rest::RestRemote;
+use crate::remote::rest::absence::Absence;
 use crate::remote::rest::answer::{failure, located_number};
 use crate::remote::rest::base_url::shown;
 use crate::remote::rest::dialect::{AdvertisedLimit, RequestBatch};
@@ -87,11 +88,15 @@ pub(super) async fn send(
             retry_after,
             source: None,
         })?;
+        // Alone, it is looked for before that is believed.
+        if Absence::of(&answer).is_some() {
+            return Ok(None);
+        }
         let mut reply = remote.reader().written(operation, answer)?;
         reply.retry_after = reply.retry_after.max(retry_after);
-        Ok(reply)
+        Ok(Some(reply))
     });
-    Ok(Answered::Each(outcomes.map(Some).collect()))
+    Ok(Answered::Each(outcomes.map(Result::transpose).collect()))
 }
 
 /// How many requests the server takes, if it says so.

@@ -38,7 +38,8 @@ pub struct WriteDialect {
     pub unproven: Vec<u16>,
     /// The statuses that say that the server has something else than what was expected.
     pub conflict: Vec<u16>,
-    /// The statuses that say that the server does not have the record; for a deletion, that is what was wanted.
+    /// The statuses that say that the server does not have the record; for a deletion, that is what was wanted. 404 and 410 are believed
+    /// where a request for the record does not bring it: a server may have no route for this write, or hide that it is not allowed.
     #[serde(default)]
     pub missing: Vec<u16>,
     /// The statuses that say that nothing can be written now, such as 405 of a server that is read-only for a while:

@@ -268,4 +268,7 @@ async fn a_cursor_that_the_server_does_not_know_any_more_is_gone() {
     assert!(!error.to_string().contains("410"), "a dialect may have another status, or none: {error}");
     let error = remote(&server).pull(page_of(7)).await.unwrap_err();
     assert!(matches!(error, RemoteError::Refused { .. }), "there was no cursor: {error:?}");
+    let unlabelled = Answer::status(410).header("Content-Type", "text/html; charset=utf-8");
+    let error = remote(&Server::saying(unlabelled).await).pull(page_after("c1")).await.unwrap_err();
+    assert!(matches!(error, RemoteError::CursorGone { .. }), "there is no page in it: {error:?}");
 }

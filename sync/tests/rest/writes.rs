@@ -304,6 +304,21 @@ async fn that_a_web_page_is_not_found_says_nothing_of_a_record() {
     }
 }
 
+/// Frameworks label an answer without a body as a page of HTML, too.
+#[tokio::test]
+async fn nothing_at_all_is_no_web_page_whatever_it_is_called() {
+    for status in [404, 410] {
+        for body in ["", "\r\n"] {
+            let absent = Answer::status(status).header("Content-Type", "text/html; charset=utf-8").body(body);
+            let server = without_the_record(absent).await;
+            assert_eq!(answered(&server, Write::Delete).await, NOTHING);
+            assert_eq!(answered(&server, update()).await, WriteAnswer::Missing);
+            let fetched = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap().answer;
+            assert_eq!(fetched, Fetched::Missing);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_web_page_is_no_success() {
     let page = "<!doctype html><title>Free Wi-Fi: please log in</title>";

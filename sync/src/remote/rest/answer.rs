@@ -370,7 +370,13 @@ fn at(answer: &Answer, expected: &str) -> String {
 /// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
 /// edits and deletions of records that are there would be given up for it.
 fn is_page_not_found(answer: &Answer) -> bool {
-    matches!(answer.status.as_u16(), 404 | 410) && has_content_type(answer, b"text/html")
+    matches!(answer.status.as_u16(), 404 | 410) && is_page(answer)
+}
+
+/// Whether there is a page of HTML. Frameworks call an answer without a body one, too, which is then the API's.
+fn is_page(answer: &Answer) -> bool {
+    let is_empty = answer.body.as_ref().is_ok_and(|body| body.trim_ascii().is_empty());
+    !is_empty && has_content_type(answer, b"text/html")
 }
 
 /// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.

@@ -88,7 +88,7 @@ pub enum RemoteError {
         retry_after: Option<Duration>,
     },
     /// The server no longer knows what the cursor of a pull means: it said 410, or what the dialect has in its place, or it has not come
-    /// as far as the cursor. Everything is to be pulled anew.
+    /// as far as the cursor, or it refuses again and again the next pages that it names. Everything is to be pulled anew.
     #[error("{url} no longer knows the cursor; everything has to be pulled anew")]
     CursorGone {
         /// What was asked.

@@ -379,6 +379,16 @@ fn is_page(answer: &Answer) -> bool {
     !is_empty && has_content_type(answer, b"text/html")
 }
 
+/// Whether a page that the server had named is not to be had from it, as a page of HTML says, too.
+pub(super) fn refuses_a_place(error: &RemoteError) -> bool {
+    matches!(
+        error,
+        RemoteError::Refused { .. }
+            | RemoteError::CursorGone { .. }
+            | RemoteError::Transient { status: 403 | 404 | 405 | 410, .. }
+    )
+}
+
 /// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.
 pub(super) fn nothing_said(answer: &Answer) -> RemoteError {
     RemoteError::Transient {

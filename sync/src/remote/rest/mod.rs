@@ -188,12 +188,14 @@ impl Remote for RestRemote {
         }
         let Reply { answer: read, retry_after } = match self.page(&request, &place).await {
             // Many servers keep such an address for an hour or a day, and the last sync may be longer ago.
-            Err(error @ (RemoteError::Refused { .. } | RemoteError::CursorGone { .. }))
-                if place.was_given_by_the_server() =>
-            {
-                let Some(position) = place.anew(pull) else { return Err(error) };
+            Err(error) if place.was_given_by_the_server() && answer::refuses_a_place(&error) => {
+                let retry_after = error.retry_after();
+                // The place is kept, and would be refused at each pull from now on.
+                let Some(position) = place.anew(pull) else {
+                    return Err(RemoteError::CursorGone { url: error.url().to_owned(), retry_after });
+                };
                 let page = Page { items: Vec::new(), position };
-                return Ok(Reply { answer: page, retry_after: error.retry_after() });
+                return Ok(Reply { answer: page, retry_after });
             }
             reply => reply?,
         };

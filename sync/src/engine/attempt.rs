@@ -339,6 +339,10 @@ async fn failed(
     let postponed = |until| Outcome::Failed(Failure::Postponed { until });
     // Without counting: nothing is wrong with the operation.
     let patience = || core.retry_patiently_at(flight.attempts);
+    let counted = |reason: String| {
+        let (until, limit) = (core.retry_at(flight.attempts), core.settings.retry.max_attempts);
+        Outcome::Failed(Failure::Counted { until, limit, reason })
+    };
     let source = match trouble {
         Trouble::Remote(source) => source,
         Trouble::Answer(reason) => {
@@ -370,11 +374,10 @@ async fn failed(
         RemoteError::Transient { .. } if planted!(OneFailureStopsTheFlush) => {
             (postponed(core.retry_at(flight.attempts)), Some(PauseReason::Offline))
         }
-        RemoteError::Transient { status, .. } => {
-            let until = core.retry_at(flight.attempts);
-            let limit = core.settings.retry.max_attempts;
-            let counted = Failure::Counted { until, limit, reason: format!("status {status}") };
-            (Outcome::Failed(counted), None)
+        RemoteError::Transient { status, .. } => (counted(format!("status {status}")), None),
+        // Whoever names a time lets it be tried again after that, as those do who say 403 to too many requests.
+        RemoteError::Refused { refusal, .. } if source.retry_after().is_some() => {
+            (counted(refusal.to_string()), None)
         }
         RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), None),
         // A write has no cursor: what says so is no answer to it.

@@ -77,7 +77,7 @@ pub enum RemoteError {
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// Any other 4xx: it will not succeed as it is.
+    /// Any other 4xx: it will not succeed as it is, unless it names a time after which it may.
     #[error("{url} was refused: {refusal}")]
     Refused {
         /// What was asked.

@@ -101,6 +101,8 @@ pub enum Fault {
     Unauthorized,
     /// Refused for good, with this status and explanation.
     Refused(u16, String),
+    /// Refused with this status, and the answer asks to wait.
+    RefusedThenWait(u16, Duration),
     /// 410 on a pull: the server no longer knows the cursor.
     CursorGone,
     /// An answer of no use.
@@ -325,6 +327,10 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
         Fault::Refused(status, detail) => {
             let problem = Some(Box::new(Problem { detail: Some(detail.clone()), ..Problem::default() }));
             RemoteError::Refused { url, refusal: Refusal { status: *status, problem }, retry_after: None }
+        }
+        Fault::RefusedThenWait(status, wait) => {
+            let refusal = Refusal { status: *status, problem: None };
+            RemoteError::Refused { url, refusal, retry_after: Some(*wait) }
         }
         Fault::CursorGone => RemoteError::CursorGone { url, retry_after: None },
         Fault::Protocol(reason) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sync::record::ParkReason;
 use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{MemoryStorage, NotSynced, RemoteError, RetryPolicy, State, SyncError, SyncState};
 use sync_tests::entities::{Note, note};
@@ -95,6 +96,36 @@ async fn a_throttling_server_is_left_alone_for_as_long_as_it_says() {
     assert_eq!(device.server.calls().len(), 1, "neither push nor pull");
     device.clock.advance(TimeDelta::seconds(2));
     assert!(device.engine.flush().await.unwrap().is_clean());
+}
+
+/// As GitHub says 403 to whoever asks too often.
+#[tokio::test]
+async fn a_refusal_that_asks_to_wait_may_pass_and_parks_in_the_end() {
+    let policy = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.retry(policy)).await;
+    let refused = || Fault::RefusedThenWait(403, Duration::from_secs(60));
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(refused());
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.remaining, report.parked), (1, 0), "{report:?}");
+    assert!(matches!(&*report.errors[0], SyncError::Push { source: RemoteError::Refused { .. }, .. }));
+    assert_eq!(device.engine.status().state, State::Paused);
+    device.wait_out();
+    assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
+    // Where nobody may ever do that.
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.server.script(move |_| refused());
+    for attempt in 1..=3 {
+        let report = device.engine.flush().await.unwrap();
+        assert_eq!(report.parked, u64::from(attempt == 3), "{report:?}");
+        device.wait_out();
+    }
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    assert!(
+        matches!(&parked[0].reason, ParkReason::Exhausted { last, .. } if last == "status 403"),
+        "{parked:?}"
+    );
 }
 
 #[tokio::test]

@@ -49,6 +49,27 @@ async fn what_will_not_succeed_as_it_is_is_refused() {
     }
 }
 
+/// A web application firewall, an application that was stopped, a web server that has static files only while the API is set up anew.
+#[tokio::test]
+async fn what_a_web_page_forbids_may_be_allowed_later() {
+    for status in [403, 405] {
+        let page = |body: &str| Answer::status(status).header("Content-Type", "text/html").body(body);
+        let server = Server::saying(page("<!doctype html><title>Error</title>")).await;
+        for write in [create(), update(), overwrite(), Write::Delete] {
+            let error = send(&server, write).await.unwrap_err();
+            assert!(matches!(&error, RemoteError::Transient { status: s, .. } if *s == status), "{error:?}");
+            assert!(error.to_string().contains("a page of HTML"), "{error}");
+        }
+        let error = remote(&server).pull(page_of(5)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Transient { .. }), "{error:?}");
+        let error = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap_err();
+        let no_route = matches!(error, RemoteError::Refused { .. });
+        assert_eq!(no_route, status == 405, "whoever says 405 to a GET has no route for it: {error:?}");
+        let error = send(&Server::saying(page("")).await, update()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Refused { .. }), "there is no page in it: {error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_creation_that_finds_nothing_where_there_is_a_collection_is_refused() {
     for status in [404, 410] {

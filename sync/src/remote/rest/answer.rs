@@ -40,7 +40,9 @@ impl Reader<'_> {
             WriteAnswer::Existing { version: None, body: None }
         } else if is(&way.conflict) {
             self.conflict(request, &answer)
-        } else if is_page_not_found(&answer) {
+        } else if is(&way.unavailable) {
+            return Err(unavailable(&answer));
+        } else if is_page_instead(&answer) {
             return Err(nothing_said(&answer));
         } else if is(&way.missing) {
             match request.write {
@@ -49,8 +51,6 @@ impl Reader<'_> {
                 Write::Update(_) | Write::Overwrite(_) => WriteAnswer::Missing,
                 Write::Create(_) => return Err(failure(&answer)),
             }
-        } else if is(&way.unavailable) {
-            return Err(unavailable(&answer));
         } else {
             return Err(failure(&answer));
         };
@@ -147,7 +147,9 @@ impl Reader<'_> {
                     }
                 }
             }
-            _ if is_page_not_found(&answer) => return Err(nothing_said(&answer)),
+            // What has no more than files lets everybody read: it is a framework that says so, where records cannot be read one by one.
+            405 if !self.dialect.fetch.missing.contains(&405) => return Err(refused(&answer)),
+            _ if is_page_instead(&answer) => return Err(nothing_said(&answer)),
             status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),
         };
@@ -164,7 +166,7 @@ impl Reader<'_> {
         let pull = &self.dialect.pull;
         match answer.status.as_u16() {
             200 => {}
-            _ if is_page_not_found(&answer) => return Err(nothing_said(&answer)),
+            _ if is_page_instead(&answer) => return Err(nothing_said(&answer)),
             status if request.since.is_some() && pull.gone.contains(&status) => {
                 return Err(RemoteError::CursorGone { url: answer.url, retry_after });
             }
@@ -337,10 +339,8 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
         429 => RemoteError::Throttled { url, status, retry_after },
         401 => RemoteError::Unauthorized { url, reason: None, retry_after },
         408 | 425 | 500..=599 => RemoteError::Transient { url, status, retry_after },
-        400..=499 => {
-            let problem = answer.problem().map(Box::new);
-            RemoteError::Refused { url, refusal: Refusal { status, problem }, retry_after }
-        }
+        _ if is_page_instead(answer) => nothing_said(answer),
+        400..=499 => refused(answer),
         _ => RemoteError::Protocol {
             url,
             reason: format!("status {status} is no answer to this request"),
@@ -348,6 +348,11 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
             source: None,
         },
     }
+}
+
+fn refused(answer: &Answer) -> RemoteError {
+    let refusal = Refusal { status: answer.status.as_u16(), problem: answer.problem().map(Box::new) };
+    RemoteError::Refused { url: answer.url.clone(), refusal, retry_after: answer.retry_after() }
 }
 
 /// Whether an answer is that of something before the server, which cannot get at it or does not let anybody through: so it says nothing of
@@ -368,15 +373,15 @@ fn at(answer: &Answer, expected: &str) -> String {
 }
 
 /// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
-/// edits and deletions of records that are there would be given up for it.
-fn is_page_not_found(answer: &Answer) -> bool {
-    matches!(answer.status.as_u16(), 404 | 410) && is_page(answer)
-}
-
-/// Whether there is a page of HTML. Frameworks call an answer without a body one, too, which is then the API's.
-fn is_page(answer: &Answer) -> bool {
+/// edits and deletions of records that are there would be given up for it. Nor is it the API that forbids something with such a page, but
+/// a firewall, a host whose application was stopped, or a web server that has nothing but files while the API is set up anew.
+///
+/// Frameworks call an answer without a body a page, too, which is then the API's.
+fn is_page_instead(answer: &Answer) -> bool {
     let is_empty = answer.body.as_ref().is_ok_and(|body| body.trim_ascii().is_empty());
-    !is_empty && has_content_type(answer, b"text/html")
+    matches!(answer.status.as_u16(), 403 | 404 | 405 | 410)
+        && !is_empty
+        && has_content_type(answer, b"text/html")
 }
 
 /// Whether a page that the server had named is not to be had from it, as a page of HTML says, too.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use sync::remote::rest::RestRemoteBuilder;
 use sync::{
-    Authorization, BoxError, Credentials, CredentialsError, Remote, RemoteError, RestRemote, Signer, Unsigned,
+    Authorization, BoxError, Credentials, CredentialsError, Dialect, Remote, RemoteError, RestRemote, Signer,
+    Unsigned,
 };
 use tokio::sync::watch;
 
@@ -111,6 +113,39 @@ async fn a_second_401_is_unauthorized() {
     assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
     assert_eq!((asked.load(Ordering::SeqCst), server.seen().len()), (2, 2));
     assert!(!format!("{error} {error:?}").contains("token"), "{error:?}");
+}
+
+/// As Django REST framework does with session authentication first, and Spring with its `Http403ForbiddenEntryPoint`.
+fn saying_403_without_valid_credentials(server: &Server) -> RestRemoteBuilder {
+    let dialect = Dialect { unauthorized: vec![401, 403], ..Dialect::default() };
+    RestRemote::builder(server.url()).dialect(dialect)
+}
+
+#[tokio::test]
+async fn a_server_that_says_403_of_an_expired_token_gets_a_fresh_one() {
+    let server = Server::scripted(|seen, _| match seen.header("authorization") {
+        Some("Bearer token-2") => Answer::status(201),
+        _ => Answer::status(403),
+    })
+    .await;
+    let remote = saying_403_without_valid_credentials(&server);
+    remote.credentials(Counting::default()).build().unwrap().send(operation(create())).await.unwrap();
+    assert_eq!(server.seen().len(), 2);
+    let error =
+        with(&server, Giving(Authorization::bearer("x"))).send(operation(create())).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Refused { .. }), "it means nothing else by default: {error:?}");
+}
+
+#[tokio::test]
+async fn what_is_forbidden_with_fresh_credentials_as_well_is_refused() {
+    let server = Server::saying(Answer::status(403)).await;
+    let remote = saying_403_without_valid_credentials(&server).credentials(Counting::default());
+    let error = remote.build().unwrap().send(operation(create())).await.unwrap_err();
+    assert!(matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == 403), "{error:?}");
+    assert_eq!(server.seen().len(), 2);
+    let fixed = saying_403_without_valid_credentials(&server).bearer("abc");
+    let error = fixed.build().unwrap().send(operation(create())).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unauthorized { .. }), "there is no better one to try: {error:?}");
 }
 
 /// Fails, and counts.

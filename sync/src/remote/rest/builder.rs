@@ -124,7 +124,8 @@ impl RestRemoteBuilder {
         self
     }
 
-    /// A hook that gives credentials, and fresh ones after a 401. Takes the place of earlier credentials.
+    /// A hook that gives credentials, and fresh ones after a 401, or what the dialect has in its place
+    /// ([`Dialect::unauthorized`]). Takes the place of earlier credentials.
     pub fn credentials(mut self, credentials: impl Credentials) -> Self {
         self.source = Source::Hook(Arc::new(credentials));
         self
@@ -234,6 +235,7 @@ impl RestRemoteBuilder {
             client,
             headers,
             access,
+            unauthorized: self.dialect.unauthorized.clone(),
             signer: self.signer,
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,

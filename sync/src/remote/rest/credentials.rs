@@ -11,8 +11,9 @@ use crate::BoxError;
 
 /// Gives [`RestRemote`](super::RestRemote) what it needs to authenticate.
 ///
-/// It is asked before the first request, and once more after the server answered 401, however many requests failed at the same
-/// time. What it gives is kept in memory until the next 401, and never stored or logged. A remote
+/// It is asked before the first request, and once more after the server answered 401 (or what
+/// [`Dialect::unauthorized`](super::Dialect::unauthorized) has besides), however many requests failed at the same time. What it gives is
+/// kept in memory until the next 401, and never stored or logged. A remote
 /// belongs to one account: for another account, build another remote.
 ///
 /// ```

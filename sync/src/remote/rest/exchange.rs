@@ -33,6 +33,8 @@ pub(super) struct Exchange {
     /// Sent with each request.
     pub(super) headers: HeaderMap,
     pub(super) access: Access,
+    /// The statuses that say that the credentials are not taken.
+    pub(super) unauthorized: Vec<u16>,
     pub(super) signer: Option<Arc<dyn Signer>>,
     /// For a connection, which the client sees to; here it is only told.
     pub(super) connect_timeout: Duration,
@@ -98,7 +100,7 @@ impl Exchange {
     async fn authorized(&self, request: &Request) -> Result<Opened, RemoteError> {
         let pass = self.access.pass().await.map_err(|error| no_credentials(request, error))?;
         let opened = self.attempt(request, Some(&pass)).await?;
-        if opened.response.status() != StatusCode::UNAUTHORIZED {
+        if !self.unauthorized.contains(&opened.response.status().as_u16()) {
             return Ok(opened);
         }
         // To its end, so that the connection can be used again.
@@ -108,6 +110,8 @@ impl Exchange {
         };
         let fresh = fresh.map_err(|error| no_credentials(request, error))?;
         let opened = self.attempt(request, Some(&fresh)).await?;
+        // Any other status may be about what was asked: held against the credentials, one record that this user may not write would hold
+        // up all the others.
         if opened.response.status() == StatusCode::UNAUTHORIZED {
             return Err(unauthorized(&self.read(opened).await));
         }

@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::de::IgnoredAny;
 
-use super::live::LongPollDialect;
 use super::{
-    AnsweredBody, BatchDialect, CursorSource, DeletionDialect, Dialect, LiveDialect, MemberPath, Paging,
-    Parameters, PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+    AnsweredBody, BatchDialect, CursorSource, DeletionDialect, Dialect, MemberPath, Paging, Parameters,
+    PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
 };
 use crate::remote::rest::error::RestError;
 
 /// What is wrong, for people.
-type Check = Result<(), String>;
+pub(super) type Check = Result<(), String>;
 
 const RECORD_PLACES: &[&str] = &["endpoint", "id", "id_member"];
 const PULL_PLACES: &[&str] = &["endpoint", "limit", "updated_at", "id_member"];
@@ -28,6 +27,7 @@ impl Dialect {
 
     fn checked(&self) -> Check {
         let Self {
+            unauthorized,
             record,
             fetch,
             create,
@@ -40,6 +40,9 @@ impl Dialect {
             batch,
             live,
         } = self;
+        if let Some(status) = unauthorized.iter().find(|status| !(400..500).contains(*status)) {
+            return Err(format!("`unauthorized`: {status} refuses nothing to a client, as 400 to 499 do"));
+        }
         let version = record.version.member();
         distinct(&[
             ("record.id_member", Some(&*record.id_member)),
@@ -327,38 +330,6 @@ impl BatchDialect {
     }
 }
 
-impl LiveDialect {
-    fn check(&self) -> Check {
-        match self {
-            Self::ServerSentEvents { path } if path.is_empty() || path.starts_with('/') => {
-                Err(format!("`live.path` is `{path}`: expected what follows the endpoint, such as `changes`"))
-            }
-            Self::Poll { every } if every.is_zero() => Err("`live.every` is zero".to_owned()),
-            Self::LongPoll(poll) => poll.check(),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl LongPollDialect {
-    fn check(&self) -> Check {
-        if self.pause.is_zero() {
-            return Err("`live.pause` is zero".to_owned());
-        }
-        if self.path.is_empty() || self.path.starts_with('/') {
-            return Err(format!(
-                "`live.path` is `{}`: expected what follows the endpoint, such as `_changes`",
-                self.path
-            ));
-        }
-        distinct(&[
-            ("live.cursor_member", Some(&*self.cursor_member)),
-            ("live.list_member", Some(&*self.list_member)),
-        ])?;
-        named("live.since_parameter", &self.since_parameter)
-    }
-}
-
 /// A request that is about one record has to say which.
 fn one_record(verb: &str, path_of: &Template, all: &Parameters) -> Check {
     path(&format!("{verb}.path"), path_of, &["endpoint", "id"])?;
@@ -435,12 +406,12 @@ fn statuses(setting: &str, all: &[u16]) -> Check {
     }
 }
 
-fn named(setting: &str, name: &str) -> Check {
+pub(super) fn named(setting: &str, name: &str) -> Check {
     if name.is_empty() { Err(format!("`{setting}` is empty")) } else { Ok(()) }
 }
 
 /// Names that stand side by side.
-fn distinct(names: &[(&str, Option<&str>)]) -> Check {
+pub(super) fn distinct(names: &[(&str, Option<&str>)]) -> Check {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for (setting, name) in names.iter().filter_map(|(setting, name)| Some((*setting, (*name)?))) {
         named(setting, name)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::MemberPath;
+use super::check::{Check, distinct, named};
 
 /// How a server tells of changes while a device listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,5 +75,37 @@ impl Default for LongPollDialect {
 impl Default for LiveDialect {
     fn default() -> Self {
         Self::ServerSentEvents { path: "changes".into() }
+    }
+}
+
+impl LiveDialect {
+    pub(super) fn check(&self) -> Check {
+        match self {
+            Self::ServerSentEvents { path } if path.is_empty() || path.starts_with('/') => {
+                Err(format!("`live.path` is `{path}`: expected what follows the endpoint, such as `changes`"))
+            }
+            Self::Poll { every } if every.is_zero() => Err("`live.every` is zero".to_owned()),
+            Self::LongPoll(poll) => poll.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LongPollDialect {
+    fn check(&self) -> Check {
+        if self.pause.is_zero() {
+            return Err("`live.pause` is zero".to_owned());
+        }
+        if self.path.is_empty() || self.path.starts_with('/') {
+            return Err(format!(
+                "`live.path` is `{}`: expected what follows the endpoint, such as `_changes`",
+                self.path
+            ));
+        }
+        distinct(&[
+            ("live.cursor_member", Some(&*self.cursor_member)),
+            ("live.list_member", Some(&*self.list_member)),
+        ])?;
+        named("live.since_parameter", &self.since_parameter)
     }
 }

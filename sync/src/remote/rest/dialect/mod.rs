@@ -47,6 +47,14 @@ pub type Parameters = Vec<(Template, Template)>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialect {
+    /// The statuses that say that the credentials are not taken, from 400 to 499: a [`Credentials`](crate::Credentials) hook is asked for
+    /// fresh ones, and the request is sent again. Default: 401.
+    ///
+    /// `[401, 403]` is for servers that say 403 of an expired token or session, such as those of Django REST framework with
+    /// `SessionAuthentication` first, and of Spring Security with `Http403ForbiddenEntryPoint`. The hook is then also asked when somebody
+    /// may not do something. What is answered with another status than 401 to fresh credentials as well has the meaning that it has
+    /// without this setting: with 403, the operation is refused. Without a hook, each of these statuses is taken for a 401.
+    pub unauthorized: Vec<u16>,
     /// What a record looks like.
     pub record: RecordDialect,
     /// How one record is asked for.
@@ -74,6 +82,7 @@ pub struct Dialect {
 impl Default for Dialect {
     fn default() -> Self {
         Self {
+            unauthorized: vec![401],
             record: RecordDialect::default(),
             fetch: FetchDialect::default(),
             create: WriteDialect::create(),

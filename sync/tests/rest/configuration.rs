@@ -149,7 +149,7 @@ fn a_root_certificate_has_to_be_one() {
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 38] = [
+    let broken: [(Mistake, &str); 39] = [
         (|d| d.pull.items = MemberPath::whole(), "bare list"),
         (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
         (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),
@@ -193,6 +193,7 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (|d| d.create.body = SentBody::MergePatch, "nothing to be patched"),
         (|d| d.delete.body = SentBody::Json("{deleted}".into()), "delete.body is no JSON"),
         (|d| d.delete.check = VersionCheck::Member("rev".into()), "VersionCheck::Parameter"),
+        (|d| d.update.check = VersionCheck::NumberMember(String::new()), "`update.check` is empty"),
         (
             |d| d.update.check = VersionCheck::Parameter { name: "rev".into(), value: "rev".into() },
             "no placeholder `{version}`",

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::dialect::{RecordDialect, SentBody, VersionCheck, WriteDialect};
+use super::members::{kind, pick};
 use crate::remote::WriteRequest;
 
 /// The body of an operation; `None` when it has none.
@@ -28,7 +29,7 @@ pub(super) fn of(
         _ => None,
     };
     let json = patch.as_deref().unwrap_or(payload.as_str());
-    let version = version_inside(request, way);
+    let version = version_inside(request, way)?;
     if record.unsent.is_empty() && version.is_none() && record.sent_in.is_whole() {
         return Ok(Some(text(json)));
     }
@@ -47,23 +48,48 @@ pub(super) fn in_a_list(
     id_member: Option<&str>,
 ) -> serde_json::Result<Option<String>> {
     let Some(payload) = request.write.payload() else { return Ok(None) };
-    let id = id_member.map(|member| (member, request.key.as_str()));
-    with_members(payload.as_str(), record, version_inside(request, way).into_iter().chain(id)).map(Some)
+    let id = id_member.map(|member| Ok((member, to_raw_value(request.key.as_str())?)));
+    let version = version_inside(request, way)?;
+    with_members(payload.as_str(), record, version.into_iter().chain(id.transpose()?)).map(Some)
 }
 
 /// The version, where the dialect wants it to be a member.
-fn version_inside<'a>(request: &'a WriteRequest, way: &'a WriteDialect) -> Option<(&'a str, &'a str)> {
-    match (&way.check, &request.if_match) {
-        (VersionCheck::Member(member), Some(version)) => Some((member, version.as_str())),
-        _ => None,
-    }
+///
+/// Versions are kept as text, which does not tell whether the server had written `7` or `"7"`; the program's own type does, since it reads
+/// what the server writes.
+fn version_inside<'a>(
+    request: &WriteRequest,
+    way: &'a WriteDialect,
+) -> serde_json::Result<Option<(&'a str, Box<RawValue>)>> {
+    let Some(version) = &request.if_match else { return Ok(None) };
+    let (member, is_number) = match &way.check {
+        VersionCheck::Member(member) => (member, shows_a_number(request, member)),
+        VersionCheck::NumberMember(member) => (member, true),
+        _ => return Ok(None),
+    };
+    let number = if is_number { number(version.as_str()) } else { None };
+    Ok(Some((member, number.map_or_else(|| to_raw_value(version.as_str()), Ok)?)))
+}
+
+/// Whether the record, or what the server was known to have of it, has a number as this member.
+fn shows_a_number(request: &WriteRequest, member: &str) -> bool {
+    let payloads = request.write.payload().into_iter().chain(&request.base);
+    payloads
+        .filter_map(|payload| pick(payload.as_str().as_bytes(), [member]).ok())
+        .any(|[value]| value.is_some_and(|value| kind(value) == "number"))
+}
+
+/// A text that is a number as JSON.
+fn number(text: &str) -> Option<Box<RawValue>> {
+    let value = RawValue::from_string(text.to_owned()).ok()?;
+    (kind(&value) == "number").then_some(value)
 }
 
 /// The record without the members that are not sent, and with others in their place.
 fn with_members<'a>(
     json: &str,
     record: &RecordDialect,
-    added: impl IntoIterator<Item = (&'a str, &'a str)>,
+    added: impl IntoIterator<Item = (&'a str, Box<RawValue>)>,
 ) -> serde_json::Result<String> {
     let added: Vec<_> = added.into_iter().collect();
     let mut members: Members<'_> = serde_json::from_str(json)?;
@@ -141,7 +167,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// A record as it is sent, with what is added to it.
 struct Sent<'a> {
     members: &'a Members<'a>,
-    added: &'a [(&'a str, &'a str)],
+    added: &'a [(&'a str, Box<RawValue>)],
 }
 
 impl Serialize for Sent<'_> {

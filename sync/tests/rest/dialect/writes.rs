@@ -1,6 +1,6 @@
 //! How operations are sent, and what their answers mean.
 
-use sync::record::Write;
+use sync::record::{Payload, Write};
 use sync::remote::rest::{
     AnsweredBody, Dialect, Method, RecordDialect, SentBody, Tombstone, VersionCheck, VersionSource,
     WriteDialect,
@@ -178,7 +178,7 @@ async fn a_server_that_says_403_of_what_is_gone_is_understood() {
 async fn only_what_changed_is_sent_as_a_merge_patch() {
     let mut dialect = Dialect::default();
     dialect.update.body = SentBody::MergePatch;
-    let base = sync::record::Payload::from_json(r#"{"id":"n1","title":"Bread","done":false}"#).unwrap();
+    let base = Payload::from_json(r#"{"id":"n1","title":"Bread","done":false}"#).unwrap();
     let seen = sent(dialect.clone(), WriteRequest { base: Some(base), ..operation(update()) }).await;
     assert_eq!(seen.header("content-type"), Some("application/merge-patch+json"));
     assert_eq!(seen.body, r#"{"title":"Milk","done":null}"#);
@@ -266,6 +266,40 @@ async fn a_version_goes_wherever_the_dialect_wants_it() {
         let seen = checked(check).await;
         assert_eq!((&*seen.target, &*seen.body, seen.header("if-match")), ("/notes/n1", RECORD, None));
     }
+}
+
+/// A server that takes no text for a number would refuse it.
+#[tokio::test]
+async fn a_version_that_the_record_shows_as_a_number_goes_back_as_one() {
+    let record = |version: &str| Payload::from_json(&format!(r#"{{"id":"n1","rev":{version}}}"#)).unwrap();
+    let sent_on = async |version: &str, mine: &str, base: Option<&str>| {
+        let mut dialect = Dialect::default();
+        dialect.update.check = VersionCheck::Member("rev".into());
+        let request = on_version(Write::Update(record(mine)), version);
+        sent(dialect, WriteRequest { base: base.map(record), ..request }).await.body
+    };
+    // What the device has may be older than what it was told.
+    assert_eq!(sent_on("7", "6", None).await, r#"{"id":"n1","rev":7}"#);
+    assert_eq!(sent_on("7", "null", Some("6")).await, r#"{"id":"n1","rev":7}"#);
+    assert_eq!(
+        sent_on("12345678901234567890123", "1", None).await,
+        r#"{"id":"n1","rev":12345678901234567890123}"#
+    );
+    assert_eq!(sent_on("7", "\"6\"", None).await, r#"{"id":"n1","rev":"7"}"#, "no number is made of a text");
+    assert_eq!(sent_on("7", "null", None).await, r#"{"id":"n1","rev":"7"}"#);
+    for no_number in ["7-a", "07", "", "[1]"] {
+        assert_eq!(sent_on(no_number, "6", None).await, format!(r#"{{"id":"n1","rev":"{no_number}"}}"#));
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_no_record_shows_goes_back_as_a_number_where_the_dialect_says_so() {
+    let mut dialect = Dialect::default();
+    dialect.update.check = VersionCheck::NumberMember("revision".into());
+    let seen = sent(dialect.clone(), on_version(update(), "7")).await;
+    assert_eq!(seen.body, r#"{"id":"n1","title":"Milk","revision":7}"#);
+    let seen = sent(dialect, on_version(update(), "7-a")).await;
+    assert_eq!(seen.body, r#"{"id":"n1","title":"Milk","revision":"7-a"}"#);
 }
 
 #[tokio::test]

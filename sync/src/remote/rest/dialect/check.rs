@@ -177,7 +177,7 @@ impl WriteDialect {
                 }
                 true
             }
-            VersionCheck::Member(name) => {
+            VersionCheck::Member(name) | VersionCheck::NumberMember(name) => {
                 named(&format!("{verb}.check"), name)?;
                 if !matches!(self.body, SentBody::Record | SentBody::MergePatch) {
                     return Err(format!(

@@ -149,8 +149,10 @@ pub enum VersionCheck {
         /// Its value.
         value: Template,
     },
-    /// By a member of the record that is sent.
+    /// By a member of the record that is sent: as a number where the program's own type has this member as one, and as a string otherwise.
     Member(String),
+    /// The same, and as a number whatever the program's own type has. A version that is none goes as a string.
+    NumberMember(String),
     /// The server checks nothing: the record is read first, and what is not as expected is a conflict. Between the reading
     /// and the writing somebody else can still write, and be overwritten.
     ReadFirst,

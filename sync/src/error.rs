@@ -167,7 +167,8 @@ pub enum SyncError {
         #[source]
         source: RemoteError,
     },
-    /// An operation was answered with something else than its record.
+    /// An operation was answered with something else than its record. Where that is a record with another id, the attempt counts, and a
+    /// creation is parked at once: the server gives out ids, and would make one more record.
     #[error(
         "{record}: {url} was answered with a body that is not this record: {reason}; answer with the record, or with 204 and no body"
     )]

@@ -1,10 +1,12 @@
 //! One attempt to send one operation, from the request to what was observed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
@@ -209,6 +211,8 @@ enum Trouble {
     Remote(RemoteError),
     /// The body of a success is not the record that was sent.
     Answer(String),
+    /// It is a record with this id instead.
+    AnotherId(String),
 }
 
 impl From<RemoteError> for Trouble {
@@ -298,11 +302,26 @@ fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: 
 
 /// Reads a body that has to be the record which was sent.
 fn read_own(port: &Arc<dyn EntityPort>, claimed: &Claimed, body: &Bytes) -> Result<ReadRecord, Trouble> {
-    let copy = port.read(body).map_err(|unreadable| Trouble::Answer(unreadable.reason))?;
-    if copy.key == claimed.name.key {
-        Ok(copy)
-    } else {
-        Err(Trouble::Answer(format!("its id is `{}`", copy.key)))
+    let key = &claimed.name.key;
+    match port.read(body) {
+        Ok(copy) if copy.key == *key => Ok(copy),
+        Ok(copy) => Err(Trouble::AnotherId(copy.key.to_string())),
+        // A number, say, where the program's ids are UUIDs, whose letters may be in either case.
+        Err(unreadable) => Err(match written_id(body, port.info().id_member) {
+            Some(id) if !id.eq_ignore_ascii_case(key.as_str()) => Trouble::AnotherId(id),
+            _ => Trouble::Answer(unreadable.reason),
+        }),
+    }
+}
+
+/// The id in a body that cannot be read as a record; `None` when it is neither text nor a number.
+fn written_id(body: &[u8], member: &str) -> Option<String> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    let id = members.get(member)?.get();
+    match id.as_bytes().first()? {
+        b'"' => serde_json::from_str(id).ok(),
+        b'-' | b'0'..=b'9' => Some(id.to_owned()),
+        _ => None,
     }
 }
 
@@ -317,11 +336,17 @@ async fn fetch(
     *wish = (*wish).max(reply.as_ref().map_or_else(RemoteError::retry_after, Reply::wish));
     match reply?.answer {
         Fetched::Missing => Ok(ServerCopy::Deleted),
-        Fetched::Present { version, body } => {
-            let copy = read_own(port, claimed, &body)?;
-            Ok(ServerCopy::Present { version, value: copy.payload })
-        }
+        Fetched::Present { version, body } => match read_own(port, claimed, &body) {
+            Ok(copy) => Ok(ServerCopy::Present { version, value: copy.payload }),
+            // It is not the operation that has another id now.
+            Err(Trouble::AnotherId(id)) => Err(Trouble::Answer(has_id(&id))),
+            Err(trouble) => Err(trouble),
+        },
     }
+}
+
+fn has_id(id: &str) -> String {
+    format!("its id is `{id}`")
 }
 
 /// Sorts a failure into its class (`docs/design.md`, section 6).
@@ -339,16 +364,26 @@ async fn failed(
     let postponed = |until| Outcome::Failed(Failure::Postponed { until });
     // Without counting: nothing is wrong with the operation.
     let patience = || core.retry_patiently_at(flight.attempts);
-    let counted = |reason: String| {
-        let (until, limit) = (core.retry_at(flight.attempts), core.settings.retry.max_attempts);
-        Outcome::Failed(Failure::Counted { until, limit, reason })
+    let up_to = |limit, reason| {
+        Outcome::Failed(Failure::Counted { until: core.retry_at(flight.attempts), limit, reason })
     };
+    let counted = |reason| up_to(core.settings.retry.max_attempts, reason);
+    let url = port.info().endpoint.to_owned();
     let source = match trouble {
         Trouble::Remote(source) => source,
         Trouble::Answer(reason) => {
-            let url = port.info().endpoint.to_owned();
             core.fail(report, SyncError::Answer { record, operation, url, reason });
             return Ok((Observed { outcome: postponed(patience()), fetched: None }, Course::GoOn));
+        }
+        Trouble::AnotherId(id) => {
+            let error = SyncError::Answer { record, operation, url, reason: has_id(&id) };
+            let outcome = match flight.intention.write {
+                // A server that gives out ids makes one more record each time.
+                Write::Create(_) => up_to(1, error.to_string()),
+                _ => counted(error.to_string()),
+            };
+            core.fail(report, error);
+            return Ok((Observed { outcome, fetched: None }, Course::GoOn));
         }
     };
     *wish = (*wish).max(source.retry_after());

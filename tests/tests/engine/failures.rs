@@ -261,18 +261,63 @@ async fn an_answer_of_no_use_moves_nothing() {
     assert_eq!(device.server.records::<Note>().len(), 1);
 }
 
+/// A server that gives out ids makes one more record at each attempt, whether the program can read such an id or not.
 #[tokio::test]
-async fn a_success_with_another_record_is_no_success() {
+async fn a_creation_that_is_answered_with_another_id_is_parked_at_once() {
+    let readable = serde_json::to_string(&note("b", "x", 0)).unwrap();
+    for (answer, id) in [(readable, "b"), (r#"{"id":17,"title":"x"}"#.to_owned(), "17")] {
+        let device = Device::new().await;
+        device.engine.push(&note("a", "x", 0)).await.unwrap();
+        device.server.script(move |_| Fault::AcceptedAs(answer.clone()));
+        let report = device.engine.flush().await.unwrap();
+        let told = format!(
+            "Note `a`: /notes was answered with a body that is not this record: its id is `{id}`; answer with the record, or with 204 and no body"
+        );
+        assert_eq!(report.errors[0].to_string(), told);
+        assert_eq!((report.pushed, report.remaining, report.parked), (0, 0, 1), "{report:?}");
+        let parked = device.engine.parked::<Note>().await.unwrap();
+        assert!(
+            matches!(&parked[0].reason, ParkReason::Exhausted { last, .. } if *last == told),
+            "{parked:?}"
+        );
+        device.wait_out();
+        device.engine.flush().await.unwrap();
+        assert_eq!(device.server.calls().len(), 1, "it is the user's to decide");
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_is_answered_with_another_record_is_tried_again_and_parked_in_the_end() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "base", 0)).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&note("a", "mine", 1)).await.unwrap();
+    let other = serde_json::to_string(&note("b", "x", 0)).unwrap();
+    device.server.script(move |_| Fault::AcceptedAs(other.clone()));
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.remaining, report.parked), (0, 1, 0), "{report:?}");
+    for _ in 0..20 {
+        device.wait_out();
+        device.engine.flush().await.unwrap();
+    }
+    assert_eq!(device.engine.parked::<Note>().await.unwrap()[0].record, Some(note("a", "mine", 1)));
+}
+
+/// Of what the program is too old to read, a newer version may be on its way.
+#[tokio::test]
+async fn a_success_whose_record_cannot_be_read_waits_for_as_long_as_it_takes() {
     let device = Device::new().await;
     device.engine.push(&note("a", "x", 0)).await.unwrap();
-    let other = serde_json::to_string(&note("b", "x", 0)).unwrap();
-    device.server.once(Fault::AcceptedAs(other));
-    let report = device.engine.flush().await.unwrap();
-    assert_eq!(
-        report.errors[0].to_string(),
-        "Note `a`: /notes was answered with a body that is not this record: its id is `b`; answer with the record, or with 204 and no body"
-    );
-    assert_eq!((report.pushed, report.remaining), (0, 1));
+    for unreadable in [r#"{"id":"a","title":7}"#, r#"{"id":null}"#, "[7]"] {
+        for _ in 0..10 {
+            device.server.once(Fault::AcceptedAs(unreadable.to_owned()));
+            let report = device.engine.flush().await.unwrap();
+            assert!(matches!(&*report.errors[0], SyncError::Answer { .. }), "{report:?}");
+            assert_eq!((report.remaining, report.parked), (1, 0), "{unreadable}");
+            device.wait_out();
+        }
+    }
+    assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
 }
 
 #[tokio::test]

@@ -30,6 +30,10 @@ use crate::storage::StorageError;
 /// in which nothing is said for a minute.
 const LASTING: Duration = Duration::from_secs(30);
 
+/// A server that never told anything and refuses so often in a row has nothing to tell. With the usual back-off these are about four minutes:
+/// longer than most servers take to be set up anew.
+const REFUSALS: u32 = 10;
+
 /// How many records of an entity are remembered one by one, until the driver looks at them.
 const REMEMBERED: usize = 256;
 
@@ -148,11 +152,18 @@ struct Ended {
     wish: Duration,
 }
 
+/// Whether an answer is about the question, and not about who asks, or when: where no changes are told, it may be taken for a bad one.
+fn is_refusal(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::Refused { .. } | RemoteError::Transient { .. })
+        && error.retry_after().is_none()
+}
+
 impl Listener {
     async fn run(mut self) {
         let mut after = None;
         let mut failures = 0;
         let mut is_offered = false;
+        let mut refusals = 0;
         loop {
             // When the connectivity is gone, its last word stands.
             if self.online.wait_for(|online| *online).await.is_err() && !*self.online.borrow() {
@@ -184,6 +195,11 @@ impl Listener {
                 Err(error) => {
                     tracing::debug!(entity = self.entity.name, %error, "not listening");
                     self.obey(&error).await;
+                    refusals = if is_refusal(&error) { refusals + 1 } else { 0 };
+                    if !is_offered && refusals >= REFUSALS {
+                        tracing::info!(entity = self.entity.name, %error, "not asked for changes any more until listening begins anew");
+                        return;
+                    }
                 }
             }
             let wait = self.retry.delay(failures, self.chance.fraction());

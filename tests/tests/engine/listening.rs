@@ -157,6 +157,48 @@ async fn a_server_that_told_changes_before_is_asked_again_when_it_does_not() {
     }
 }
 
+/// A router may take the address for that of a record whose id is wrong, or that nobody may see.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_to_tell_changes_is_not_asked_for_ever() {
+    for refused in [Fault::Refused(400, "no such id".to_owned()), Fault::Transient(500)] {
+        let server = ScriptedRemote::new();
+        server.tell_changes();
+        server.script(move |call| match call {
+            Call::Listen { .. } => refused.clone(),
+            _ => Fault::None,
+        });
+        let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
+        device.engine.start(LISTENING);
+        let listens = || server.calls().iter().filter(|call| matches!(call, Call::Listen { .. })).count();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!((6..=20).contains(&listens()), "{} requests of two entities in an hour", listens());
+        let before = listens();
+        server.heal();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(listens(), before);
+        device.engine.start(AutoSync { listen: false, ..LISTENING });
+        a_while().await;
+        device.engine.start(LISTENING);
+        a_while().await;
+        assert_eq!(server.listeners(), 2, "until it is begun anew");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_told_changes_before_is_asked_again_whatever_it_says() {
+    let server = ScriptedRemote::new();
+    let (_device, _events) = listening(&server).await;
+    server.script(|call| match call {
+        Call::Listen { .. } => Fault::Refused(403, "not now".to_owned()),
+        _ => Fault::None,
+    });
+    server.hang_up();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    server.heal();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.listeners(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_was_told_to_and_failed_is_tried_again() {
     let server = ScriptedRemote::new();

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use if_watch::tokio::IfWatcher;
 use if_watch::{IfEvent, IpNet};
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ use super::Connectivity;
 
 /// Online while the device has an address that can reach others, as the system tells it (Linux, macOS, iOS, Windows; elsewhere it
 /// looks from time to time). A started engine flushes and pulls as soon as the connection is back.
+///
+/// Should the system ever stop to tell, the device counts as online from then on.
 ///
 /// An address does not prove that the server can be reached: the requests will tell. And a server on the device itself can be
 /// reached without one, so this is not for trying things out against `localhost` on a plane.
@@ -43,23 +45,32 @@ impl NetworkConnectivity {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start() -> io::Result<Self> {
-        let mut watcher = IfWatcher::new()?;
+        let watcher = IfWatcher::new()?;
         let online = Arc::new(watch::Sender::new(true));
-        let sender = Arc::clone(&online);
-        let task = tokio::spawn(async move {
-            let mut addresses = Addresses::default();
-            while let Some(Ok(event)) = watcher.next().await {
-                addresses.take(event);
-                // What comes together is one change.
-                while let Some(Some(Ok(event))) = watcher.next().now_or_never() {
-                    addresses.take(event);
-                }
-                let reachable = addresses.reach_others();
-                sender.send_if_modified(|current| std::mem::replace(current, reachable) != reachable);
-            }
-        });
+        let task = tokio::spawn(follow(watcher, Arc::clone(&online)));
         Ok(Self { online, task: task.abort_handle() })
     }
+}
+
+/// Tells whether the device is online for as long as the system tells its addresses.
+async fn follow(mut told: impl Stream<Item = io::Result<IfEvent>> + Unpin, online: Arc<watch::Sender<bool>>) {
+    let tell = |now: bool| {
+        online.send_if_modified(|current| std::mem::replace(current, now) != now);
+    };
+    let mut addresses = Addresses::default();
+    while let Some(Ok(event)) = told.next().await {
+        addresses.take(event);
+        // What comes together is one change.
+        while let Some(Some(Ok(event))) = told.next().now_or_never() {
+            addresses.take(event);
+        }
+        tell(addresses.reach_others());
+    }
+    tracing::warn!(
+        "the system does not tell the device's addresses any more: it counts as online from now on"
+    );
+    // Its last word may have been that there is none, and nobody would ever take that back.
+    tell(true);
 }
 
 impl Connectivity for NetworkConnectivity {
@@ -125,6 +136,18 @@ mod tests {
         assert!(addresses.reach_others(), "one of two is left");
         addresses.take(IfEvent::Down(net("2001:db8::7/64")));
         assert!(!addresses.reach_others());
+    }
+
+    #[tokio::test]
+    async fn a_system_that_stops_to_tell_leaves_the_device_online() {
+        let (up, down) = (IfEvent::Up(net("192.168.1.7/24")), IfEvent::Down(net("192.168.1.7/24")));
+        let broken = || Err(io::Error::other("the socket is gone"));
+        for end in [None, Some(broken())] {
+            let told = futures::stream::iter([Ok(up), Ok(down)]).chain(futures::stream::iter(end));
+            let online = Arc::new(watch::Sender::new(true));
+            follow(told, Arc::clone(&online)).await;
+            assert!(*online.borrow(), "the requests will tell");
+        }
     }
 
     #[tokio::test]

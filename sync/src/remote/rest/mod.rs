@@ -55,7 +55,7 @@ pub use self::dialect::{
 };
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
-use self::paging::{NoWay, PageEnd, Place};
+use self::paging::{PageEnd, Place};
 pub use self::secret::Secret;
 pub use self::signer::{Signer, Unsigned};
 use super::{
@@ -209,9 +209,9 @@ impl Remote for RestRemote {
         let anew = if shifted { place.anew(pull) } else { None };
         let position = match anew {
             Some(anew) => anew,
-            None => place.after(read.end, pull).map_err(|NoWay::NoCursor| RemoteError::Protocol {
+            None => place.after(read.end, pull).map_err(|no_way| RemoteError::Protocol {
                 url: format!("{}{}", self.base, request.entity.endpoint),
-                reason: "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
+                reason: no_way.told(pull),
                 retry_after,
                 source: None,
             })?,

@@ -109,6 +109,20 @@ impl PageEnd {
 pub(super) enum NoWay {
     /// There is no cursor where it should be.
     NoCursor,
+    /// The list is over, and no page of it has told where the next pull begins.
+    NoMark,
+}
+
+impl NoWay {
+    /// For people.
+    pub(super) fn told(self, pull: &PullDialect) -> String {
+        match (self, &pull.cursor) {
+            (Self::NoMark, CursorSource::Member(member)) => format!(
+                "the list is over, and none of its pages has the cursor `{member}`: choose another `pull.cursor`, such as `CursorSource::LastItem`, or `CursorSource::Nothing`, with which each pull lists everything"
+            ),
+            _ => "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
+        }
+    }
 }
 
 impl Place {
@@ -248,6 +262,12 @@ impl Place {
             Paging::Cursor { .. } | Paging::Whole => None,
         };
         let ended = Self { mark, ..self.clone() };
+        // Taken for the end, it would be listed anew at each pull, and nobody would know why.
+        let is_unmarked = ended.mark.is_none() && ended.since.is_none();
+        let is_empty = page.items == 0 && self.ended_with.is_none();
+        if next.is_none() && is_unmarked && !is_empty && matches!(pull.cursor, CursorSource::Member(_)) {
+            return Err(NoWay::NoMark);
+        }
         Ok(match next {
             None => ended.ended(pull),
             next => Self { next, ended_with: page.last_id().cloned(), ..ended }.position(pull, true),

@@ -439,12 +439,3 @@ async fn changes_by_updated_at_need_an_entity_that_has_one() {
     let targets: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets, ["/notes?limit=5&_start=0", "/notes?updatedAt_gte=2026&limit=5&_start=0"]);
 }
-
-#[tokio::test]
-async fn a_page_without_the_cursor_that_was_promised_is_refused() {
-    let server = Server::saying(Answer::json(200, r#"{"data":[]}"#)).await;
-    let remote = RestRemote::builder(server.url()).dialect(Dialect::kinto()).build().unwrap();
-    let error =
-        remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5, scope: None }).await.unwrap_err();
-    assert!(error.to_string().contains("pull.cursor"), "{error}");
-}

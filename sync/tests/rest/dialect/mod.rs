@@ -1,6 +1,7 @@
 //! Servers with other ways than the contract's, described by a dialect and nothing else.
 
 mod batches;
+mod cursors;
 mod lists;
 mod shifting;
 mod writes;

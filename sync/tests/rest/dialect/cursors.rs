@@ -1,0 +1,51 @@
+//! Lists that do not tell where the next pull begins.
+
+use sync::remote::rest::{CursorSource, Dialect, Paging, PullDialect};
+use sync::remote::{Page, Position, PullRequest};
+use sync::{Remote, RemoteError, RestRemote};
+
+use super::lists::{dialect, items};
+use crate::given::NOTES;
+use crate::server::{Answer, Server};
+
+#[tokio::test]
+async fn a_page_without_the_cursor_that_was_promised_is_refused() {
+    let server = Server::saying(Answer::json(200, r#"{"data":[]}"#)).await;
+    let remote = RestRemote::builder(server.url()).dialect(Dialect::kinto()).build().unwrap();
+    let error =
+        remote.pull(PullRequest { entity: &NOTES, since: None, limit: 5, scope: None }).await.unwrap_err();
+    assert!(error.to_string().contains("pull.cursor"), "{error}");
+}
+
+async fn pulled(body: String, pull: PullDialect) -> Result<Page, RemoteError> {
+    let server = Server::saying(Answer::json(200, body)).await;
+    let remote = RestRemote::builder(server.url()).dialect(dialect(pull)).build().unwrap();
+    let request = PullRequest { entity: &NOTES, since: None, limit: 3, scope: None };
+    remote.pull(request).await.map(|reply| reply.answer)
+}
+
+/// Each pull would list everything, and nobody would know why.
+#[tokio::test]
+async fn a_round_that_comes_to_its_end_without_any_cursor_says_what_to_choose() {
+    let list = |range| format!(r#"{{"items":[{}]}}"#, items(range));
+    for paging in [
+        Paging::Link,
+        Paging::Token { member: "next".into(), parameter: "t".into() },
+        Paging::Offset { parameter: "skip".into() },
+    ] {
+        let pull = PullDialect { paging, ..PullDialect::default() };
+        let error = pulled(list(0..2), pull.clone()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        let text = error.to_string();
+        for part in ["`cursor`", "CursorSource::LastItem", "CursorSource::Nothing"] {
+            assert!(text.contains(part), "{text}");
+        }
+        // Where there is nothing yet, there may be no cursor yet either.
+        assert_eq!(pulled(list(0..0), pull.clone()).await.unwrap().position, Position::Beginning);
+        let page =
+            pulled(list(0..2), PullDialect { cursor: CursorSource::Nothing, since: Vec::new(), ..pull })
+                .await
+                .unwrap();
+        assert_eq!((page.items.len(), page.position), (2, Position::Beginning));
+    }
+}

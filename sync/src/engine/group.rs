@@ -9,23 +9,24 @@
 //! takes work which can be run again, and a failure of one still costs the others nothing.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Either, Shared, WeakShared, select};
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::core::Core;
 use super::ledger::Ledger;
-use super::to_its_end::ToItsEnd;
 use crate::storage::StorageError;
 
 /// How many callers share a transaction at most, so that the first does not wait for ever.
 const MOST: usize = 256;
-
-/// After so many transactions whoever moves the group on is let go on himself, however many others come meanwhile.
-const TURN: u32 = 16;
 
 /// One caller's part of a transaction.
 trait Part: Send {
@@ -59,9 +60,10 @@ where
 }
 
 /// The group that can still be joined, if there is one.
-#[derive(Default)]
 pub(crate) struct Groups {
     open: Mutex<Option<Arc<Group>>>,
+    /// For whoever asks from outside of one.
+    runtime: Handle,
 }
 
 /// Those who ask while a transaction of theirs is under way. It is over when none of them is left.
@@ -69,6 +71,11 @@ pub(crate) struct Groups {
 struct Group {
     queue: Mutex<Queue>,
     under_way: Mutex<UnderWay>,
+    /// What asks for the transactions and tells the callers; `None` once it is over.
+    lead: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// A task of its own moves the lead on, and not the caller who came first: that is the quickest way where nobody else comes, but
+    /// others must not wait for one who stops looking.
+    is_handed_over: AtomicBool,
 }
 
 /// What the transaction that is under way consists of.
@@ -82,34 +89,88 @@ struct UnderWay {
 
 #[derive(Default)]
 struct Queue {
-    /// Held by the callers: it holds this.
-    lead: Option<WeakShared<BoxFuture<'static, ()>>>,
     /// Parts of no transaction yet, the oldest first.
     waiting: VecDeque<Box<dyn Part>>,
     over: bool,
 }
 
-/// What asks for the transactions and tells the callers. Each of them moves it on, so that none waits for one who stopped looking.
-type Lead = Shared<BoxFuture<'static, ()>>;
-
 impl Groups {
-    /// Adds a part to the group that is open, or else to a new one. Answers what moves it on.
-    fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> Lead {
+    /// To be called on the runtime of the engine.
+    pub(crate) fn new() -> Self {
+        Self { open: Mutex::default(), runtime: Handle::current() }
+    }
+
+    /// Adds a part to the group that is open, or else to a new one, which is answered: its first caller moves it on.
+    fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> Option<First> {
         let mut open = held(&self.open);
         if let Some(group) = &*open {
             let mut queue = held(&group.queue);
-            let lead = queue.lead.as_ref().and_then(WeakShared::upgrade);
-            if let (false, Some(lead)) = (queue.over, lead) {
+            if !queue.over {
                 queue.waiting.push_back(part);
-                return lead;
+                drop(queue);
+                group.hand_over(&self.runtime);
+                return None;
             }
         }
         let group = Arc::new(Group::default());
-        let lead = Arc::clone(core).lead(Arc::clone(&group)).boxed().shared();
-        *held(&group.queue) = Queue { lead: lead.downgrade(), waiting: VecDeque::from([part]), over: false };
-        *open = Some(group);
-        lead
+        held(&group.queue).waiting.push_back(part);
+        *held(&group.lead) = Some(Arc::clone(core).lead(Arc::clone(&group)).boxed());
+        *open = Some(Arc::clone(&group));
+        Some(First { group, runtime: self.runtime.clone() })
     }
+}
+
+/// The caller who came first, as long as he waits.
+struct First {
+    group: Arc<Group>,
+    runtime: Handle,
+}
+
+impl First {
+    /// Moves the group on, unless it is in other hands. Who has them is looked at behind the lock: once it is a task, that alone is to be
+    /// woken.
+    fn move_on(&self, context: &mut Context<'_>) {
+        let mut lead = held(&self.group.lead);
+        if !self.group.is_handed_over.load(Ordering::Acquire) {
+            // The answer tells what came of it.
+            let _ = move_on(&mut lead, context);
+        }
+    }
+}
+
+impl Drop for First {
+    fn drop(&mut self) {
+        // Others may wait, and the storage may have taken the work over.
+        if !self.group.is_over() {
+            self.group.hand_over(&self.runtime);
+        }
+    }
+}
+
+/// The task that moves a group on.
+struct Rest(Arc<Group>);
+
+impl Future for Rest {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        move_on(&mut held(&self.0.lead), context)
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        // Without a runtime nothing runs any more.
+        self.0.close();
+    }
+}
+
+fn move_on(lead: &mut Option<BoxFuture<'static, ()>>, context: &mut Context<'_>) -> Poll<()> {
+    if let Some(future) = lead {
+        std::task::ready!(future.poll_unpin(context));
+        *lead = None;
+    }
+    Poll::Ready(())
 }
 
 impl Group {
@@ -156,10 +217,34 @@ impl Group {
     }
 
     /// Whether nobody is left. Then nobody can join any more.
-    fn is_over(&self) -> bool {
+    fn ends(&self) -> bool {
         let mut queue = held(&self.queue);
         queue.over |= queue.waiting.is_empty();
         queue.over
+    }
+
+    fn is_over(&self) -> bool {
+        held(&self.queue).over
+    }
+
+    /// Has a task move it on from now on.
+    fn hand_over(self: &Arc<Self>, runtime: &Handle) {
+        if !self.is_handed_over.swap(true, Ordering::AcqRel) {
+            let runtime = Handle::try_current().unwrap_or_else(|_| runtime.clone());
+            runtime.spawn(Rest(Arc::clone(self)));
+        }
+    }
+
+    /// Lets nobody join any more, and those go who still wait.
+    fn close(&self) {
+        let waiting = {
+            let mut queue = held(&self.queue);
+            queue.over = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        let lead = held(&self.lead).take();
+        let under_way = std::mem::take(&mut *held(&self.under_way));
+        drop((waiting, lead, under_way));
     }
 }
 
@@ -175,27 +260,24 @@ impl Core {
         R: Send + 'static,
         F: Fn(&mut Ledger<'_>) -> Result<R, StorageError> + Send + 'static,
     {
-        let (caller, answer) = oneshot::channel();
-        let lead = self.groups.join(self, Box::new(Asked { work, result: None, caller }));
-        // Others wait for it, whatever becomes of this caller.
-        let answer = match select(answer, ToItsEnd::new(lead)).await {
-            Either::Left((answer, lead)) => {
-                lead.leave();
-                answer
+        let (caller, mut answer) = oneshot::channel();
+        let first = self.groups.join(self, Box::new(Asked { work, result: None, caller }));
+        let answer = poll_fn(|context| {
+            if let Some(first) = &first {
+                first.move_on(context);
             }
-            Either::Right(((), answer)) => answer.await,
-        };
-        answer.unwrap_or(Err(StorageError::Closed))
+            answer.poll_unpin(context)
+        });
+        answer.await.unwrap_or(Err(StorageError::Closed))
     }
 
     async fn lead(self: Arc<Self>, group: Arc<Group>) {
-        let mut transactions = 0_u32;
-        while !group.is_over() {
+        while !group.ends() {
             let together = Arc::clone(&group);
             let outcome = self.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
             group.tell(&outcome);
-            transactions = transactions.wrapping_add(1);
-            if transactions.is_multiple_of(TURN) {
+            if group.is_handed_over.load(Ordering::Acquire) {
+                // Those who were told may come again, and join. And where a storage answers at once, others are to run, too.
                 yield_now().await;
             }
         }
@@ -207,7 +289,7 @@ mod tests {
     use std::fmt;
     use std::future::ready;
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use futures::future::join_all;
     use serde::{Deserialize, Serialize};
@@ -350,7 +432,7 @@ mod tests {
         let mut other = fixture.says("other", Ok(()));
         assert!((&mut other).now_or_never().is_none());
         drop(busy);
-        assert_eq!(other.now_or_never(), Some(true), "though the one who asked the storage is not looked at");
+        assert!(other.await, "though the one who asked the storage is not looked at");
         assert!(asker.await);
     }
 

@@ -152,10 +152,10 @@ struct Ended {
     wish: Duration,
 }
 
-/// Whether an answer is about the question, and not about who asks, or when: where no changes are told, it may be taken for a bad one.
+/// Whether an answer is about the question, and not about who asks, or when: where no changes are told, it may be taken for a bad one. A
+/// failure of the server's is none: it may be getting on its feet.
 fn is_refusal(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::Refused { .. } | RemoteError::Transient { .. })
-        && error.retry_after().is_none()
+    matches!(error, RemoteError::Refused { .. }) && error.retry_after().is_none()
 }
 
 impl Listener {

@@ -10,7 +10,7 @@ use super::outdated;
 use super::page::{Covers, Trouble, apply};
 use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadPage};
-use super::sweep::{self, Sweep};
+use super::sweep::{self, Round};
 use crate::error::SyncError;
 use crate::record::EntityName;
 use crate::remote::{Page, Position, PullRequest, RemoteError, Reply};
@@ -89,8 +89,8 @@ async fn run(
         })
         .await?;
     let before = report.pulled;
-    let mut sweep = Sweep::if_due(core, port, cursor.as_ref()).await?;
-    if sweep.is_some() {
+    let mut round = Round::begin(core, port, cursor.as_ref()).await?;
+    if round.lists_everything() {
         cursor = None;
     }
     let mut trail = Trail::from(cursor.clone());
@@ -114,8 +114,8 @@ async fn run(
                 core.end_pause().await?;
                 let entity = entity.clone();
                 core.transact::<_, StorageError, _>(move |ledger| sweep::pull_anew(ledger, &entity)).await?;
-                if sweep.is_none() {
-                    sweep = Sweep::if_due(core, port, None).await?;
+                if !round.lists_everything() {
+                    round = Round::begin(core, port, None).await?;
                 }
                 (anew, cursor, trail) = (true, None, Trail::from(None));
                 fetched = Some(fetch(core, port, None, &scope).await?);
@@ -135,7 +135,7 @@ async fn run(
             }
         };
         // A listing that is cut short begins anew, so that it would never end.
-        let at_limit = next.has_more && sweep.is_none() && trail.pages >= core.settings.page_limit;
+        let at_limit = next.has_more && !round.lists_everything() && trail.pages >= core.settings.page_limit;
         let goes_on = next.has_more && !at_limit && pause.is_none() && !core.is_closing();
         // The next page comes while the handler works on this one.
         let (applied, coming) = futures::join!(
@@ -148,9 +148,7 @@ async fn run(
         if let Err(trouble) = applied {
             return not_written(trouble, pause);
         }
-        if let Some(sweep) = &mut sweep {
-            sweep.see(&read);
-        }
+        round.see(&read);
         if next.stuck {
             let cursor = next.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
             return Ok(Ended::wrong(SyncError::StuckCursor { entity, cursor }, pause));
@@ -167,11 +165,8 @@ async fn run(
         if at_limit {
             return Ok(Ended::Failed(SyncError::PageLimit { entity, pages: trail.pages }));
         }
-        // Whatever the list did not show by now is not in it.
-        if !next.has_more
-            && let Some(sweep) = sweep.take()
-        {
-            match sweep.finish(core, port, report).await {
+        if !next.has_more {
+            match std::mem::replace(&mut round, Round::Ordinary).finish(core, port, report).await {
                 Ok(()) => {}
                 Err(sweep::Trouble::Incomplete(error)) => return Ok(Ended::wrong(error, pause)),
                 Err(sweep::Trouble::Asking(trouble)) => return asked_in_vain(core, entity, trouble).await,

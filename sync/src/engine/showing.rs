@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{Edit, RecordRef};
 
-/// The records that the application is being told of, or is about to be, and of which that is not written yet; with the newest edit that
-/// the handler has made of each since.
+/// The records that the application is being told of, or is about to be, and of which that is not written yet; with the edits that the
+/// handler has made of each since, and perhaps taken back: nobody else's have these numbers.
 #[derive(Debug, Default)]
-pub(crate) struct Showing(Mutex<HashMap<RecordRef, Option<u64>>>);
+pub(crate) struct Showing(Mutex<HashMap<RecordRef, Vec<u64>>>);
 
 impl Showing {
     /// The application may be told of these from now on.
@@ -38,17 +38,17 @@ impl Showing {
 
     /// The handler has made this edit.
     pub(super) fn edited(&self, record: &RecordRef, revision: u64) {
-        if let Some(newest) = self.records().get_mut(record) {
-            *newest = Some(revision);
+        if let Some(edits) = self.records().get_mut(record) {
+            edits.push(revision);
         }
     }
 
     /// Whether the handler has made this edit since it is told of the record.
     pub(super) fn is_edited(&self, record: &RecordRef, revision: u64) -> bool {
-        self.records().get(record) == Some(&Some(revision))
+        self.records().get(record).is_some_and(|edits| edits.contains(&revision))
     }
 
-    fn records(&self) -> MutexGuard<'_, HashMap<RecordRef, Option<u64>>> {
+    fn records(&self) -> MutexGuard<'_, HashMap<RecordRef, Vec<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

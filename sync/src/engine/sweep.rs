@@ -28,6 +28,9 @@ const NOTE: &str = "listed";
 /// The name of the note in the storage: the entities of which everything is to be listed, whatever the remote tells of deletions.
 const ASKED: &str = "resync";
 
+/// The name of the note in the storage: the entities of which a listing is under way, or was cut short, with the cursor before it.
+const UNDER_WAY: &str = "listing";
+
 /// What was seen is kept in so many bits, however much there is: a mebibyte. Of a million records, one in fifty that are
 /// gone is taken for seen; the next listing, whose filter has another seed, finds it.
 const BITS: usize = 8 * 1024 * 1024;
@@ -47,6 +50,16 @@ pub(crate) struct Sweep {
     wish: Option<u64>,
 }
 
+/// The pages of one pull, from where it begins.
+pub(crate) enum Round {
+    /// A listing of everything.
+    Listing(Sweep),
+    /// What is left of a listing that was cut short: it is to come in the end, however often that is. The next pull lists again.
+    Rest,
+    /// From where the last pull came to.
+    Ordinary,
+}
+
 /// Why a listing came to nothing.
 pub(crate) enum Trouble {
     /// It lacks what exists.
@@ -63,17 +76,19 @@ impl From<StorageError> for Trouble {
 
 type Times = BTreeMap<EntityName, DateTime<Utc>>;
 
-impl Sweep {
-    /// Begins one when it is time for it, or when everything is pulled anyway.
-    pub(crate) async fn if_due(
+impl Round {
+    /// Begins one; with a listing when it is time for that, or when everything is pulled anyway.
+    pub(crate) async fn begin(
         core: &Core,
         port: &Arc<dyn EntityPort>,
         cursor: Option<&Cursor>,
-    ) -> Result<Option<Self>, StorageError> {
+    ) -> Result<Self, StorageError> {
         let (started, entity) = (core.now(), port.info().entity_name());
-        let (last, wish) = core
+        let of = entity.clone();
+        let (last, wish, before) = core
             .transact::<_, StorageError, _>(move |ledger| {
-                Ok((times(ledger)?.get(&entity).copied(), wishes(ledger)?.get(&entity).copied()))
+                let (last, wish) = (times(ledger)?.get(&of).copied(), wishes(ledger)?.get(&of).copied());
+                Ok((last, wish, under_way(ledger)?.remove(&of)))
             })
             .await?;
         let due = match core.remote.deletions() {
@@ -87,14 +102,55 @@ impl Sweep {
             Deletions::Told => false,
         };
         if !due && wish.is_none() {
-            return Ok(None);
+            return Ok(Self::Ordinary);
         }
+        let before_this = cursor.map(|cursor| cursor.as_str().to_owned());
+        if cursor.is_some() && before.is_some_and(|before| before != before_this) {
+            return Ok(Self::Rest);
+        }
+        core.transact::<_, StorageError, _>(move |ledger| {
+            let mut all = under_way(ledger)?;
+            all.insert(entity, before_this);
+            notes::write_any(ledger.tx, UNDER_WAY, &all)
+        })
+        .await?;
         let seed = core.stamper().stamp().id.as_uuid().as_u128();
-        Ok(Some(Self { seen: BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES), started, wish }))
+        let seen = BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES);
+        Ok(Self::Listing(Sweep { seen, started, wish }))
     }
 
-    /// These are in the list.
+    pub(crate) fn lists_everything(&self) -> bool {
+        matches!(self, Self::Listing(_))
+    }
+
+    /// These have come.
     pub(crate) fn see(&mut self, read: &ReadPage) {
+        if let Self::Listing(sweep) = self {
+            sweep.see(read);
+        }
+    }
+
+    /// The last page has come. Whatever a list did not show by now is not in it.
+    pub(crate) async fn finish(
+        self,
+        core: &Core,
+        port: &Arc<dyn EntityPort>,
+        report: &mut SyncReport,
+    ) -> Result<(), Trouble> {
+        match self {
+            Self::Listing(sweep) => sweep.finish(core, port, report).await,
+            Self::Rest => {
+                let entity = port.info().entity_name();
+                Ok(core.transact::<_, StorageError, _>(move |ledger| is_over(ledger, &entity)).await?)
+            }
+            Self::Ordinary => Ok(()),
+        }
+    }
+}
+
+impl Sweep {
+    /// These are in the list.
+    fn see(&mut self, read: &ReadPage) {
         for index in 0..read.page.len() {
             self.seen.insert(read.page.key(index).as_str());
         }
@@ -104,7 +160,7 @@ impl Sweep {
     }
 
     /// The list is over: asks for what is known and was not in it.
-    pub(crate) async fn finish(
+    async fn finish(
         self,
         core: &Core,
         port: &Arc<dyn EntityPort>,
@@ -123,6 +179,7 @@ impl Sweep {
             if let Some(wish) = wish {
                 grant(ledger, &entity, wish)?;
             }
+            is_over(ledger, &entity)?;
             notes::write(ledger.tx, NOTE, &times)
         })
         .await?;
@@ -224,6 +281,19 @@ fn wishes(ledger: &mut Ledger<'_>) -> Result<Wishes, StorageError> {
 
 fn write_wishes(ledger: &mut Ledger<'_>, wishes: &Wishes) -> Result<(), StorageError> {
     notes::write_any(ledger.tx, ASKED, wishes)
+}
+
+/// Nothing is left of the listing of an entity.
+fn is_over(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
+    let mut all = under_way(ledger)?;
+    match all.remove(entity) {
+        Some(_) => notes::write_any(ledger.tx, UNDER_WAY, &all),
+        None => Ok(()),
+    }
+}
+
+fn under_way(ledger: &mut Ledger<'_>) -> Result<BTreeMap<EntityName, Option<String>>, StorageError> {
+    Ok(notes::read(ledger.tx, UNDER_WAY)?.unwrap_or_default())
 }
 
 fn times(ledger: &mut Ledger<'_>) -> Result<Times, StorageError> {

@@ -14,11 +14,6 @@ impl<R: Send + 'static> ToItsEnd<R> {
     pub(crate) fn new(future: impl Future<Output = R> + Send + 'static) -> Self {
         Self(Some(Box::pin(future)))
     }
-
-    /// Stops waiting, and leaves the rest to others who wait for the same.
-    pub(crate) fn leave(mut self) {
-        self.0 = None;
-    }
 }
 
 impl<R: Send + 'static> Future for ToItsEnd<R> {

@@ -57,7 +57,7 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When there was no answer, or one of no use; it is tried again later. A server that never told anything and answers ten times in a
-    /// row with [`RemoteError::Refused`] or [`RemoteError::Transient`] counts as one that tells nothing.
+    /// row with [`RemoteError::Refused`] counts as one that tells nothing.
     async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
         let _ = request;
         Ok(None)

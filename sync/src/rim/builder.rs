@@ -147,7 +147,7 @@ impl<S: Schema> EngineBuilder<S> {
         let status = Status { queue_len, parked, ..Status::default() };
         let core = Core {
             storage: self.storage,
-            groups: Groups::default(),
+            groups: Groups::new(),
             remote: self.remote,
             entities,
             principal: self.principal,

@@ -160,28 +160,43 @@ async fn a_server_that_told_changes_before_is_asked_again_when_it_does_not() {
 /// A router may take the address for that of a record whose id is wrong, or that nobody may see.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_refuses_to_tell_changes_is_not_asked_for_ever() {
-    for refused in [Fault::Refused(400, "no such id".to_owned()), Fault::Transient(500)] {
-        let server = ScriptedRemote::new();
-        server.tell_changes();
-        server.script(move |call| match call {
-            Call::Listen { .. } => refused.clone(),
-            _ => Fault::None,
-        });
-        let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
-        device.engine.start(LISTENING);
-        let listens = || server.calls().iter().filter(|call| matches!(call, Call::Listen { .. })).count();
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-        assert!((6..=20).contains(&listens()), "{} requests of two entities in an hour", listens());
-        let before = listens();
-        server.heal();
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-        assert_eq!(listens(), before);
-        device.engine.start(AutoSync { listen: false, ..LISTENING });
-        a_while().await;
-        device.engine.start(LISTENING);
-        a_while().await;
-        assert_eq!(server.listeners(), 2, "until it is begun anew");
-    }
+    let server = ScriptedRemote::new();
+    server.tell_changes();
+    server.script(move |call| match call {
+        Call::Listen { .. } => Fault::Refused(400, "no such id".to_owned()),
+        _ => Fault::None,
+    });
+    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
+    device.engine.start(LISTENING);
+    let listens = || server.calls().iter().filter(|call| matches!(call, Call::Listen { .. })).count();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!((6..=20).contains(&listens()), "{} requests of two entities in an hour", listens());
+    let before = listens();
+    server.heal();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(listens(), before);
+    device.engine.start(AutoSync { listen: false, ..LISTENING });
+    a_while().await;
+    device.engine.start(LISTENING);
+    a_while().await;
+    assert_eq!(server.listeners(), 2, "until it is begun anew");
+}
+
+/// Its database may be getting on its feet.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_at_first_is_asked_for_changes_again() {
+    let server = ScriptedRemote::new();
+    server.tell_changes();
+    server.script(move |call| match call {
+        Call::Listen { .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;
+    device.engine.start(LISTENING);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    server.heal();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.listeners(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,6 +197,39 @@ async fn what_is_missing_after_the_server_forgot_the_cursor_is_asked_for() {
     assert_eq!(device.app.state().notes.keys().collect::<Vec<_>>(), ["b"]);
 }
 
+/// Expected: pages are lost, and the next pull goes on behind those that came.
+#[tokio::test]
+async fn what_is_listed_anew_comes_to_its_end_though_each_pull_is_cut_short() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
+    for id in ["a", "b", "c", "d", "e"] {
+        device.server.put(&note(id, "theirs", 0));
+    }
+    device.engine.pull().await.unwrap();
+    device.server.put(&note("f", "new", 0));
+    let mut count = 0;
+    device.server.script(move |call| {
+        count += u32::from(matches!(call, Call::Pull { .. }));
+        match count {
+            1 => Fault::CursorGone,
+            _ if count % 3 == 0 => Fault::RequestLost,
+            _ => Fault::None,
+        }
+    });
+    for _ in 0..6 {
+        device.wait_out();
+        device.engine.pull_only::<Note>().await.unwrap();
+    }
+    assert_eq!(device.app.state().notes.get("f").map(|note| &*note.title), Some("new"));
+    // And once it is not cut short, everything is listed.
+    device.server.heal();
+    device.server.forget::<Note>(&"a".to_owned());
+    for _ in 0..2 {
+        device.engine.pull_only::<Note>().await.unwrap();
+    }
+    assert!(!device.app.state().notes.contains_key("a"));
+}
+
 #[tokio::test]
 async fn a_server_that_forgets_every_cursor_is_not_asked_for_ever() {
     let device =

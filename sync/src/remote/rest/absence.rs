@@ -78,12 +78,18 @@ impl RestRemote {
                 self.look_for_the_collection(request.entity, absence.doubt).await?;
                 reply.answer
             }
-            _ => match self.reader().fetched(request.entity, answer)?.answer {
-                Fetched::Missing => reply.answer,
-                Fetched::Present { version, body } => {
+            _ => match self.reader().fetched(request.entity, answer).map(|reply| reply.answer) {
+                Ok(Fetched::Missing) => reply.answer,
+                Ok(Fetched::Present { version, body }) => {
                     let problem = Some(Box::new(absence.problem));
                     WriteAnswer::Conflict { version, body: Some(body), problem }
                 }
+                // An application's page for every address, say, or nothing: no record.
+                Err(RemoteError::Protocol { .. }) => {
+                    self.look_for_the_collection(request.entity, absence.doubt).await?;
+                    reply.answer
+                }
+                Err(error) => return Err(error),
             },
         };
         Ok(Reply { answer, retry_after })

@@ -148,7 +148,10 @@ impl Reader<'_> {
                 }
             }
             // What has no more than files lets everybody read: it is a framework that says so, where records cannot be read one by one.
-            405 if !self.dialect.fetch.missing.contains(&405) => return Err(refused(&answer)),
+            // Nor may an edit wait for ever for a question that is forbidden.
+            status @ (403 | 405) if !self.dialect.fetch.missing.contains(&status) => {
+                return Err(refused(&answer));
+            }
             _ if is_page_instead(&answer) => return Err(nothing_said(&answer)),
             status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),

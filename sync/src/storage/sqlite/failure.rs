@@ -51,7 +51,8 @@ impl Failure {
             Some(ErrorCode::CannotOpen) => StorageError::Open {
                 path: path.to_owned(),
                 reason:
-                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the                          folder is there and that this user may write to it"
+                    "SQLite cannot open it or one of the files beside it (`-wal`, `-shm`); check that the \
+                     folder is there and that this user may write to it"
                         .to_owned(),
                 source: self.into(),
             },

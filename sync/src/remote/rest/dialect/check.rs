@@ -43,6 +43,11 @@ impl Dialect {
         if let Some(status) = unauthorized.iter().find(|status| !(400..500).contains(*status)) {
             return Err(format!("`unauthorized`: {status} refuses nothing to a client, as 400 to 499 do"));
         }
+        if !unauthorized.contains(&401) {
+            return Err(
+                "`unauthorized` lacks 401: list it beside the others, such as `[401, 403]`".to_owned()
+            );
+        }
         let version = record.version.member();
         distinct(&[
             ("record.id_member", Some(&*record.id_member)),

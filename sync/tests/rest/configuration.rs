@@ -149,7 +149,7 @@ fn a_root_certificate_has_to_be_one() {
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 39] = [
+    let broken: [(Mistake, &str); 40] = [
         (|d| d.pull.items = MemberPath::whole(), "bare list"),
         (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
         (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),
@@ -178,6 +178,7 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (|d| d.pull.path = "{endpoint}/../x".into(), "somewhere else"),
         (|d| d.pull.gone = vec![41], "`pull.gone`: 41"),
         (|d| d.unauthorized.push(200), "`unauthorized`: 200"),
+        (|d| d.unauthorized = vec![403], "`unauthorized` lacks 401"),
         (|d| d.record.version = VersionSource::Member("deleted".into()), "record.version"),
         (|d| d.record.version = VersionSource::Member(String::new()), "record.version"),
         (|d| d.record.version = VersionSource::Nothing, "write `VersionCheck::ReadFirst`"),

@@ -80,6 +80,8 @@ struct Inbox {
     wanted: u32,
     /// It marks them in a transaction.
     in_one: bool,
+    /// It begins to edit them once more, and takes that back.
+    hesitates: bool,
     engine: Arc<OnceLock<Engine<Inbox>>>,
     told: Arc<Mutex<Vec<Message>>>,
 }
@@ -96,6 +98,14 @@ impl OnPull<Message> for Inbox {
                     engine.transaction(move |tx| tx.push(&marked)).await?;
                 } else {
                     engine.push(&marked).await?;
+                }
+                if self.hesitates {
+                    let twice = Message { marks: 99, ..message.clone() };
+                    let taken_back = engine.transaction(move |tx| {
+                        tx.push(&twice)?;
+                        Err::<(), BoxError>("no, once is enough".into())
+                    });
+                    taken_back.await.unwrap_err();
                 }
             }
         }
@@ -128,6 +138,11 @@ async fn a_handler_may_edit_a_record_that_it_is_told_of() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_edit_a_record_that_it_is_told_of_in_a_transaction() {
     marks_what_it_is_told_of(Inbox { wanted: 1, in_one: true, ..Inbox::default() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_a_handler_takes_back_leaves_the_one_before_it_alone() {
+    marks_what_it_is_told_of(Inbox { wanted: 1, hesitates: true, ..Inbox::default() }).await;
 }
 
 async fn marks_what_it_is_told_of(inbox: Inbox) {

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
@@ -114,7 +114,7 @@ impl Groups {
         }
         let group = Arc::new(Group::default());
         held(&group.queue).waiting.push_back(part);
-        *held(&group.lead) = Some(Arc::clone(core).lead(Arc::clone(&group)).boxed());
+        *held(&group.lead) = Some(lead(Arc::downgrade(core), Arc::clone(&group)).boxed());
         *open = Some(Arc::clone(&group));
         Some(First { group, runtime: self.runtime.clone() })
     }
@@ -237,14 +237,19 @@ impl Group {
 
     /// Lets nobody join any more, and those go who still wait.
     fn close(&self) {
-        let waiting = {
-            let mut queue = held(&self.queue);
-            queue.over = true;
-            std::mem::take(&mut queue.waiting)
-        };
+        self.abandon();
         let lead = held(&self.lead).take();
         let under_way = std::mem::take(&mut *held(&self.under_way));
-        drop((waiting, lead, under_way));
+        drop((lead, under_way));
+    }
+
+    /// The same, where the lead itself says so.
+    fn abandon(&self) {
+        let mut queue = held(&self.queue);
+        queue.over = true;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(waiting);
     }
 }
 
@@ -270,16 +275,20 @@ impl Core {
         });
         answer.await.unwrap_or(Err(StorageError::Closed))
     }
+}
 
-    async fn lead(self: Arc<Self>, group: Arc<Group>) {
-        while !group.ends() {
-            let together = Arc::clone(&group);
-            let outcome = self.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
-            group.tell(&outcome);
-            if group.is_handed_over.load(Ordering::Acquire) {
-                // Those who were told may come again, and join. And where a storage answers at once, others are to run, too.
-                yield_now().await;
-            }
+/// Asks for one transaction after the other. In between, it does not keep the engine: whoever was told may drop that, and build another
+/// one on its storage.
+async fn lead(core: Weak<Core>, group: Arc<Group>) {
+    while !group.ends() {
+        let Some(core) = core.upgrade() else { return group.abandon() };
+        let together = Arc::clone(&group);
+        let outcome = core.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
+        drop(core);
+        group.tell(&outcome);
+        if group.is_handed_over.load(Ordering::Acquire) {
+            // Those who were told may come again, and join. And where a storage answers at once, others are to run, too.
+            yield_now().await;
         }
     }
 }
@@ -489,6 +498,17 @@ mod tests {
         fixture.storage.gate.close();
         drop(busy);
         assert_eq!(asked.await, [false; 3]);
+    }
+
+    #[tokio::test]
+    async fn whoever_was_told_may_build_another_engine_at_once() {
+        let fixture = Fixture::new().await;
+        let asked = join_all(["a", "b", "c"].map(|name| fixture.says(name, Ok(()))));
+        assert_eq!(asked.await, [true; 3]);
+        let Fixture { engine, storage } = fixture;
+        drop(engine);
+        let building = Engine::builder(App, ScriptedRemote::new(), storage).build();
+        building.await.expect("nobody has the storage any more");
     }
 
     #[tokio::test]

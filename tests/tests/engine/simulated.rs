@@ -35,8 +35,8 @@ async fn what_is_to_be_asked_for_is_remembered_by_the_next_engine() {
     assert_eq!(device.app.state().notes["a"].title, "theirs");
 }
 
-#[tokio::test]
-async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questions() {
+/// A device that shows its own edit of each of the server's 150 notes.
+async fn edited_everywhere() -> Device {
     let device = Device::new().await;
     let notes = |title: &str| (0..150).map(|n| note(&n.to_string(), title, 0)).collect::<Vec<_>>();
     for note in notes("theirs") {
@@ -47,6 +47,12 @@ async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questi
         device.app.state().notes.insert(note.id.clone(), note);
     }
     device.engine.push_all(&notes("mine")).await.unwrap();
+    device
+}
+
+#[tokio::test]
+async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questions() {
+    let device = edited_everywhere().await;
     device.engine.clear_queue().await.unwrap();
     device.engine.pull().await.unwrap();
     assert!(device.app.state().notes.values().all(|note| note.title == "theirs"));
@@ -56,16 +62,7 @@ async fn many_discards_lead_to_one_pull_of_everything_rather_than_to_many_questi
 /// Expected: the pull that is under way then does not take the way back to the beginning with its cursor.
 #[tokio::test]
 async fn many_discards_during_a_pull_are_all_shown() {
-    let device = Device::new().await;
-    let notes = |title: &str| (0..150).map(|n| note(&n.to_string(), title, 0)).collect::<Vec<_>>();
-    for note in notes("theirs") {
-        device.server.put(&note);
-    }
-    device.engine.pull().await.unwrap();
-    for note in notes("mine") {
-        device.app.state().notes.insert(note.id.clone(), note);
-    }
-    device.engine.push_all(&notes("mine")).await.unwrap();
+    let device = edited_everywhere().await;
     let gate = Gate::new();
     device.server.once(Fault::Hold(gate.clone()));
     let pull = tokio::spawn({

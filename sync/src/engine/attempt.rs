@@ -1,12 +1,10 @@
 //! One attempt to send one operation, from the request to what was observed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
@@ -16,7 +14,7 @@ use super::outcome::{Observed, write_down};
 use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
 use crate::error::SyncError;
-use crate::record::{Failure, Flight, Outcome, ServerCopy, Write};
+use crate::record::{Failure, Flight, Outcome, ServerCopy, Write, raw_member};
 use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -316,8 +314,7 @@ fn read_own(port: &Arc<dyn EntityPort>, claimed: &Claimed, body: &Bytes) -> Resu
 
 /// The id in a body that cannot be read as a record; `None` when it is neither text nor a number.
 fn written_id(body: &[u8], member: &str) -> Option<String> {
-    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
-    let id = members.get(member)?.get();
+    let id = raw_member(body, member)?;
     match id.as_bytes().first()? {
         b'"' => serde_json::from_str(id).ok(),
         b'-' | b'0'..=b'9' => Some(id.to_owned()),

@@ -83,40 +83,34 @@ impl Round {
         port: &Arc<dyn EntityPort>,
         cursor: Option<&Cursor>,
     ) -> Result<Self, StorageError> {
-        let (started, entity) = (core.now(), port.info().entity_name());
-        let of = entity.clone();
-        let (last, wish, before) = core
-            .transact::<_, StorageError, _>(move |ledger| {
-                let (last, wish) = (times(ledger)?.get(&of).copied(), wishes(ledger)?.get(&of).copied());
-                Ok((last, wish, under_way(ledger)?.remove(&of)))
-            })
-            .await?;
-        let due = match core.remote.deletions() {
-            Deletions::Listed { every } => {
-                let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
-                // A clock that went back must not put it off for ever.
-                let rests =
-                    last.is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
-                cursor.is_none() || !rests
+        let (started, entity, deletions) = (core.now(), port.info().entity_name(), core.remote.deletions());
+        let (cursor, stamper) = (cursor.map(|cursor| cursor.as_str().to_owned()), core.stamper());
+        core.transact(move |ledger| {
+            let (last, wish) = (times(ledger)?.get(&entity).copied(), wishes(ledger)?.get(&entity).copied());
+            let due = match deletions {
+                Deletions::Listed { every } => {
+                    let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
+                    // A clock that went back must not put it off for ever.
+                    let rests = last
+                        .is_some_and(|last| last <= started && started.signed_duration_since(last) < every);
+                    cursor.is_none() || !rests
+                }
+                Deletions::Told => false,
+            };
+            if !due && wish.is_none() {
+                return Ok(Self::Ordinary);
             }
-            Deletions::Told => false,
-        };
-        if !due && wish.is_none() {
-            return Ok(Self::Ordinary);
-        }
-        let before_this = cursor.map(|cursor| cursor.as_str().to_owned());
-        if cursor.is_some() && before.is_some_and(|before| before != before_this) {
-            return Ok(Self::Rest);
-        }
-        core.transact::<_, StorageError, _>(move |ledger| {
-            let mut all = under_way(ledger)?;
-            all.insert(entity, before_this);
-            notes::write_any(ledger.tx, UNDER_WAY, &all)
+            let mut listings = under_way(ledger)?;
+            if cursor.is_some() && listings.get(&entity).is_some_and(|before| *before != cursor) {
+                return Ok(Self::Rest);
+            }
+            listings.insert(entity, cursor);
+            notes::write_any(ledger.tx, UNDER_WAY, &listings)?;
+            let seed = stamper.stamp().id.as_uuid().as_u128();
+            let seen = BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES);
+            Ok(Self::Listing(Sweep { seen, started, wish }))
         })
-        .await?;
-        let seed = core.stamper().stamp().id.as_uuid().as_u128();
-        let seen = BloomFilter::with_num_bits(BITS).seed(&seed).hashes(HASHES);
-        Ok(Self::Listing(Sweep { seen, started, wish }))
+        .await
     }
 
     pub(crate) fn lists_everything(&self) -> bool {

@@ -31,6 +31,7 @@ pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, Rec
 pub use self::next::{Lane, Next, launch, next};
 pub use self::park::{GivenUp, discard, reinstate};
 pub use self::payload::Payload;
+pub(crate) use self::payload::raw_member;
 pub use self::rebase::{Rebased, rebase};
 pub use self::refusal::{Problem, Refusal};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};

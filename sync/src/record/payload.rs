@@ -1,6 +1,7 @@
 //! A record's JSON text, kept as it is, and which version of the entity's struct wrote it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -175,6 +176,12 @@ impl<'de> Deserialize<'de> for Payload {
         }
         Ok(Self::first(text))
     }
+}
+
+/// A member of an object as it is written, of which nothing else needs to be readable.
+pub(crate) fn raw_member<'a>(object: &'a [u8], member: &str) -> Option<&'a str> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(object).ok()?;
+    members.get(member).map(|value| value.get())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
 use crate::error::{Error, Handler, HandlerError};
 use crate::handler::Pulled;
 use crate::misfit;
-use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
+use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
 use crate::remote::PageItem;
 use crate::replica::{Keeping, Outdated};
 use crate::storage::IndexEntry;
@@ -271,8 +271,6 @@ fn read_id<T: Syncable>(body: &[u8]) -> Result<Slot<T>, String> {
 
 /// Reads at least the id of a record that cannot be read.
 fn salvage<T: Syncable>(body: &[u8]) -> Option<RecordKey> {
-    let members: std::collections::BTreeMap<String, &serde_json::value::RawValue> =
-        serde_json::from_slice(body).ok()?;
-    let id: T::Id = serde_json::from_str(members.get(T::INFO.id_member)?.get()).ok()?;
+    let id: T::Id = serde_json::from_str(raw_member(body, T::INFO.id_member)?).ok()?;
     RecordKey::of(&id).ok()
 }

@@ -32,25 +32,32 @@ pub(super) struct Collections(Mutex<HashMap<&'static str, Instant>>);
 pub(super) struct Absence {
     /// What is to be said of it, should the collection not be there either.
     pub(super) doubt: RemoteError,
-    /// What is to be said of it, should the record be there.
-    problem: Problem,
+    status: StatusCode,
+    problem: Option<Problem>,
 }
 
 impl Absence {
     pub(super) fn of(answer: &Answer) -> Option<Self> {
-        let status = answer.status.as_u16();
-        if !matches!(status, 404 | 410) {
-            return None;
-        }
-        let mut problem = answer.problem().unwrap_or_default();
+        let status = answer.status;
+        matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE).then(|| Self {
+            doubt: nothing_said(answer),
+            status,
+            problem: answer.problem(),
+        })
+    }
+
+    /// What is to be said of it, should the record be there.
+    fn of_a_record_that_is_there(self) -> Problem {
         let told = format!(
-            "status {status}, and the record is there: does the server have a route for this method, and may this user write?"
+            "status {}, and the record is there: does the server have a route for this method, and may this user write?",
+            self.status.as_u16()
         );
+        let mut problem = self.problem.unwrap_or_default();
         problem.detail = Some(match problem.detail {
             Some(detail) => format!("{detail}; {told}"),
             None => told,
         });
-        Some(Self { doubt: nothing_said(answer), problem })
+        problem
     }
 }
 
@@ -72,25 +79,22 @@ impl RestRemote {
         let question = request::fetch(&self.base, request.entity, &request.key, &self.dialect)?;
         let answer = self.exchange.run(question).await?;
         let retry_after = reply.retry_after.max(answer.retry_after());
-        let answer = match answer.status {
-            status if is_of_the_moment(status) => return Err(failure(&answer)),
-            status if status.is_client_error() => {
+        if is_of_the_moment(answer.status) {
+            return Err(failure(&answer));
+        }
+        let is_refused = answer.status.is_client_error();
+        let answer = match self.reader().fetched(request.entity, answer).map(|reply| reply.answer) {
+            Ok(Fetched::Present { version, body }) => {
+                let problem = Some(Box::new(absence.of_a_record_that_is_there()));
+                WriteAnswer::Conflict { version, body: Some(body), problem }
+            }
+            Ok(Fetched::Missing) if !is_refused => reply.answer,
+            Err(error) if !is_refused && !matches!(error, RemoteError::Protocol { .. }) => return Err(error),
+            // There is no record in it: it was refused, or is an application's page for every address, say.
+            _ => {
                 self.look_for_the_collection(request.entity, absence.doubt).await?;
                 reply.answer
             }
-            _ => match self.reader().fetched(request.entity, answer).map(|reply| reply.answer) {
-                Ok(Fetched::Missing) => reply.answer,
-                Ok(Fetched::Present { version, body }) => {
-                    let problem = Some(Box::new(absence.problem));
-                    WriteAnswer::Conflict { version, body: Some(body), problem }
-                }
-                // An application's page for every address, say, or nothing: no record.
-                Err(RemoteError::Protocol { .. }) => {
-                    self.look_for_the_collection(request.entity, absence.doubt).await?;
-                    reply.answer
-                }
-                Err(error) => return Err(error),
-            },
         };
         Ok(Reply { answer, retry_after })
     }

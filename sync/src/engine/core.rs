@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::entities::Entities;
@@ -33,6 +34,8 @@ const PATIENT: u32 = 5;
 
 /// Everything that pushes, pulls and the background share.
 pub(crate) struct Core {
+    /// Where the engine was built and its driver runs. Calls may come from others, and from outside of any.
+    pub(crate) runtime: Handle,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) groups: Groups,
     pub(crate) remote: Arc<dyn Remote>,

@@ -60,10 +60,9 @@ where
 }
 
 /// The group that can still be joined, if there is one.
+#[derive(Default)]
 pub(crate) struct Groups {
     open: Mutex<Option<Arc<Group>>>,
-    /// For whoever asks from outside of one.
-    runtime: Handle,
 }
 
 /// Those who ask while a transaction of theirs is under way. It is over when none of them is left.
@@ -95,11 +94,6 @@ struct Queue {
 }
 
 impl Groups {
-    /// To be called on the runtime of the engine.
-    pub(crate) fn new() -> Self {
-        Self { open: Mutex::default(), runtime: Handle::current() }
-    }
-
     /// Adds a part to the group that is open, or else to a new one, which is answered: its first caller moves it on.
     fn join(&self, core: &Arc<Core>, part: Box<dyn Part>) -> Option<First> {
         let mut open = held(&self.open);
@@ -108,7 +102,7 @@ impl Groups {
             if !queue.over {
                 queue.waiting.push_back(part);
                 drop(queue);
-                group.hand_over(&self.runtime);
+                group.hand_over(&core.runtime);
                 return None;
             }
         }
@@ -116,7 +110,7 @@ impl Groups {
         held(&group.queue).waiting.push_back(part);
         *held(&group.lead) = Some(lead(Arc::downgrade(core), Arc::clone(&group)).boxed());
         *open = Some(Arc::clone(&group));
-        Some(First { group, runtime: self.runtime.clone() })
+        Some(First { group, runtime: core.runtime.clone() })
     }
 }
 
@@ -227,10 +221,10 @@ impl Group {
         held(&self.queue).over
     }
 
-    /// Has a task move it on from now on.
+    /// Has a task move it on from now on. On the runtime of the engine, and not on that of a caller, which may be left alone as soon as
+    /// he was told.
     fn hand_over(self: &Arc<Self>, runtime: &Handle) {
         if !self.is_handed_over.swap(true, Ordering::AcqRel) {
-            let runtime = Handle::try_current().unwrap_or_else(|_| runtime.clone());
             runtime.spawn(Rest(Arc::clone(self)));
         }
     }

@@ -99,9 +99,9 @@ async fn commit(
             missing => Written::Missing(missing),
         })
     };
-    let core = Arc::clone(core);
+    let (core, runtime) = (Arc::clone(core), &core.runtime);
     // It is written down whoever stops waiting. Answers that have come at the same time share a transaction.
-    ToItsEnd::new(async move {
+    ToItsEnd::new(runtime, async move {
         yield_now().await;
         core.transact_together(work).await
     })

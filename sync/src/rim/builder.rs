@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use super::{Engine, Registry};
@@ -125,6 +126,9 @@ impl<S: Schema> EngineBuilder<S> {
 
     /// Takes the storage into possession and reads what is left to do. When it returns, every count is right.
     ///
+    /// The engine lives on the tokio runtime that this is called on, of either kind: it syncs while that is driven. Its calls may come
+    /// from other runtimes, and from outside of any.
+    ///
     /// # Errors
     /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name;
     /// [`Error::NewerData`] when a later version of the program has used the storage.
@@ -146,8 +150,9 @@ impl<S: Schema> EngineBuilder<S> {
         let (queue_len, parked) = (total.waiting, total.parked);
         let status = Status { queue_len, parked, ..Status::default() };
         let core = Core {
+            runtime: Handle::current(),
             storage: self.storage,
-            groups: Groups::new(),
+            groups: Groups::default(),
             remote: self.remote,
             entities,
             principal: self.principal,

@@ -188,7 +188,7 @@ impl<S: Schema> Engine<S> {
     {
         let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
         let work = work(Arc::clone(&core));
-        ToItsEnd::new(async move {
+        ToItsEnd::new(&self.inner.core.runtime, async move {
             if core.is_closing() {
                 return Err(Error::ShutDown.into());
             }

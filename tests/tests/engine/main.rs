@@ -13,6 +13,7 @@ mod ordering;
 mod parked;
 mod pulling;
 mod pushing;
+mod runtimes;
 mod simulated;
 mod status;
 mod unlucky;

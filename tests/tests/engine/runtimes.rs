@@ -1,0 +1,106 @@
+//! Calls from another runtime than the one that the engine lives on, and from outside of any.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use sync::storage::{StorageError, StorageLock, Work};
+use sync::testing::ScriptedRemote;
+use sync::{Engine, MemoryStorage, Principal, Storage, SyncEvent};
+use sync_tests::app::App;
+use sync_tests::entities::{Note, note};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::device::NO_PULLS;
+
+/// A storage that does something only when it is let.
+#[derive(Debug, Clone)]
+struct Gated {
+    storage: MemoryStorage,
+    gate: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Storage for Gated {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        let _permit = self.gate.acquire().await.map_err(|_| StorageError::Closed)?;
+        self.storage.transact(principal, work).await
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
+    }
+}
+
+/// An engine on a runtime that is always driven, and one that is not.
+struct Fixture {
+    home: Runtime,
+    elsewhere: Runtime,
+    gate: Arc<Semaphore>,
+    server: ScriptedRemote,
+    engine: Engine<App>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let elsewhere = Builder::new_current_thread().enable_all().build().unwrap();
+        let gate = Arc::new(Semaphore::new(1));
+        let storage = Gated { storage: MemoryStorage::new(), gate: Arc::clone(&gate) };
+        let server = ScriptedRemote::new();
+        let building = Engine::builder(App::default(), server.clone(), storage).build();
+        let engine = home.block_on(building).unwrap();
+        Self { home, elsewhere, gate, server, engine }
+    }
+
+    /// What the engine does, or a failure in place of a test that hangs.
+    fn soon<T>(&self, what: impl Future<Output = T>) -> T {
+        let soon = async { tokio::time::timeout(Duration::from_secs(60), what).await };
+        self.home.block_on(soon).expect("it comes to its end")
+    }
+}
+
+#[test]
+fn a_runtime_that_is_left_after_its_answer_holds_up_nobody_elsewhere() {
+    let fixture = Fixture::new();
+    let busy = fixture.gate.try_acquire().unwrap();
+    let mut first = fixture.engine.push(&note("first", "x", 0)).boxed();
+    assert!(fixture.home.block_on(async { (&mut first).now_or_never().is_none() }));
+    fixture.elsewhere.block_on(async {
+        let mut second = fixture.engine.push(&note("second", "x", 0)).boxed();
+        assert!((&mut second).now_or_never().is_none());
+        drop(busy);
+        second.await.unwrap();
+    });
+    fixture.soon(first).unwrap();
+    fixture.soon(fixture.engine.push(&note("third", "x", 0))).unwrap();
+    assert_eq!(fixture.soon(fixture.engine.full_sync()).unwrap().pushed, 3);
+}
+
+#[test]
+fn an_edit_that_nobody_waits_for_any_more_is_sent_wherever_it_was_dropped() {
+    for inside in [true, false] {
+        let fixture = Fixture::new();
+        fixture.soon(async { fixture.engine.start(NO_PULLS) });
+        let edit = || {
+            let busy = fixture.gate.try_acquire().unwrap();
+            let mut dropped = fixture.engine.push(&note("a", "x", 0)).boxed();
+            assert!((&mut dropped).now_or_never().is_none());
+            drop(dropped);
+            drop(busy);
+        };
+        // What a background does when it begins is over.
+        let mut status = fixture.engine.watch_status();
+        fixture.soon(status.wait_for(|status| status.last_sync_at.is_some())).unwrap();
+        let mut events = fixture.engine.events();
+        if inside {
+            fixture.elsewhere.block_on(async { edit() })
+        } else {
+            edit()
+        }
+        fixture.soon(async { while !matches!(events.next().await, Some(SyncEvent::Pushed { .. })) {} });
+        assert_eq!(fixture.server.records::<Note>().len(), 1);
+    }
+}

@@ -51,6 +51,10 @@ pub enum Mistake {
     LostAnswerIsASuccess,
     /// A record is sent before the one that it refers to.
     ChildBeforeItsParent,
+    /// A deletion that took the place of an edit goes before what was done to children since that edit.
+    DeletionGoesByItsPlace,
+    /// A record that is moved or deleted is no longer known to have referred to its former parent.
+    FormerParentIsForgotten,
     /// An operation is sent before that is on disk.
     NotFrozenBeforeSending,
     /// A record that is under way is sent again.
@@ -103,7 +107,7 @@ pub enum Mistake {
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::CreateAndDeleteAlwaysVanish,
         Self::EditReplacesTheFlight,
         Self::EchoIsForgotten,
@@ -126,6 +130,8 @@ impl Mistake {
         Self::OfflineCostsAnAttempt,
         Self::LostAnswerIsASuccess,
         Self::ChildBeforeItsParent,
+        Self::DeletionGoesByItsPlace,
+        Self::FormerParentIsForgotten,
         Self::NotFrozenBeforeSending,
         Self::SentTwiceAtOnce,
         Self::EverybodysQueue,

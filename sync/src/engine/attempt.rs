@@ -239,12 +239,12 @@ async fn read_answer(
             Outcome::Accepted { version, copy: copy.map(|copy| copy.payload) }
         }
         WriteAnswer::Existing { version, body: Some(body) } => {
-            let copy = read_own(port, claimed, &body)?.payload;
-            let sent = flight.intention.write.payload();
-            if sent.is_some_and(|sent| sent.same_content(&copy, &port.rules())) {
-                Outcome::Accepted { version, copy: Some(copy) }
+            let value = read_own(port, claimed, &body)?.payload;
+            let remote = ServerCopy::Present { version: version.clone(), value: value.clone() };
+            if remote.is_result_of(&flight.intention.write, claimed.base.as_ref(), &port.rules()) {
+                Outcome::Accepted { version, copy: Some(value) }
             } else {
-                Outcome::Conflict { remote: ServerCopy::Present { version, value: copy } }
+                Outcome::Conflict { remote }
             }
         }
         WriteAnswer::Conflict { version, body: Some(body), .. } => match read_own(port, claimed, &body) {

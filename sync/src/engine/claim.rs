@@ -146,7 +146,9 @@ fn hold(
     // Whoever refers to a record that is to come back waits for that, and so is not waited for: such a circle would be
     // opened at either end, and at the wrong one the child is sent while its parent is not there.
     if intention.write == Write::Delete && record.admits_children() && ledger.is_linked(&name.entity) {
-        let child = ledger.tx.earlier_child(name, intention.seq)?;
+        // Earlier than the deletion, which may have its place from an edit before it.
+        let deleted = if planted!(DeletionGoesByItsPlace) { intention.seq } else { intention.revision };
+        let child = ledger.tx.earlier_child(name, deleted)?;
         if let Some(child) = child
             && !leads_back(ledger.tx, &child, name)?
         {

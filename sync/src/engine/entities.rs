@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
-use crate::record::{EntityName, Payload, Record, RecordRef};
+use crate::record::{Base, EntityName, Payload, Record, RecordRef};
 use crate::remote::ScopeTerm;
 use crate::storage::{IndexEntry, StorageError};
 
@@ -103,6 +103,13 @@ impl Entities {
         self.linked.contains(entity.as_str())
     }
 
+    /// The records that one refers to as the server has it, as far as that is kept.
+    pub(crate) fn references(&self, name: &RecordRef, base: &Base) -> Vec<RecordRef> {
+        let port = self.port(name.entity.as_str()).filter(|port| !port.info().references.is_empty());
+        let references = |port: &Arc<dyn EntityPort>| Some(port.references(&name.key, base.value.as_ref()?));
+        port.and_then(references).unwrap_or_default()
+    }
+
     /// The entities whose records may wait for those of this one: what refers to them, and what they refer to.
     pub(crate) fn waiting_for(&self, entity: &EntityName) -> impl Iterator<Item = EntityName> {
         let own = self.port(entity.as_str()).map_or(&[][..], |port| port.info().references);
@@ -125,15 +132,6 @@ impl Entities {
                 Err(error) => {
                     let reason = crate::error::Chain(&error).to_string();
                     return Err(StorageError::Upgrade { record: name.clone(), reason });
-                }
-            }
-        }
-        for echo in record.echoes_mut() {
-            match port.upgraded(&name.key, echo) {
-                Ok(Some(upgraded)) => *echo = upgraded,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::debug!(record = %name, error = %crate::error::Chain(&error), "an echo stays as it is");
                 }
             }
         }

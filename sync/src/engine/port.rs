@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use super::entities::Shape;
 use crate::entity::EntityInfo;
 use crate::error::HandlerError;
-use crate::record::{Base, Decision, Dispute, Payload, RecordKey, Rules, ServerCopy};
+use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
 use crate::remote::PageItem;
 use crate::storage::IndexEntry;
 
@@ -33,6 +33,9 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
 
     /// The values of a record's indexed fields.
     fn index(&self, key: &RecordKey, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError>;
+
+    /// The records that one refers to; none of one that cannot be read.
+    fn references(&self, key: &RecordKey, payload: &Payload) -> Vec<RecordRef>;
 
     /// The payload as this version of the program writes it; `None` when it did.
     fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError>;

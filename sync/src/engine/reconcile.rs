@@ -123,6 +123,8 @@ pub(crate) fn answered(
         Settled::Through { revision } => {
             Consequence { pushed, through: Some(revision), ..Consequence::default() }
         }
+        // What was sent, the server did not take.
+        Settled::Agreed { revision } => Consequence { through: Some(revision), ..Consequence::default() },
         Settled::Conflict(dispute) => return decide(record, *dispute, known, around),
         Settled::Parked => Consequence { parked: NewlyParked::of(&record), ..Consequence::default() },
         Settled::Retargeted | Settled::Superseded | Settled::Retry { .. } | Settled::Nothing => {

@@ -74,24 +74,34 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
     }
     let crossed = waiting.as_ref().is_some_and(|waiting| waiting.crossed)
         || parked.as_ref().is_some_and(|parked| parked.intention.crossed || parked.reason.seen().is_some());
+    // What it replaces, and what may still come before it.
+    let earlier = [
+        waiting.as_ref(),
+        record.flight.as_ref().map(|flight| &flight.intention),
+        parked.as_ref().map(|parked| &parked.intention),
+    ];
+    let left: Vec<_> = earlier.into_iter().flatten().flat_map(Intention::parents).cloned().collect();
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
     let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),
         (None, Some(parked)) => parked.intention.may_have_left(),
         (None, None) => Vec::new(),
     };
-    record.queued = Some(Intention {
+    let mut queued = Intention {
         id: stamp.id,
         seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),
         revision: stamp.seq,
         made_at: stamp.now,
         write,
         references,
+        leaves: Vec::new(),
         not_before: waiting.as_ref().and_then(|waiting| waiting.not_before),
         rounds: waiting.as_ref().map_or(0, |waiting| waiting.rounds),
         echoes,
         crossed,
-    });
+    };
+    queued.leave(left);
+    record.queued = Some(queued);
     (record, Enqueued::Queued)
 }
 

@@ -20,6 +20,7 @@ mod payload;
 mod rebase;
 mod refusal;
 mod resolve;
+mod server_copy;
 mod settle;
 mod upgrade;
 
@@ -35,6 +36,7 @@ pub(crate) use self::payload::raw_member;
 pub use self::rebase::{Rebased, rebase};
 pub use self::refusal::{Problem, Refusal};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};
+pub use self::server_copy::ServerCopy;
 pub use self::settle::{Failure, Outcome, Settled, settle};
 
 /// All that is known of one record. An empty one is not stored.
@@ -129,6 +131,9 @@ pub struct Intention {
     /// The records that have to be on the server before this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<RecordRef>,
+    /// The records that it referred to before, and does not once this is through: they are not deleted before that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<RecordRef>,
     /// Not to be sent before this time; set when the rounds of a conflict were used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
@@ -143,6 +148,22 @@ pub struct Intention {
     /// operation was parked: the record is read anew once the server took this or the user gave it up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crossed: bool,
+}
+
+impl Intention {
+    /// Notes the records that it referred to before.
+    pub(crate) fn leave(&mut self, before: impl IntoIterator<Item = RecordRef>) {
+        for parent in before.into_iter().filter(|_| !planted!(FormerParentIsForgotten)) {
+            if !self.references.contains(&parent) && !self.leaves.contains(&parent) {
+                self.leaves.push(parent);
+            }
+        }
+    }
+
+    /// The records that it refers to, and those that it referred to before.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = &RecordRef> {
+        self.references.iter().chain(&self.leaves)
+    }
 }
 
 /// How many echoes are kept: after that many operations without an answer, the oldest is forgotten.
@@ -228,102 +249,8 @@ impl ParkReason {
     }
 }
 
-/// A record as the server was seen to have it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServerCopy {
-    /// It exists.
-    Present {
-        /// Its version, when the server told one.
-        version: Option<Version>,
-        /// Its value.
-        value: Payload,
-    },
-    /// It does not exist, or no longer.
-    Deleted,
-}
-
-impl ServerCopy {
-    /// The value; `None` when it does not exist.
-    #[must_use]
-    pub fn value(&self) -> Option<&Payload> {
-        match self {
-            Self::Present { value, .. } => Some(value),
-            Self::Deleted => None,
-        }
-    }
-
-    /// The version, when the server told one.
-    #[must_use]
-    pub fn version(&self) -> Option<&Version> {
-        match self {
-            Self::Present { version, .. } => version.as_ref(),
-            Self::Deleted => None,
-        }
-    }
-
-    fn to_base(&self, rules: &Rules) -> Option<Base> {
-        match self {
-            Self::Present { version, value } => Some(Base::seen(version.clone(), value.clone(), rules)),
-            Self::Deleted => None,
-        }
-    }
-
-    /// The base after one that was known: what is shown as it was, without a version, has the version that it had.
-    fn to_base_after(&self, known: Option<&Base>, rules: &Rules) -> Option<Base> {
-        match (self, known) {
-            (Self::Present { version: None, .. }, Some(known)) if self.is_base(Some(known), rules) => {
-                Some(known.clone())
-            }
-            _ => self.to_base(rules),
-        }
-    }
-
-    /// Whether this is what the server has once it took the write.
-    fn is_result_of(&self, write: &Write, rules: &Rules) -> bool {
-        match (self, write.payload()) {
-            (Self::Present { value, .. }, Some(sent)) => value.same_content(sent, rules),
-            (Self::Deleted, None) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the server still has what it was known to have.
-    pub(crate) fn is_base(&self, base: Option<&Base>, rules: &Rules) -> bool {
-        match (self, base) {
-            (Self::Deleted, None) => true,
-            (Self::Present { version, value }, Some(base)) => match (version, &base.version) {
-                (Some(theirs), Some(known)) => theirs == known,
-                _ => base.value.as_ref().is_some_and(|known| known.same_content(value, rules)),
-            },
-            _ => false,
-        }
-    }
-
-    /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that, and it is not
-    /// what was sent. Then the
-    /// server has a reason of its own, such as a value that has to be unique, or has not done yet what it said it would.
-    pub(crate) fn is_no_ground(&self, flight: &Flight, base: Option<&Base>, rules: &Rules) -> bool {
-        let as_sent = match (&flight.intention.write, self) {
-            (Write::Create(_), Self::Deleted) => true,
-            // What is there is written over, as an operation of another kind; and that something is gone, somebody has to decide.
-            (Write::Create(_), Self::Present { .. }) | (_, Self::Deleted) => false,
-            (_, Self::Present { version, .. }) => flight.if_match == *version,
-        };
-        as_sent && self.is_base(base, rules) && !self.is_result_of(&flight.intention.write, rules)
-    }
-
-    fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {
-        intention.echoes.iter().any(|echo| match (self, echo) {
-            (Self::Present { value, .. }, Some(echo)) => value.same_content(echo, rules),
-            (Self::Deleted, None) => true,
-            _ => false,
-        })
-    }
-}
-
 /// What the core has to know about an entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
     /// Whether the strategy needs the ancestor's value.
     pub keeps_base: bool,
@@ -331,6 +258,9 @@ pub struct Rules {
     pub updated_at_member: Option<&'static str>,
     /// The JSON members that are lists in no order.
     pub unordered: &'static [&'static str],
+    /// The record as this version of the program writes it, unless it cannot be read: what an earlier one has stored or sent may lack a
+    /// member, while every copy that the server shows is read and written by this one.
+    pub reread: Option<fn(&Payload) -> Option<Payload>>,
 }
 
 impl Rules {
@@ -412,8 +342,11 @@ impl Record {
             // A pull has shown it since it was parked.
             (None, true) if matches!(seen, Some(ServerCopy::Present { .. })) => true,
             (Some(_), true) => !(leaving && returning),
-            // A deletion of a record that was never seen does not announce that it will come to exist.
-            (None, true) => self.newest().is_some_and(|newest| newest.write == Write::Delete),
+            // A deletion of a record that was never seen does not announce that it will come to exist; what is under way before it may.
+            (None, true) => {
+                let coming = self.flight.is_some() && !leaving;
+                !coming && self.newest().is_some_and(|newest| newest.write == Write::Delete)
+            }
         }
     }
 }

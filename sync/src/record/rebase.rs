@@ -37,7 +37,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         return (record, Rebased::Kept { local });
     }
     if let Some(flight) = record.flight.take() {
-        if remote.is_result_of(&flight.intention.write, rules) {
+        if remote.is_result_of(&flight.intention.write, record.base.as_ref(), rules) {
             let revision = flight.intention.revision;
             let version = remote.version().cloned();
             let (record, _) = accept(record, flight, version, remote.value().cloned(), rules);
@@ -69,7 +69,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
 
 fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
     let local = queued.write.payload().cloned();
-    if remote.is_result_of(&queued.write, rules) {
+    if remote.is_result_of(&queued.write, record.base.as_ref(), rules) {
         record.base = remote.to_base(rules);
         record.blocked_on = None;
         return (record, Rebased::Landed { revision: queued.revision, local: remote.value().cloned() });

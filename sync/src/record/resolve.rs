@@ -95,6 +95,12 @@ pub fn resolve(
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();
+    let moved = |write, references| {
+        let left = intention.references.clone();
+        let mut moved = Intention { write, references, ..intention.clone() };
+        moved.leave(left);
+        moved
+    };
     let write = match decision {
         Decision::TakeRemote => return take_remote(record, &intention, remote, rules),
         Decision::Delete if *remote == ServerCopy::Deleted => {
@@ -104,10 +110,11 @@ pub fn resolve(
             return take_remote(record, &intention, remote, rules);
         }
         Decision::KeepLocal | Decision::Defer => intention.write.clone(),
-        Decision::Delete => Write::Delete,
+        Decision::Delete => {
+            return send(record, moved(Write::Delete, Vec::new()), remote, rules, stamp);
+        }
         Decision::Merged(payload, references) => {
-            let merged = Intention { write: Write::Overwrite(payload), references, ..intention };
-            return send(record, merged, remote, rules, stamp);
+            return send(record, moved(Write::Overwrite(payload), references), remote, rules, stamp);
         }
     };
     let write = match write {

@@ -56,6 +56,11 @@ pub enum Settled {
         /// The newest of them.
         revision: u64,
     },
+    /// It was refused as a conflict, and the server has by other ways what the newest edit, of this revision, asks for.
+    Agreed {
+        /// The revision of that edit.
+        revision: u64,
+    },
     /// Two sides changed the record: somebody has to decide, and [`resolve`](super::resolve) takes the answer. The
     /// record has not changed.
     Conflict(Box<Dispute>),
@@ -138,9 +143,17 @@ fn conflict(
     rules: &Rules,
     stamp: Stamp,
 ) -> (Record, Settled) {
-    if remote.is_result_of(&flight.intention.write, rules) && !planted!(OwnWriteIsAConflict) {
+    if remote.is_result_of(&flight.intention.write, record.base.as_ref(), rules)
+        && !planted!(OwnWriteIsAConflict)
+    {
         let version = remote.version().cloned();
         return accept(record, flight, version, remote.value().cloned(), rules);
+    }
+    if let Some(queued) = &record.queued
+        && remote.is_result_of(&queued.write, record.base.as_ref(), rules)
+    {
+        let revision = queued.revision;
+        return (Record { base: remote.to_base(rules), ..Record::default() }, Settled::Agreed { revision });
     }
     // That nothing is there, as was known, is no reason to refuse an update, but it is one to refuse writing over it.
     let as_known = match (&remote, &flight.intention.write) {

@@ -52,8 +52,15 @@ where
     }
 
     fn rules(&self) -> Rules {
-        let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS;
-        Rules { keeps_base, updated_at_member: T::INFO.updated_at_member, unordered: T::INFO.unordered }
+        // Of a record that refers to others, it says which these were.
+        let refers = !T::INFO.references.is_empty();
+        let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS || refers;
+        Rules {
+            keeps_base,
+            updated_at_member: T::INFO.updated_at_member,
+            unordered: T::INFO.unordered,
+            reread: Some(reread::<T>),
+        }
     }
 
     fn shape(&self) -> Shape {
@@ -92,6 +99,11 @@ where
             return Err(HandlerError::UpgradedToOther { entity: T::INFO.entity_name(), key, upgraded });
         }
         encode(key, &record).map(Some)
+    }
+
+    fn references(&self, key: &RecordKey, payload: &Payload) -> Vec<RecordRef> {
+        let record = decode::<T>(key, payload).ok();
+        record.and_then(|record| record.references().ok()).unwrap_or_default()
     }
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
@@ -157,6 +169,18 @@ pub(super) async fn hand_over<S, T: Syncable<Keeping: Keeping<S, T>>>(
     key: Option<&RecordKey>,
 ) -> Result<(), HandlerError> {
     decide::guard::<T, _>(Handler::OnPull, key, T::Keeping::hand_over(schema, pulled)).await
+}
+
+/// The record as this version of the program writes it.
+fn reread<T: Syncable>(payload: &Payload) -> Option<Payload> {
+    let read = || match payload.version().cmp(&T::VERSION) {
+        Ordering::Less => T::upgrade(Outdated::new(payload)).ok(),
+        Ordering::Equal => payload.decode::<T>().ok(),
+        Ordering::Greater => None,
+    };
+    // The user's code: what it panics at is as good as what it cannot read.
+    let record = catch_unwind(read).ok()??;
+    Some(Payload::encode(&record).ok()?.of_version(T::VERSION))
 }
 
 /// Reads what is stored of a record, whichever version of the program stored it.

@@ -193,8 +193,8 @@ pub trait Transaction {
     /// When the storage cannot be written.
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError>;
 
-    /// A record, other than the parent itself, that refers to `parent` in an operation that waits (parked ones do not)
-    /// and has its place in the outbox before `before`.
+    /// A record, other than the parent itself, with an operation that waits (parked ones do not), has its place in the outbox before
+    /// `before`, and refers to `parent` or is the reason that the record does not any more.
     ///
     /// # Errors
     /// When the storage cannot be read.
@@ -331,13 +331,11 @@ impl fmt::Debug for SetAside {
 }
 
 impl Record {
-    /// The references of the operations that wait, with their places in the outbox: what a storage indexes for
-    /// [`Transaction::earlier_child`].
+    /// What the operations that wait refer to, and what the record referred to before them, with their places in the outbox: what a
+    /// storage indexes for [`Transaction::earlier_child`].
     pub fn waiting_references(&self) -> impl Iterator<Item = (&RecordRef, u64)> {
         let flight = self.flight.iter().map(|flight| &flight.intention);
-        flight
-            .chain(&self.queued)
-            .flat_map(|intention| intention.references.iter().map(|name| (name, intention.seq)))
+        flight.chain(&self.queued).flat_map(|intention| intention.parents().map(|name| (name, intention.seq)))
     }
 
     /// The greatest `seq` or `revision` of the record's operations, parked ones included: what a storage keeps for

@@ -89,6 +89,20 @@ fn somebody_elses_version_is_a_conflict_about_the_newest_edit_and_changes_nothin
 }
 
 #[test]
+fn that_the_server_has_what_the_newest_edit_asks_for_is_no_conflict() {
+    let known = Record { base: based(Some("1"), Some(5)), ..flying(flight(1, update(1))) };
+    for (write, remote, base) in [
+        (update(2), present(Some("7"), 2), based(Some("7"), Some(2))),
+        (Write::Delete, ServerCopy::Deleted, None),
+    ] {
+        let record = Record { queued: Some(intention(2, write)), ..known.clone() };
+        let (after, settled) = settle(record, conflict(remote), &KEEPS, stamp(9));
+        assert_eq!(after, Record { base, ..Record::default() });
+        assert_eq!(settled, Settled::Agreed { revision: 2 });
+    }
+}
+
+#[test]
 fn what_this_device_left_before_is_no_conflict_and_the_edit_is_sent_again_on_top_of_it() {
     let mut echoing = flight(1, update(1));
     echoing.intention.echoes = vec![Some(payload(4)), None];

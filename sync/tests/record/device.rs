@@ -64,7 +64,7 @@ pub struct Device {
     newest: Option<Edited>,
 }
 
-const RULES: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[] };
+const RULES: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None };
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
@@ -204,6 +204,7 @@ impl Device {
                 assert_eq!(self.record.queued, queued, "an acknowledgement leaves the newer edit alone");
                 self.reached(revision);
             }
+            Settled::Agreed { revision } => self.reached(revision),
             Settled::Conflict(dispute) => self.decide(&dispute),
             Settled::Parked | Settled::Superseded | Settled::Retargeted | Settled::Retry { .. } => {}
             Settled::Nothing => panic!("there was a flight"),

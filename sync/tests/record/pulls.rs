@@ -1,7 +1,8 @@
 //! What a pulled version does to a row.
 
 use sync::record::{
-    Dispute, Flight, Intention, ParkReason, Rebased, Record, RecordRef, ServerCopy, Write, rebase,
+    Base, Dispute, Flight, Intention, ParkReason, Payload, Rebased, Record, RecordRef, Rules, ServerCopy,
+    Version, Write, rebase,
 };
 
 use crate::rows::{
@@ -38,6 +39,26 @@ fn an_edit_that_waits_for_the_user_is_kept_and_the_newest_state_noted_beside_it(
         let (after, before) = (after.parked.unwrap(), record.parked.unwrap());
         assert_eq!(after.intention, before.intention);
         assert_eq!(after.reason.seen(), Some(&present(Some("7"), 5)));
+    }
+}
+
+/// A server may set the time itself; but not without another version.
+#[test]
+fn an_edit_of_the_time_alone_has_not_arrived_while_the_server_shows_the_former_version() {
+    let dated = |second: u32| Payload::from_json(&format!(r#"{{"id":"a","at":{second}}}"#)).unwrap();
+    let rules = Rules { updated_at_member: Some("at"), ..KEEPS };
+    let shown =
+        |version, second| ServerCopy::Present { version: Some(Version::new(version)), value: dated(second) };
+    let base = || Some(Base { version: Some(Version::new("1")), value: Some(dated(1)) });
+    let edit = |second| intention(2, Write::Update(dated(second)));
+    for record in [queued(edit(2)), flying(Flight { intention: edit(2), ..flight(1, update(1)) })] {
+        let record = Record { base: base(), ..record };
+        let (after, rebased) = rebase(record.clone(), shown("1", 1), &rules);
+        assert_eq!((after, rebased), (record.clone(), Rebased::Kept { local: Some(dated(2)) }));
+        for (version, second) in [("7", 2), ("7", 3), ("1", 2)] {
+            let (_, rebased) = rebase(record.clone(), shown(version, second), &rules);
+            assert!(matches!(rebased, Rebased::Landed { .. }), "{version} {second}");
+        }
     }
 }
 

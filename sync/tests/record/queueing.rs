@@ -1,6 +1,6 @@
 //! What an edit does to what waits already, row by row.
 
-use sync::record::{Edit, Enqueued, Intention, Record, ServerCopy, Write, enqueue};
+use sync::record::{Edit, Enqueued, Flight, Intention, Record, ServerCopy, Write, enqueue};
 
 use crate::rows::{
     aside, at, based, create, flight, flying, id, intention, name, overwrite, parked, present, queued,
@@ -76,6 +76,7 @@ fn a_newer_edit_takes_the_place_of_the_waiting_one_and_all_that_is_known_of_it()
         made_at: at(100),
         write: update(9),
         references: vec![name("parent")],
+        leaves: vec![name("former parent")],
         ..waiting
     };
     assert_eq!(after, queued(expected), "it keeps its place and is looked at anew");
@@ -135,6 +136,27 @@ fn a_deletion_of_what_the_user_was_shown_to_be_on_the_server_is_an_operation_of_
         let deletion = after.queued.unwrap();
         assert_eq!((deletion.write, deletion.references, deletion.revision), (Write::Delete, Vec::new(), 9));
     }
+}
+
+#[test]
+fn an_edit_keeps_what_the_edits_before_it_refer_to_and_it_does_not() {
+    let to = |parents: &[&str], seq| Intention {
+        references: parents.iter().map(|parent| name(parent)).collect(),
+        ..intention(seq, update(1))
+    };
+    let sent = Flight { intention: to(&["sent"], 1), ..flight(1, update(1)) };
+    let mut waits = to(&["waits", "stays"], 2);
+    waits.leaves = vec![name("long ago")];
+    let record = Record { queued: Some(waits), ..flying(sent) };
+    let moved = Edit::Save(payload(3), vec![name("stays"), name("new")]);
+    let (after, _) = enqueue(record.clone(), moved, stamp(9));
+    assert_eq!(after.queued.unwrap().leaves, ["waits", "long ago", "sent"].map(name));
+    let (after, _) = enqueue(record, Edit::Delete, stamp(9));
+    let deletion = after.queued.unwrap();
+    assert_eq!((deletion.references, deletion.leaves.len()), (Vec::new(), 4));
+    let mut refused = parked(1, update(1), refused());
+    refused.intention.references = vec![name("refused")];
+    assert_eq!(save(aside(refused)).queued.unwrap().leaves, [name("refused")]);
 }
 
 #[test]

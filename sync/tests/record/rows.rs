@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::server::payload;
 
 /// The strategy needs the ancestor.
-pub const KEEPS: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[] };
+pub const KEEPS: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None };
 /// It does not.
-pub const FORGETS: Rules = Rules { keeps_base: false, updated_at_member: None, unordered: &[] };
+pub const FORGETS: Rules = Rules { keeps_base: false, updated_at_member: None, unordered: &[], reread: None };
 
 pub fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
@@ -52,6 +52,7 @@ pub fn intention(number: u64, write: Write) -> Intention {
         made_at: at(0),
         write,
         references: Vec::new(),
+        leaves: Vec::new(),
         not_before: None,
         rounds: 0,
         echoes: Vec::new(),

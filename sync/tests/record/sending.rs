@@ -149,6 +149,7 @@ fn children_are_let_go_once_the_server_has_their_parent_and_will_keep_it() {
         flying(flight(1, create(1))),
         known(Record { queued: Some(intention(2, create(2))), ..leaving.clone() }),
         Record { queued: Some(intention(2, overwrite(2))), ..leaving },
+        Record { queued: Some(intention(2, Write::Delete)), ..flying(flight(1, create(1))) },
         aside(parked(1, create(1), refused())),
         aside(parked(1, create(1), seen(Some(ServerCopy::Deleted)))),
     ];

@@ -36,15 +36,15 @@ impl Kind {
     /// The entity that its records refer to, apart from folders in folders.
     pub(crate) fn parent(self) -> Option<Self> {
         match self {
-            Self::Note | Self::Doc => Some(Self::Folder),
+            Self::Doc => Some(Self::Folder),
             Self::Task => Some(Self::Note),
-            Self::Folder | Self::Setting => None,
+            Self::Folder | Self::Note | Self::Setting => None,
         }
     }
 
-    /// Whether the engine is to keep the last common value of each record.
+    /// Whether the engine is to keep the last common value of each record: of notes, the version is enough.
     pub(crate) fn keeps_base(self) -> bool {
-        matches!(self, Self::Task) || self.is_replica()
+        self != Self::Note
     }
 
     /// Whether the engine keeps the records, so that nobody is told of them.
@@ -82,8 +82,6 @@ pub(crate) struct Folder {
 #[sync(endpoint = "/notes", conflict = LastWriteWins)]
 pub(crate) struct Note {
     pub(crate) id: String,
-    #[sync(references = Folder)]
-    pub(crate) folder: Option<String>,
     pub(crate) tag: u64,
     pub(crate) bad: bool,
     pub(crate) updated_at: DateTime<Utc>,
@@ -196,7 +194,7 @@ macro_rules! tagged {
 }
 
 tagged!(Folder { parent: draft.parent.clone() }, draft);
-tagged!(Note { folder: draft.parent.clone(), updated_at: draft.now }, draft);
+tagged!(Note { updated_at: draft.now }, draft);
 tagged!(Setting {}, draft);
 
 impl Sample for Task {

@@ -1,7 +1,7 @@
 //! Order: a record never before those it refers to, and a failure holds back no stranger.
 
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Engine, MemoryStorage, Resolution, SyncState};
+use sync::{Engine, MemoryStorage, Pending, Receipt, Resolution, SyncState};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -76,6 +76,66 @@ async fn a_parent_is_deleted_after_the_earlier_operations_of_its_children() {
     device.wait_out();
     device.engine.flush().await.unwrap();
     assert_eq!(order(&device.server)[2..], ["update Task 1", "update Task 1", "delete Note a"]);
+}
+
+#[tokio::test]
+async fn so_it_is_when_the_deletion_has_the_place_of_an_edit_before_them() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&note("a", "edited", 1)).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[1..], ["create Task 1", "delete Note a"]);
+}
+
+#[tokio::test]
+async fn a_parent_is_deleted_after_its_children_were_deleted_or_moved_away() {
+    let moves: [&dyn Fn(&Device) -> Pending<'_, Receipt>; 2] =
+        [&|device| device.engine.delete::<Task>(&1), &|device| {
+            device.engine.push(&task(1, Some("b"), "moved"))
+        }];
+    for (leaves, verb) in moves.into_iter().zip(["delete", "update"]) {
+        for pulled in [false, true] {
+            let device = Device::new().await;
+            device.engine.push_all(&[note("a", "parent", 0), note("b", "parent", 0)]).await.unwrap();
+            device.engine.flush().await.unwrap();
+            if pulled {
+                device.server.put(&task(1, Some("a"), "child"));
+                device.engine.pull().await.unwrap();
+            } else {
+                device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+                device.engine.flush().await.unwrap();
+            }
+            let before = order(&device.server).len();
+            leaves(&device).await.unwrap();
+            device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+            device.server.once(Fault::Transient(500));
+            let first = format!("{verb} Task 1");
+            device.engine.flush().await.unwrap();
+            assert_eq!(order(&device.server)[before..], [&*first]);
+            device.wait_out();
+            device.engine.flush().await.unwrap();
+            assert_eq!(order(&device.server)[before..], [&*first, &*first, "delete Note a"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_child_waits_for_a_creation_that_is_under_way_though_its_deletion_waits_already() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server), ["create Note a"]);
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[1..], ["create Note a", "create Task 1", "delete Note a"]);
 }
 
 #[tokio::test]

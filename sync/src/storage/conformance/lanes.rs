@@ -270,7 +270,7 @@ pub fn a_parked_record_is_found_by_its_operation(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.parked_by_id(operation(2))), None);
 }
 
-/// A record that refers to the parent and has its place before the given one; in flight or queued.
+/// A record that refers to the parent, or did before what waits, and has its place before the given one; in flight or queued.
 pub fn an_earlier_child_is_found(subject: &Subject) {
     let opened = subject.open();
     let parent = note("parent");
@@ -299,6 +299,9 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
     assert_eq!(child(9), Some(task("queued")));
     assert_eq!(child(u64::MAX), Some(task("queued")));
     assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 100)), None, "another entity");
+    let leaving = Intention { leaves: vec![task("parent")], ..intention(10) };
+    put(&opened, vec![(task("leaving"), Record { queued: Some(leaving), ..Record::default() })]);
+    assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 100)), Some(task("leaving")));
 }
 
 /// Parked operations, and those that refer to something else by now, hold nobody up.

@@ -29,6 +29,7 @@ fn full() -> Record {
         made_at: at(1),
         write: Write::Overwrite(Payload::from_json("{\"b\": 1.50,\n \"a\":1e2}").expect("it is JSON")),
         references: vec![note("parent"), task("other")],
+        leaves: vec![note("former"), task("parent")],
         not_before: Some(at(2)),
         rounds: 2,
         echoes: vec![Some(payload("echo")), None],

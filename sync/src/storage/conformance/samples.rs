@@ -47,6 +47,7 @@ pub(super) fn intention(seq: u64) -> Intention {
         made_at: at(0),
         write: Write::Create(payload("queued")),
         references: Vec::new(),
+        leaves: Vec::new(),
         not_before: None,
         rounds: 0,
         echoes: Vec::new(),

@@ -104,6 +104,7 @@ impl Book {
                 based(around, name, before, after)?;
                 launched(name, before, after)?;
                 self.after_its_parents(name, before, after)?;
+                self.after_its_children(name, before, after)?;
                 self.explained(around, name, before, after)?;
                 self.set_aside(around, name, before, after)?;
                 self.acknowledged(around, name, before, after)?;
@@ -142,8 +143,9 @@ impl Book {
         for parent in references(&flight.intention) {
             let coming = self.rows.get(&parent).is_some_and(|row| {
                 let seen = row.parked.as_ref().and_then(|parked| parked.reason.seen()?.value());
-                let saved = row.newest().is_some_and(|newest| newest.write != Write::Delete);
-                row.base.is_none() && seen.is_none() && saved
+                let saved = |intention: &Intention| intention.write != Write::Delete;
+                let sent = row.flight.as_ref().is_some_and(|flight| saved(&flight.intention));
+                row.base.is_none() && seen.is_none() && (sent || row.newest().is_some_and(saved))
             });
             ensure!(
                 !coming || self.refers(&parent, name),
@@ -152,6 +154,41 @@ impl Book {
             );
         }
         Ok(())
+    }
+
+    /// A record is not deleted before what was done earlier to those that refer to it, or referred to it before that.
+    fn after_its_children(&self, name: &Name, before: &Record, after: &Record) -> Verdict {
+        let flight = after.flight.as_ref().filter(|_| before.flight.is_none());
+        let Some(deletion) =
+            flight.map(|flight| &flight.intention).filter(|sent| sent.write == Write::Delete)
+        else {
+            return Ok(());
+        };
+        for (child, row) in self.rows.iter().filter(|(child, _)| *child != name) {
+            let waiting = row.flight.iter().map(|flight| &flight.intention).chain(&row.queued);
+            let earlier = waiting.filter(|waiting| waiting.seq < deletion.revision);
+            let is_of = |waiting: &Intention| {
+                references(waiting).contains(name) || waiting.leaves.iter().any(|left| name_of(left) == *name)
+            };
+            ensure!(
+                !earlier.into_iter().any(is_of) || self.waits_for(child, name),
+                "3: a deletion waits for the earlier operations of the children",
+                "{name} is deleted before {child}: {row:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a record waits for another by however many steps.
+    fn waits_for(&self, from: &Name, to: &Name) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), Some(from.clone()));
+        while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
+            next = self.rows.get(&name).and_then(|row| row.blocked_on.as_ref()).map(name_of);
+            if next.as_ref() == Some(to) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a record refers to another by however many steps: of a circle, one has to be the first.
@@ -250,8 +287,11 @@ impl Book {
 }
 
 fn references(intention: &Intention) -> Vec<Name> {
-    let of = |parent: &RecordRef| super::super::server::name_of(parent.entity.as_str(), &parent.key);
-    intention.references.iter().map(of).collect()
+    intention.references.iter().map(name_of).collect()
+}
+
+fn name_of(record: &RecordRef) -> Name {
+    super::super::server::name_of(record.entity.as_str(), &record.key)
 }
 
 /// What the server is known to have is something that it had.

@@ -54,7 +54,7 @@ pub(crate) fn same_on_server(around: &Around<'_>, name: &Name, value: &str) -> b
 pub(crate) fn alike(around: &Around<'_>, name: &Name, one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) if around.habits.stamps && name.kind == Kind::Note => {
-            let note = |text| serde_json::from_str::<Note>(text).ok().map(|note| (note.tag, note.folder));
+            let note = |text| serde_json::from_str::<Note>(text).ok().map(|note| note.tag);
             note(one) == note(other)
         }
         (one, other) => one == other,

@@ -167,8 +167,9 @@ async fn look_first(
 ) -> Result<Option<ServerCopy>, Trouble> {
     let Flight { intention, if_match, .. } = &claimed.flight;
     // Somebody else's version that was pulled beside a parked operation is looked for before its correction is sent, where no version
-    // keeps that from being overwritten.
-    let unprotected = intention.crossed
+    // keeps that from being overwritten. And what changed since the base says too little where the server may have something else.
+    let unsure = core.remote.sends_changes() && !intention.echoes.is_empty();
+    let unprotected = (intention.crossed || unsure)
         && !claimed.may_be_out
         && if_match.is_none()
         && !matches!(intention.write, Write::Create(_));

@@ -71,6 +71,12 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether an update may be sent as what has changed since [`WriteRequest::base`]: then that is kept for every record, and where an
+    /// operation before it, of which no answer came, may have left something else, the record is got first. Default: no.
+    fn sends_changes(&self) -> bool {
+        false
+    }
+
     /// How deletions by others are found. Default: the server tells them.
     fn deletions(&self) -> Deletions {
         Deletions::Told

@@ -136,7 +136,7 @@ impl<S: Schema> EngineBuilder<S> {
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Engine<S>, Error> {
-        let ports = Registry::collect(self.schema);
+        let ports = Registry::collect(self.schema, self.remote.sends_changes());
         let mut names = HashSet::new();
         for port in &ports {
             if !names.insert(port.info().name) {

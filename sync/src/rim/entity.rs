@@ -26,12 +26,14 @@ use crate::strategy::Strategy;
 /// The entity `T` in the schema `S`.
 pub(super) struct TypedEntity<S, T> {
     schema: Arc<S>,
+    /// The last value that the server is known to have had is kept, whatever the strategy needs.
+    keeps_base: bool,
     entity: PhantomData<fn() -> T>,
 }
 
 impl<S, T> TypedEntity<S, T> {
-    pub(super) fn new(schema: Arc<S>) -> Self {
-        Self { schema, entity: PhantomData }
+    pub(super) fn new(schema: Arc<S>, keeps_base: bool) -> Self {
+        Self { schema, keeps_base, entity: PhantomData }
     }
 }
 
@@ -54,7 +56,7 @@ where
     fn rules(&self) -> Rules {
         // Of a record that refers to others, it says which these were.
         let refers = !T::INFO.references.is_empty();
-        let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS || refers;
+        let keeps_base = T::Strategy::NEEDS_BASE || T::Keeping::KEEPS || refers || self.keeps_base;
         Rules {
             keeps_base,
             updated_at_member: T::INFO.updated_at_member,

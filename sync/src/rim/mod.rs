@@ -35,11 +35,13 @@ use crate::strategy::Strategy;
 pub struct Registry<S> {
     schema: Arc<S>,
     ports: Vec<Arc<dyn EntityPort>>,
+    /// Whether the server needs the last value that it is known to have had, of every record.
+    keeps_bases: bool,
 }
 
 impl<S: Schema> Registry<S> {
-    fn collect(schema: S) -> Vec<Arc<dyn EntityPort>> {
-        let mut registry = Self { schema: Arc::new(schema), ports: Vec::new() };
+    fn collect(schema: S, keeps_bases: bool) -> Vec<Arc<dyn EntityPort>> {
+        let mut registry = Self { schema: Arc::new(schema), ports: Vec::new(), keeps_bases };
         S::register(&mut registry);
         registry.ports
     }
@@ -49,7 +51,7 @@ impl<S: Schema> Registry<S> {
     where
         T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>, Keeping: Keeping<S, T>>,
     {
-        self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema))));
+        self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema), self.keeps_bases)));
     }
 }
 

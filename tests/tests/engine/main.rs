@@ -11,6 +11,7 @@ mod handlers;
 mod listening;
 mod ordering;
 mod parked;
+mod patching;
 mod pulling;
 mod pushing;
 mod runtimes;

@@ -237,6 +237,10 @@ impl Remote for RestRemote {
         request::way(&self.dialect, write).check == VersionCheck::ReadFirst
     }
 
+    fn sends_changes(&self) -> bool {
+        [&self.dialect.update, &self.dialect.overwrite].iter().any(|way| way.body == SentBody::MergePatch)
+    }
+
     fn deletions(&self) -> Deletions {
         match self.dialect.deletions {
             DeletionDialect::Told | DeletionDialect::Never => Deletions::Told,

@@ -117,7 +117,8 @@ pub enum SentBody {
     /// The whole record, as `application/json`.
     Record,
     /// What changed since the last state that the server is known to have had, as `application/merge-patch+json` (RFC 7396):
-    /// members that this device did not touch are not overwritten. Where that state is not kept, the whole record.
+    /// members that this device did not touch are not overwritten. The engine keeps that state of every record then. The whole record,
+    /// where the server is not known to have had any.
     MergePatch,
     /// Nothing.
     Nothing,

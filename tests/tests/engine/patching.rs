@@ -1,0 +1,88 @@
+//! A server that is sent what has changed, and not the whole record.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sync::record::RecordKey;
+use sync::remote::{Fetched, Page, PullRequest, Reply, WriteAnswer, WriteRequest};
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{Engine, EntityInfo, MemoryStorage, Remote, RemoteError, RetryPolicy};
+use sync_tests::app::App;
+use sync_tests::entities::{Note, note};
+
+/// Notes what each write would be compared with.
+#[derive(Debug)]
+struct Patched {
+    server: ScriptedRemote,
+    bases: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+#[async_trait]
+impl Remote for Patched {
+    async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
+        let title = |base: &sync::record::Payload| base.decode::<Note>().unwrap().title;
+        self.bases.lock().unwrap().push(request.base.as_ref().map(title));
+        self.server.send(request).await
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
+        self.server.pull(request).await
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        self.server.fetch(entity, key).await
+    }
+
+    fn sends_changes(&self) -> bool {
+        true
+    }
+
+    async fn probe(&self) -> Result<(), RemoteError> {
+        self.server.probe().await
+    }
+}
+
+async fn device(server: &ScriptedRemote) -> (Engine<App>, Arc<Mutex<Vec<Option<String>>>>) {
+    let bases = Arc::default();
+    let remote = Patched { server: server.clone(), bases: Arc::clone(&bases) };
+    let once = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let building = Engine::builder(App::default(), remote, MemoryStorage::new()).retry(once).build();
+    (building.await.unwrap(), bases)
+}
+
+#[tokio::test]
+async fn what_was_pulled_is_there_to_be_compared_with_whatever_the_strategy_needs() {
+    let server = ScriptedRemote::new();
+    server.put(&note("a", "theirs", 0));
+    let (engine, bases) = device(&server).await;
+    engine.pull().await.unwrap();
+    engine.push(&note("a", "mine", 1)).await.unwrap();
+    engine.flush().await.unwrap();
+    assert_eq!(*bases.lock().unwrap(), [Some("theirs".to_owned())]);
+}
+
+/// The difference to the base would be nothing, and the server stay as the lost operation left it.
+#[tokio::test]
+async fn where_a_lost_operation_may_have_changed_the_record_that_is_looked_at_first() {
+    let server = ScriptedRemote::without_versions();
+    server.put(&note("a", "theirs", 0));
+    let (engine, bases) = device(&server).await;
+    engine.pull().await.unwrap();
+    engine.push(&note("a", "mine", 1)).await.unwrap();
+    server.once(Fault::AnswerLost);
+    engine.flush().await.unwrap();
+    engine.push(&note("a", "theirs", 0)).await.unwrap();
+    server.once(Fault::Transient(500));
+    // The first one gives up, and the second one takes its place.
+    engine.flush().await.unwrap();
+    engine.flush().await.unwrap();
+    let calls = server.calls();
+    let is_fetch = |call: &Call| matches!(call, Call::Fetch { .. });
+    assert!(calls.iter().any(is_fetch), "{calls:?}");
+    assert_eq!(bases.lock().unwrap().last().unwrap().as_deref(), Some("mine"), "what it was found to be");
+    assert_eq!(server.records::<Note>()["a"].title, "theirs");
+}

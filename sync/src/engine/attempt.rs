@@ -126,7 +126,10 @@ async fn send(
                 core.end_pause().await?;
                 read_answer(core, port, claimed, reply.answer, &mut wish, report).await
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                core.heard(&error).await?;
+                Err(error.into())
+            }
         },
         Ok(Some(remote)) => {
             core.end_pause().await?;

@@ -1,28 +1,29 @@
 //! What the parts of an engine share: the storage, the remote, the entities, and how it is doing.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::entities::Entities;
 use super::group::Groups;
 use super::ledger::{Changes, Ledger, Tally};
 use super::notes;
 use super::pause::{self, Pause, PauseReason};
-use super::port::{EntityPort, Shown};
+use super::port::EntityPort;
 use super::receipt::{Fate, Receipts};
 use super::reconcile::{Consequence, NewlyParked};
 use super::settings::{Settings, after};
 use super::showing::Showing;
 use super::suspects::Suspects;
+use super::turn::EngineId;
 use super::watches::Watches;
 use crate::clock::{Chance, Clock};
 use crate::connectivity::Connectivity;
-use crate::error::{Error, HandlerError, Logged, SyncError};
-use crate::record::{Decision, Dispute, Principal, RecordRef, Rounds, Stamp};
+use crate::error::{Logged, SyncError};
+use crate::record::{Principal, RecordRef, Rounds, Stamp};
 use crate::remote::{Remote, RemoteError};
 use crate::report::SyncReport;
 use crate::status::{State, Status};
@@ -34,6 +35,7 @@ const PATIENT: u32 = 5;
 
 /// Everything that pushes, pulls and the background share.
 pub(crate) struct Core {
+    pub(crate) id: EngineId,
     /// Where the engine was built and its driver runs. Calls may come from others, and from outside of any.
     pub(crate) runtime: Handle,
     pub(crate) storage: Arc<dyn Storage>,
@@ -55,6 +57,8 @@ pub(crate) struct Core {
     /// What the application may be told of by the one whose turn it is.
     pub(crate) showing: Arc<Showing>,
     pub(crate) status: watch::Sender<Status>,
+    /// What waited longest does not any more.
+    pub(crate) is_oldest_in_doubt: AtomicBool,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) tally: Mutex<Tally>,
     pub(crate) watches: Arc<Watches>,
@@ -62,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) suspects: Suspects,
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
+    /// As many receivers as there are tasks that keep the engine, and with it the storage, apart from its driver.
+    pub(crate) kept_by: Arc<watch::Sender<()>>,
     /// True once the engine is shutting down: nothing new is begun.
     pub(crate) closing: watch::Sender<bool>,
     #[expect(dead_code, reason = "held for its Drop")]
@@ -110,14 +116,6 @@ impl Core {
         Ok(result)
     }
 
-    /// Waits for the turn to call the user's code. It is held until what the code was told of is written, so that nobody
-    /// else tells anything in between.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
-        // It is never closed; without a permit the calls would merely not be alone.
-        let permit = if planted!(HandlersAtOnce) { None } else { self.handlers.acquire().await.ok() };
-        Turn { showing: &self.showing, permit }
-    }
-
     /// Applies what a durable transaction changed.
     pub(crate) fn count(&self, changes: &Changes) {
         self.tally().apply(changes);
@@ -129,12 +127,31 @@ impl Core {
             let changed = status.queue_len != total.waiting || status.parked != total.parked;
             status.queue_len = total.waiting;
             status.parked = total.parked;
-            match total.waiting {
-                0 => status.oldest_pending = None,
-                _ => status.oldest_pending = status.oldest_pending.or_else(|| Some(self.now())),
+            let known = status.oldest_pending;
+            let ended = changes.oldest_ended.is_some_and(|ended| known.is_none_or(|known| ended <= known));
+            if ended {
+                self.is_oldest_in_doubt.store(true, Ordering::Relaxed);
             }
-            changed
+            let oldest = known.into_iter().chain(changes.oldest_begun).min();
+            status.oldest_pending = oldest.filter(|_| total.waiting > 0);
+            changed || status.oldest_pending != known
         });
+    }
+
+    /// Finds out since when something waits, where what waited longest does not any more. A sync does so at its end.
+    pub(crate) async fn look_for_the_oldest(&self) {
+        let is_in_doubt = self.is_oldest_in_doubt.swap(false, Ordering::Relaxed);
+        if !is_in_doubt || self.status.borrow().state == State::Syncing {
+            return;
+        }
+        match self.transact::<_, StorageError, _>(|ledger| ledger.oldest_made_at()).await {
+            Ok(oldest) => self.status.send_modify(|status| {
+                status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
+            }),
+            Err(error) => {
+                tracing::debug!(%error, "since when something waits is not known before the next sync")
+            }
+        }
     }
 
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -147,22 +164,27 @@ impl Core {
         held_by: Option<PauseReason>,
         tried: &Tried,
     ) -> Result<(), StorageError> {
-        let (oldest, due) = self
+        let read = self
             .transact::<_, StorageError, _>(|ledger| Ok((ledger.oldest_made_at()?, ledger.tx.next_due()?)))
-            .await?;
+            .await;
         let now = self.now();
-        let pause = self.holding_pause(now).map(|pause| pause.until);
+        let pause = self.holding_pause(now);
+        // It may have been asked for since.
+        let held_by = held_by.or_else(|| self.throttled().map(|pause| pause.reason));
         self.status.send_modify(|status| {
-            status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
-            status.next_attempt_at = match (due, pause) {
-                (Some(due), Some(pause)) => Some(due.max(pause)),
-                (due, pause) => pause.or(due),
-            };
+            if let Ok((oldest, due)) = read {
+                status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
+                status.next_attempt_at = match (due, pause.map(|pause| pause.until)) {
+                    (Some(due), Some(pause)) => Some(due.max(pause)),
+                    (due, pause) => pause.or(due),
+                };
+            }
             match tried {
                 Tried::Well => {
                     status.last_sync_at = Some(now);
                     // An operation that waits for its next attempt went no better for that there was none in this sync.
-                    status.last_error.take_if(|error| due.is_none() || !error.is_about_an_edit());
+                    let none_is_due = matches!(read, Ok((_, None)));
+                    status.last_error.take_if(|error| none_is_due || !error.is_about_an_edit());
                 }
                 Tried::InVain(error) => status.last_error = Some(Arc::clone(error)),
                 Tried::Nothing => {}
@@ -170,7 +192,7 @@ impl Core {
             status.state = resting(held_by, status);
         });
         self.announce_status();
-        Ok(())
+        read.map(drop)
     }
 
     pub(crate) fn announce_status(&self) {
@@ -248,6 +270,17 @@ impl Core {
         if ended { self.note_pause().await } else { Ok(()) }
     }
 
+    /// The server failed, or refused what was asked: it can be reached all the same.
+    pub(crate) async fn heard(&self, error: &RemoteError) -> Result<(), StorageError> {
+        let answered = matches!(
+            error,
+            RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::CursorGone { .. }
+        );
+        let is_over = |pause: &mut Pause| answered && pause.reason == PauseReason::Offline;
+        let ended = self.pause.send_if_modified(|current| current.take_if(is_over).is_some());
+        if ended { self.note_pause().await } else { Ok(()) }
+    }
+
     /// Writes down how long the server is left alone, as it is when that is written: changes that come together may be written
     /// in any order.
     async fn note_pause(&self) -> Result<(), StorageError> {
@@ -316,6 +349,27 @@ impl Core {
     }
 }
 
+/// An engine, for as long as a task keeps it.
+pub(crate) struct Kept {
+    core: Arc<Core>,
+    /// Dropped after it.
+    _keeps: watch::Receiver<()>,
+}
+
+impl Kept {
+    pub(crate) fn by_a_task(core: &Arc<Core>) -> Self {
+        Self { core: Arc::clone(core), _keeps: core.kept_by.subscribe() }
+    }
+}
+
+impl std::ops::Deref for Kept {
+    type Target = Arc<Core>;
+
+    fn deref(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
 /// What the engine is doing while no sync runs.
 fn resting(held_by: Option<PauseReason>, status: &Status) -> State {
     match (held_by, status.last_error.as_deref()) {
@@ -350,61 +404,6 @@ fn asks_to_wait(error: &SyncError) -> bool {
         SyncError::Throttled { .. } => true,
         _ => false,
     }
-}
-
-/// The turn to call the user's code.
-pub(crate) struct Turn<'a> {
-    showing: &'a Showing,
-    #[expect(dead_code, reason = "held for its Drop")]
-    permit: Option<SemaphorePermit<'a>>,
-}
-
-impl Turn<'_> {
-    pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
-        IN_HANDLER.scope((), handler).await
-    }
-
-    /// These are what the turn is about: until it is over, who deletes one of them deletes what the server has. To be said
-    /// before it is looked at what the application is to be told, so that no edit comes between the two.
-    pub(crate) fn is_about(&self, records: impl IntoIterator<Item = RecordRef>) {
-        self.showing.begin(records);
-    }
-
-    /// Asks the strategy about a conflict, unless it is none: the handler, having been told what the server has, has made this edit of it.
-    pub(crate) async fn decide(
-        &self,
-        port: &Arc<dyn EntityPort>,
-        record: &RecordRef,
-        dispute: &Dispute,
-        shown: Option<&Shown>,
-    ) -> Result<Decision, HandlerError> {
-        if shown == Some(&Shown::AsPulled) && self.showing.is_edited(record, dispute.revision) {
-            return Ok(Decision::KeepLocal);
-        }
-        self.call(port.decide(&record.key, dispute)).await
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        // Before the permit goes, so that the next one's begins after it.
-        self.showing.end();
-    }
-}
-
-tokio::task_local! {
-    /// Set while the user's code is called.
-    static IN_HANDLER: ();
-}
-
-/// Whether this is said by the user's code that is being called.
-pub(crate) fn in_a_handler() -> bool {
-    IN_HANDLER.try_with(|()| ()).is_ok()
-}
-
-/// Refuses what would wait for a sync, or for its turn as a handler, from inside a handler: that wait would never end.
-pub(crate) fn outside_of_handlers() -> Result<(), Error> {
-    if in_a_handler() { Err(Error::InHandler) } else { Ok(()) }
 }
 
 /// Gives out the numbers of the outbox, in the order of the transactions that ask.

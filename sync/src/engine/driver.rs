@@ -15,12 +15,12 @@ use super::core::{Core, Tried};
 use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
+use super::outbox::NextAttempt;
 use super::pause::PauseReason;
-use super::pull::{pull, pull_failed};
+use super::pull::{Pulled, pull, pull_failed};
 use super::receipt::Receipts;
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
 use crate::error::{Error, SyncError};
-use crate::remote::RemoteError;
 use crate::report::SyncReport;
 use crate::status::State;
 use crate::storage::StorageError;
@@ -33,7 +33,7 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// storage at once.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
     let Some(receipts) = core.upgrade().map(|core| Arc::clone(&core.receipts)) else { return };
-    let _end = CloseAtEnd { inbox: &inbox, receipts };
+    let _end = CloseAtEnd { core: core.clone(), inbox: &inbox, receipts };
     let mut timers = Timers::default();
     // Dropped, and by that ended, with the driver.
     let mut listeners: Option<JoinSet<()>> = None;
@@ -71,8 +71,8 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             }
         };
         let Some(core) = core.upgrade() else { return };
-        let (tried, answer) = run(&core, &request.wanted).await;
-        timers.after(&core, &request.wanted, &tried, &answer).await;
+        let (left, answer) = run(&core, &request.wanted).await;
+        timers.after(&core, &request.wanted, &left).await;
         drop(core);
         for caller in request.callers {
             // Whoever stopped waiting does not want to know.
@@ -84,6 +84,7 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
 /// Closes the inbox and the receipts when the driver ends, by a panic or with its runtime too: nobody waits for an answer that does not
 /// come.
 struct CloseAtEnd<'a> {
+    core: Weak<Core>,
     inbox: &'a Inbox,
     receipts: Arc<Receipts>,
 }
@@ -92,6 +93,10 @@ impl Drop for CloseAtEnd<'_> {
     fn drop(&mut self) {
         self.inbox.close();
         self.receipts.close();
+        // A sync that was cut short has not said how it ended.
+        if let Some(core) = self.core.upgrade() {
+            core.show_rest();
+        }
     }
 }
 
@@ -133,6 +138,8 @@ struct Timers {
     told_at: Option<Instant>,
     /// How many pulls in a row did not come to their end.
     pull_failures: u32,
+    /// How many flushes in a row left something behind that could have been sent.
+    flush_failures: u32,
     /// The device has just come online: the back-off of when it was not is not waited for.
     edge: bool,
     /// The connectivity will not change any more.
@@ -199,101 +206,105 @@ impl Timers {
     }
 
     /// Sets the timers for what the sync left behind.
-    async fn after(&mut self, core: &Core, wanted: &Wanted, tried: &Tried, answer: &Answer) {
+    async fn after(&mut self, core: &Core, wanted: &Wanted, left: &Left) {
         if self.auto.is_none() {
             return;
         }
         let now = Instant::now();
         let wall = core.now();
         let in_time = |at: DateTime<Utc>| now + (at - wall).to_std().unwrap_or_default().min(LONGEST_SLEEP);
-        match core.next_attempt().await {
-            Ok(next) => self.flush_at = next.map(in_time).filter(|_| !planted!(TimerIsLost)),
-            Err(_) => self.flush_at = Some(in_time(core.retry_at(3))),
+        let waiting = self.flush_at.take().filter(|_| !wanted.flush);
+        let attempt = core.next_attempt().await;
+        let next = match attempt {
+            // What was pushed meanwhile, and is to wait for more.
+            Ok(Some(NextAttempt::Now)) if waiting.is_some() => None,
+            Ok(Some(NextAttempt::Now)) => Some(core.retry_at(self.flush_failures)),
+            Ok(Some(NextAttempt::At(due))) => Some(due),
+            Ok(None) => None,
+            Err(_) => Some(core.retry_at(3)),
+        };
+        if wanted.flush {
+            let is_left = matches!(attempt, Ok(Some(NextAttempt::Now)));
+            self.flush_failures = if is_left { self.flush_failures.saturating_add(1) } else { 0 };
         }
+        let next = next.map(in_time).filter(|_| !planted!(TimerIsLost));
+        self.flush_at = waiting.into_iter().chain(next).min();
         if wanted.pull == Pulls::Nothing {
             return;
         }
-        // A pause that was asked for when everything was pulled is no reason to pull again.
-        let failed = match answer {
-            Ok(report) => report.errors.iter().any(|error| stops_a_pull(error)),
-            Err(_) => true,
-        };
-        let skipped = matches!(tried, Tried::Nothing);
-        if !skipped {
-            self.pull_failures = if failed { self.pull_failures.saturating_add(1) } else { 0 };
+        if !left.was_not_begun {
+            self.pull_failures =
+                if left.unpulled.is_empty() { 0 } else { self.pull_failures.saturating_add(1) };
         }
-        if failed || skipped {
+        self.told.retain(|entity| !wanted.pull.includes(entity) || left.unpulled.contains(entity));
+        if !left.unpulled.is_empty() {
             let pause = core.holding_pause(wall).map(|pause| pause.until);
             let again = in_time(pause.unwrap_or_else(|| core.retry_at(self.pull_failures)));
             self.pull_at = self.pull_at.map(|at| at.min(again));
             self.told_at = (!self.told.is_empty()).then_some(again);
-        } else {
-            self.told.retain(|entity| !wanted.pull.includes(entity));
-            if self.told.is_empty() {
-                self.told_at = None;
-            }
+        } else if self.told.is_empty() {
+            self.told_at = None;
         }
     }
 }
 
-/// Whether an error means that something was not pulled, so that it is to be tried before the next interval.
-fn stops_a_pull(error: &SyncError) -> bool {
-    match error {
-        SyncError::Pull { .. }
-        | SyncError::PullPanicked { .. }
-        | SyncError::StuckCursor { .. }
-        | SyncError::PageLimit { .. }
-        | SyncError::Handler(_)
-        | SyncError::Throttled { .. }
-        | SyncError::Offline
-        | SyncError::Storage(_) => true,
-        // After one that came to nothing, it is pulled all the same.
-        SyncError::Push { source, .. } => {
-            matches!(
-                source,
-                RemoteError::Throttled { .. }
-                    | RemoteError::Unauthorized { .. }
-                    | RemoteError::SignedOut { .. }
-            )
-        }
-        SyncError::Answer { .. }
-        | SyncError::IncompleteList { .. }
-        | SyncError::NoConflict { .. }
-        | SyncError::Panicked { .. }
-        | SyncError::Record { .. }
-        | SyncError::Unreadable { .. }
-        | SyncError::UnknownEntity { .. } => false,
-    }
+/// What a sync was to do and did not.
+#[derive(Debug, Default)]
+struct Left {
+    /// The entities of which there may be more.
+    unpulled: BTreeSet<&'static str>,
+    /// It was not even begun, so that nothing failed either.
+    was_not_begun: bool,
 }
 
-/// Runs one sync, and tells how it went.
-async fn run(core: &Arc<Core>, wanted: &Wanted) -> (Tried, Answer) {
+/// Runs one sync, and tells what it left.
+async fn run(core: &Arc<Core>, wanted: &Wanted) -> (Left, Answer) {
     core.status.send_modify(|status| status.state = State::Syncing);
     core.announce_status();
     let mut report = SyncReport::default();
     let result = sync(core, wanted, &mut report).await;
+    if let Err(error) = &result {
+        core.fail(&mut report, SyncError::Storage(Arc::clone(error)));
+    }
     report.remaining = core.tally().total().waiting;
     let tried = match (&result, report.errors.last()) {
-        (Err(error), _) => Tried::InVain(Arc::new(SyncError::Storage(Arc::clone(error)))),
-        (Ok(_), Some(error)) => Tried::InVain(Arc::clone(error)),
-        (Ok(Went::Nowhere(_)), None) => Tried::Nothing,
-        (Ok(Went::On(_)), None) => Tried::Well,
+        (_, Some(error)) => Tried::InVain(Arc::clone(error)),
+        (Ok(Went::On { is_cut_short: false, .. }), None) => Tried::Well,
+        _ => Tried::Nothing,
     };
     let held_by = match &result {
         Ok(Went::Nowhere(reason)) => Some(*reason),
-        Ok(Went::On(reason)) => *reason,
+        Ok(Went::On { held_by, .. }) => *held_by,
         Err(_) => None,
     };
     let refreshed = core.refresh_status(held_by, &tried).await;
     core.announcer.announce(SyncEvent::SyncComplete(report.clone()));
-    let answer = result.map_err(Error::Storage).and_then(|_| Ok(refreshed?)).map(|()| report);
-    (tried, answer)
+    let was_not_begun = matches!(result, Ok(Went::Nowhere(_)));
+    let everything =
+        || core.entities.iter().map(|port| port.info().name).filter(|name| wanted.pull.includes(name));
+    let (unpulled, answer) = match result {
+        Ok(Went::On { unpulled, is_cut_short: true, .. }) => (unpulled, Err(Error::ShutDown)),
+        Ok(Went::On { unpulled, .. }) => (unpulled, Ok(report)),
+        Ok(Went::Nowhere(_)) => (everything().collect(), Ok(report)),
+        Err(error) => (everything().collect(), Err(Error::Storage(error))),
+    };
+    (
+        Left { unpulled, was_not_begun },
+        answer.and_then(|report| refreshed.map(|()| report).map_err(Error::from)),
+    )
 }
 
 /// How far a sync came.
 enum Went {
-    /// As far as it could; then everything to the server has to wait, if there is a reason.
-    On(Option<PauseReason>),
+    /// As far as it could.
+    On {
+        /// Why everything to the server has to wait, if it does.
+        held_by: Option<PauseReason>,
+        /// The entities that were to be pulled, and of which there may be more.
+        unpulled: BTreeSet<&'static str>,
+        /// The engine is closing.
+        is_cut_short: bool,
+    },
     /// It was not begun.
     Nowhere(PauseReason),
 }
@@ -319,19 +330,26 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
     let mut stopped = if wanted.flush { flush(core, report).await? } else { None };
     // It may be one request that comes to nothing, and always that one: whether the server can be reached, the first pull finds out.
     let mut unsure = stopped.is_some_and(|pause| pause.reason == PauseReason::Offline);
+    let mut unpulled = BTreeSet::new();
     for port in core.entities.iter().filter(|port| wanted.pull.includes(port.info().name)) {
+        unpulled.insert(port.info().name);
         if core.is_closing() {
-            break;
+            continue;
         }
         let unsure = std::mem::take(&mut unsure);
         if let Some(pause) = stopped.filter(|_| !unsure).or_else(|| core.throttled()) {
             // Whoever asked for the pull is not to take it for done.
             core.fail_waiting(report, &pause);
-            return Ok(Went::On(Some(pause.reason)));
+            stopped = Some(pause);
+            continue;
         }
         let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
         stopped = if let Ok(pulled) = pulled {
-            pulled?
+            let Pulled { pause, is_whole } = pulled?;
+            if is_whole {
+                unpulled.remove(port.info().name);
+            }
+            pause
         } else {
             // Code of the user's that is not called as a handler. What it had in hand is let go, as if the pull had been dropped.
             let entity = port.info().entity_name();
@@ -346,7 +364,8 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
             Some(pause) => say_why_it_waits(core, pause, HashSet::new(), report).await?,
         }
     }
-    Ok(Went::On(stopped.map(|pause| pause.reason)))
+    let is_cut_short = core.is_closing() && !unpulled.is_empty();
+    Ok(Went::On { held_by: stopped.map(|pause| pause.reason), unpulled, is_cut_short })
 }
 
 /// Says what waits for entities that the schema does not list.

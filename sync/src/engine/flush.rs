@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{Course, Gate, attempt};
 use super::claim::{Bounds, Claims, claim};
-use super::core::{Core, is_unsaid};
+use super::core::{Core, Kept, is_unsaid};
 use super::outcome::put_off;
 use super::pause::Pause;
 use crate::error::SyncError;
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
             self.core.fail(report, SyncError::from(error));
         }
         for claimed in claims.claimed.drain(..) {
-            let (core, gate) = (Arc::clone(self.core), Arc::clone(&self.gate));
+            let (core, gate) = (Kept::by_a_task(self.core), Arc::clone(&self.gate));
             let name = claimed.name.clone();
             let task = self.attempts.spawn(async move { attempt(&core, &gate, claimed).await });
             self.under_way.insert(task.id(), name);

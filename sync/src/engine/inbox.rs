@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::core::outside_of_handlers;
 use super::listen::Hints;
 use super::settings::AutoSync;
 use crate::error::Error;
@@ -104,7 +103,6 @@ pub(crate) struct News {
 impl Inbox {
     /// Asks for a sync, and waits for its report.
     pub(crate) async fn ask(&self, wanted: Wanted) -> Answer {
-        outside_of_handlers()?;
         let (caller, answer) = oneshot::channel();
         {
             let mut state = self.state();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, Stamper, in_a_handler};
+use super::core::{Core, Stamper};
 use super::ledger::Ledger;
 use super::receipt::{Receipt, Receipts};
 use super::showing::Showing;
@@ -49,7 +49,7 @@ impl Intake {
             stamper: core.stamper(),
             receipts: Arc::clone(&core.receipts),
             showing: Arc::clone(&core.showing),
-            by_the_handler: in_a_handler() && !planted!(HandlersEditIsAConflict),
+            by_the_handler: core.id.is_in_a_handler() && !planted!(HandlersEditIsAConflict),
         }
     }
 

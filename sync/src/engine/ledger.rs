@@ -37,6 +37,10 @@ pub(crate) fn readable<T>(read: Result<T, StorageError>) -> Result<Option<T>, St
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     counts: BTreeMap<EntityName, (i64, i64)>,
+    /// When the oldest of the edits was made that wait from now on.
+    pub(crate) oldest_begun: Option<DateTime<Utc>>,
+    /// The same of those that wait no more.
+    pub(crate) oldest_ended: Option<DateTime<Utc>>,
     /// The records of replicas that were written.
     pub(crate) touched: Vec<Touched>,
     /// The entities of which records that wait for others may stand elsewhere now.
@@ -94,7 +98,7 @@ impl<'a> Ledger<'a> {
         let oldest = self.around_damage(&mut HashSet::new(), |tx, except| {
             Ok(tx.oldest_waiting(except)?.into_iter().collect())
         })?;
-        Ok(oldest.records.first().and_then(|(_, record)| Some(record.oldest_waiting()?.made_at)))
+        Ok(oldest.records.first().and_then(|(_, record)| since(record)))
     }
 
     /// Asks for rows. One that cannot be read holds back itself and nothing else: it is added to `except`, and answered beside the
@@ -135,6 +139,7 @@ impl<'a> Ledger<'a> {
         let counts = self.changes.counts.entry(name.entity.clone()).or_default();
         counts.0 += is.0 - was.0;
         counts.1 += is.1 - was.1;
+        self.changes.waits(since(before), since(after));
         if let Some(port) = replica {
             if before.view() == after.view() {
                 self.changes.touched.push(Touched { name: name.clone(), entries: None });
@@ -201,6 +206,20 @@ impl<'a> Ledger<'a> {
     pub(crate) fn into_changes(self) -> Changes {
         self.changes
     }
+}
+
+impl Changes {
+    fn waits(&mut self, before: Option<DateTime<Utc>>, after: Option<DateTime<Utc>>) {
+        if before != after {
+            self.oldest_begun = self.oldest_begun.into_iter().chain(after).min();
+            self.oldest_ended = self.oldest_ended.into_iter().chain(before).min();
+        }
+    }
+}
+
+/// Since when an edit of the record waits to be sent.
+fn since(record: &Record) -> Option<DateTime<Utc>> {
+    record.oldest_waiting().map(|waiting| waiting.made_at)
 }
 
 /// What a record counts for: waiting, parked.

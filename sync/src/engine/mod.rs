@@ -34,4 +34,5 @@ pub(crate) mod showing;
 pub(crate) mod suspects;
 pub(crate) mod sweep;
 pub(crate) mod to_its_end;
+pub(crate) mod turn;
 pub(crate) mod watches;

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Turn, outside_of_handlers};
+use super::core::Core;
 use super::ledger::{Ledger, Rows};
 use super::outdated;
 use super::port::{EntityPort, Shown};
 use super::receipt::Fate;
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, apply};
+use super::turn::Turn;
 use crate::error::Error;
 use crate::record::{
     Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, ServerCopy, discard,
@@ -78,9 +79,18 @@ impl GivenUpEdits {
     }
 }
 
+/// When the next attempt to send something is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextAttempt {
+    /// Something can be sent right now.
+    Now,
+    /// Nothing before this time.
+    At(DateTime<Utc>),
+}
+
 impl Core {
     /// When the next attempt to send something is to be made.
-    pub(crate) async fn next_attempt(&self) -> Result<Option<DateTime<Utc>>, StorageError> {
+    pub(crate) async fn next_attempt(&self) -> Result<Option<NextAttempt>, StorageError> {
         let (now, horizon) = (self.now(), self.settings.retry.horizon());
         let (sendable, due) = self
             .transact::<_, StorageError, _>(move |ledger| {
@@ -91,11 +101,11 @@ impl Core {
         let pause = self.holding_pause(now).map(|pause| pause.until);
         Ok(match (sendable, due, pause) {
             (false, None, _) => None,
-            (_, _, Some(until)) => Some(until),
-            (true, _, None) => Some(self.retry_at(0)),
+            (_, _, Some(until)) => Some(NextAttempt::At(until)),
+            (true, _, None) => Some(NextAttempt::Now),
             // What is due and cannot be sent has a row that cannot be read: a person has to mend it first.
-            (false, Some(due), None) if due <= now => Some(self.retry_patiently_at(0)),
-            (false, due, None) => due,
+            (false, Some(due), None) if due <= now => Some(NextAttempt::At(self.retry_patiently_at(0))),
+            (false, due, None) => due.map(NextAttempt::At),
         })
     }
 
@@ -142,7 +152,7 @@ impl Core {
 
     /// Gives a parked operation up. Where the server's state is known, the app is told to show that.
     pub(crate) async fn discard(&self, id: OperationId) -> Result<(), Error> {
-        outside_of_handlers()?;
+        self.id.outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, _) = found.ok_or(Error::NotParked(id))?;
         self.give_up(name, GivenUpEdits::Of(id)).await.map(drop)
@@ -151,7 +161,7 @@ impl Core {
     /// Gives every operation up that waits or is parked by now. Answers how many records there were. Fails for a row that cannot be
     /// read once all others were seen to.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
-        outside_of_handlers()?;
+        self.id.outside_of_handlers()?;
         let newest_edit = self.seq.load(Ordering::Relaxed);
         let (mut walk, mut cleared) = (Walk::default(), 0);
         loop {
@@ -283,7 +293,7 @@ impl Core {
         id: OperationId,
         decision: Decision,
     ) -> Result<(), Error> {
-        outside_of_handlers()?;
+        self.id.outside_of_handlers()?;
         let turn = self.turn().await;
         let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {

@@ -99,11 +99,11 @@ async fn commit(
             missing => Written::Missing(missing),
         })
     };
-    let (core, runtime) = (Arc::clone(core), &core.runtime);
+    let (engine, core) = (Arc::clone(core), core);
     // It is written down whoever stops waiting. Answers that have come at the same time share a transaction.
-    ToItsEnd::new(runtime, async move {
+    ToItsEnd::new(core, async move {
         yield_now().await;
-        core.transact_together(work).await
+        engine.transact_together(work).await
     })
     .await
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::core::{Core, Stamper, Turn};
+use super::core::{Core, Stamper};
 use super::entities::Scope;
 use super::ledger::{Ledger, readable};
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
+use super::turn::Turn;
 use crate::error::{HandlerError, SyncError};
 use crate::record::{EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
 use crate::report::SyncReport;

@@ -20,7 +20,7 @@ use crate::telemetry::SyncEvent;
 
 /// How the pull of an entity ended.
 enum Ended {
-    /// Everything that the server has now was pulled, or the engine is closing. The last answer may have asked for a pause.
+    /// Everything that the server has now was pulled. The last answer may have asked for a pause.
     Complete(Option<Pause>),
     /// It went wrong; the cursor stands before the page that it concerns.
     Failed(SyncError),
@@ -28,6 +28,8 @@ enum Ended {
     Stopped(Pause, SyncError),
     /// The scope was changed: the list is another one.
     Anew,
+    /// The engine is closing, and there is more.
+    Closing,
 }
 
 impl Ended {
@@ -45,29 +47,40 @@ impl Ended {
     }
 }
 
-/// Pulls everything new of an entity. Answers why everything to the server has to wait, if it does.
+/// How far the pull of an entity came.
+pub(crate) struct Pulled {
+    /// Why everything to the server has to wait, if it does.
+    pub(crate) pause: Option<Pause>,
+    /// Whether nothing is left that would come if it were pulled again.
+    pub(crate) is_whole: bool,
+}
+
+/// Pulls everything new of an entity.
 #[tracing::instrument(name = "pull", skip_all, fields(entity = port.info().name))]
 pub(crate) async fn pull(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     report: &mut SyncReport,
-) -> Result<Option<Pause>, StorageError> {
+) -> Result<Pulled, StorageError> {
     let entity = port.info().entity_name();
     let before = report.pulled;
-    let (stopped, error) = loop {
+    let (pause, error) = loop {
         match run(core, port, report).await? {
             Ended::Complete(pause) => {
                 let changes = report.pulled - before;
                 core.announcer.announce(SyncEvent::Pulled { entity, changes });
-                return Ok(pause);
+                return Ok(Pulled { pause, is_whole: true });
             }
+            Ended::Closing => return Ok(Pulled { pause: None, is_whole: false }),
             Ended::Failed(error) => break (None, error),
             Ended::Stopped(pause, error) => break (Some(pause), error),
             Ended::Anew => {}
         }
     };
+    // The list was read to its end, and says the same the next time.
+    let is_whole = matches!(error, SyncError::IncompleteList { .. });
     pull_failed(core, entity, report, error);
-    Ok(stopped)
+    Ok(Pulled { pause, is_whole })
 }
 
 /// Says that an entity could not be pulled.
@@ -172,6 +185,9 @@ async fn run(
                 Err(sweep::Trouble::Asking(trouble)) => return asked_in_vain(core, entity, trouble).await,
             }
         }
+        if next.has_more && core.is_closing() && coming.is_none() {
+            return Ok(Ended::Closing);
+        }
         cursor = next.cursor;
         fetched = coming;
     }
@@ -232,6 +248,7 @@ fn not_written(trouble: Trouble, pause: Option<Pause>) -> Result<Ended, StorageE
 async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {
     let wish = source.retry_after();
     let reason = PauseReason::of(&source);
+    core.heard(&source).await?;
     let error = SyncError::Pull { entity, source };
     let Some(reason) = reason else { return Ok(Ended::Failed(error)) };
     // What the server asked for has begun.

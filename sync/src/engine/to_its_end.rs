@@ -1,21 +1,27 @@
 //! Futures that come to their end also when whoever waits for them stops.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::core::Core;
 
 /// Runs a future, and leaves the rest of it to the runtime of the engine when it is dropped on the way. For what a storage has taken
 /// over, and so does anyway: it has to be counted, and the background has to hear of it.
 pub(crate) struct ToItsEnd<R: Send + 'static> {
     future: Option<BoxFuture<'static, R>>,
     runtime: Handle,
+    kept_by: Arc<watch::Sender<()>>,
 }
 
 impl<R: Send + 'static> ToItsEnd<R> {
-    pub(crate) fn new(runtime: &Handle, future: impl Future<Output = R> + Send + 'static) -> Self {
-        Self { future: Some(Box::pin(future)), runtime: runtime.clone() }
+    pub(crate) fn new(core: &Core, future: impl Future<Output = R> + Send + 'static) -> Self {
+        let (runtime, kept_by) = (core.runtime.clone(), Arc::clone(&core.kept_by));
+        Self { future: Some(Box::pin(future)), runtime, kept_by }
     }
 }
 
@@ -33,8 +39,12 @@ impl<R: Send + 'static> Future for ToItsEnd<R> {
 impl<R: Send + 'static> Drop for ToItsEnd<R> {
     fn drop(&mut self) {
         if let Some(rest) = self.future.take() {
-            // One that has ended drops it: the next engine counts.
-            self.runtime.spawn(async move { drop(rest.await) });
+            let keeps = self.kept_by.subscribe();
+            // A runtime that has ended drops it: the next engine counts.
+            self.runtime.spawn(async move {
+                drop(rest.await);
+                drop(keeps);
+            });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -23,6 +23,7 @@ use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
 use crate::engine::shapes::{self, Outdated};
 use crate::engine::suspects::Suspects;
+use crate::engine::turn::EngineId;
 use crate::entity::Schema;
 use crate::error::Error;
 use crate::record::{EntityName, Principal};
@@ -150,6 +151,7 @@ impl<S: Schema> EngineBuilder<S> {
         let (queue_len, parked) = (total.waiting, total.parked);
         let status = Status { queue_len, parked, ..Status::default() };
         let core = Core {
+            id: EngineId::default(),
             runtime: Handle::current(),
             storage: self.storage,
             groups: Groups::default(),
@@ -165,6 +167,7 @@ impl<S: Schema> EngineBuilder<S> {
             connectivity: self.connectivity,
             handlers: Semaphore::new(1),
             status: watch::Sender::new(status),
+            is_oldest_in_doubt: AtomicBool::new(false),
             seq: Arc::new(AtomicU64::new(if planted!(NumbersStartAnew) { 0 } else { recovered.last_seq })),
             tally: Mutex::new(recovered.tally),
             watches: Arc::default(),
@@ -172,6 +175,7 @@ impl<S: Schema> EngineBuilder<S> {
             suspects: Suspects::default(),
             given_up: Arc::default(),
             showing: Arc::default(),
+            kept_by: Arc::default(),
             closing: watch::Sender::new(false),
             lock,
         };

@@ -188,13 +188,14 @@ impl<S: Schema> Engine<S> {
     {
         let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
         let work = work(Arc::clone(&core));
-        ToItsEnd::new(&self.inner.core.runtime, async move {
+        ToItsEnd::new(self.core(), async move {
             if core.is_closing() {
                 return Err(Error::ShutDown.into());
             }
             let result = work.await;
             // What failed may have changed something before that.
             inbox.pushed();
+            core.look_for_the_oldest().await;
             result
         })
     }
@@ -247,6 +248,7 @@ impl<S: Schema> Engine<S> {
     }
 
     async fn sync(&self, flush: bool, pull: Pulls) -> Result<SyncReport, Error> {
+        self.core().id.outside_of_handlers()?;
         self.inner.inbox.ask(Wanted { flush, pull, by_hand: true }).await
     }
 
@@ -326,6 +328,8 @@ impl<S: Schema> Engine<S> {
     /// Finishes the requests in flight, for at most 10 seconds, and stops. From then on, whatever syncs or changes something fails
     /// with [`Error::ShutDown`], on any clone; the queue and replicas can still be read. Who waits for a receipt is told
     /// [`NotSynced::Closed`](crate::NotSynced::Closed). The storage is free for another engine once the last clone is dropped, too.
+    ///
+    /// Called by a handler of this engine, it waits for nothing: the engine stops after the handler.
     pub async fn shutdown(&self) {
         self.shutdown_within(SHUTDOWN).await;
     }
@@ -335,14 +339,18 @@ impl<S: Schema> Engine<S> {
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);
         self.inner.inbox.close();
+        if self.core().id.is_in_a_handler() {
+            return;
+        }
         let driver = self.inner.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(driver) = driver else { return };
         let mut ending = Ending { driver, receipts: &self.core().receipts };
         if tokio::time::timeout(deadline, &mut ending.driver).await.is_err() {
             ending.driver.abort();
-            // It ends at its next await. An outcome that is being written down is written to its end, and holds the storage as long.
+            // It ends at its next await, and so does each attempt; an outcome that is being written down is written to its end.
             let _ = (&mut ending.driver).await;
         }
+        self.core().kept_by.closed().await;
     }
 }
 

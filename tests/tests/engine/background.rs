@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, Error, MemoryStorage, NotSynced, State, SyncEvent, Telemetry, Verdict};
+use sync::{AutoSync, MemoryStorage, State, SyncEvent, Telemetry, Verdict};
 use sync_tests::entities::{Note, note, task};
 use tokio::sync::mpsc;
 
-use crate::device::{Device, NO_PULLS};
+use crate::device::{Device, NO_PULLS, Ticking};
 
 #[tokio::test(start_paused = true)]
 async fn a_push_is_flushed_soon_after() {
@@ -180,150 +180,6 @@ async fn requests_to_sync_while_one_runs_are_folded_into_one_more() {
     assert_eq!(pulls, 2);
 }
 
-#[tokio::test]
-async fn shutdown_finishes_the_requests_in_flight() {
-    let device = Device::new().await;
-    let gate = Gate::new();
-    device.engine.push(&note("a", "x", 0)).await.unwrap();
-    device.server.once(Fault::Hold(gate.clone()));
-    let flush = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.flush().await }
-    });
-    gate.reached(1).await;
-    let shutdown = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.shutdown().await }
-    });
-    tokio::task::yield_now().await;
-    gate.open();
-    shutdown.await.unwrap();
-    assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
-    assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
-    assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
-}
-
-#[tokio::test]
-async fn who_waits_for_a_receipt_is_told_of_a_shutdown() {
-    let device = Device::new().await;
-    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
-    device.engine.shutdown().await;
-    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
-    assert_eq!(device.restart().await.engine.queue_len(), 1, "the edit is durable");
-}
-
-/// As a program does that gives everything a second to end.
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_that_nobody_waits_for_to_its_end_is_one_all_the_same() {
-    let device = Device::new().await;
-    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
-    let gate = Gate::new();
-    device.server.once(Fault::Hold(gate.clone()));
-    let engine = device.engine.clone();
-    let flush = tokio::spawn(async move { engine.flush().await });
-    gate.reached(1).await;
-    tokio::time::timeout(Duration::from_secs(1), device.engine.shutdown()).await.unwrap_err();
-    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
-    assert!(flush.await.unwrap().is_err());
-    let device = device.restart().await;
-    assert_eq!(
-        device.engine.flush().await.unwrap().pushed,
-        1,
-        "the edit is durable, and the storage is free"
-    );
-}
-
-#[tokio::test]
-async fn after_a_shutdown_nothing_can_be_changed_and_the_queue_can_be_read() {
-    let device = Device::new().await;
-    for id in ["refused", "waits"] {
-        device.engine.push(&note(id, "x", 0)).await.unwrap();
-    }
-    device.server.once(Fault::Refused(422, "no".to_owned()));
-    device.server.once(Fault::Transient(500));
-    device.engine.flush().await.unwrap();
-    let engine = device.engine.clone();
-    device.engine.shutdown().await;
-    let parked = engine.parked::<Note>().await.unwrap().remove(0);
-    assert_eq!(parked.id, "refused");
-    assert!(engine.is_pending::<Note>(&"waits".to_owned()).await.unwrap());
-    let work = engine.transaction(|tx| tx.push(&note("new", "x", 0)));
-    for changed in [
-        engine.push(&note("new", "x", 0)).await.map(drop),
-        engine.delete::<Note>(&"waits".to_owned()).await.map(drop),
-        engine.retry(parked.operation).await,
-        engine.retry_all().await.map(drop),
-        engine.discard(parked.operation).await,
-        engine.clear_queue().await.map(drop),
-        work.await.map(drop),
-        engine.full_sync().await.map(drop),
-    ] {
-        assert!(matches!(changed, Err(Error::ShutDown)), "{changed:?}");
-    }
-    assert_eq!((engine.queue_len(), engine.status().parked), (1, 1));
-}
-
-#[tokio::test]
-async fn shutdown_lets_nothing_out_that_was_not_out_yet() {
-    let device =
-        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
-    for number in 0..40 {
-        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
-    }
-    let gate = Gate::new();
-    device.server.once(Fault::Hold(gate.clone()));
-    let flush = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.flush().await }
-    });
-    gate.reached(1).await;
-    let shutdown = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.shutdown().await }
-    });
-    tokio::task::yield_now().await;
-    gate.open();
-    shutdown.await.unwrap();
-    flush.await.unwrap().unwrap();
-    assert!(device.server.calls().len() <= 3, "{} requests", device.server.calls().len());
-    let device = device.restart().await;
-    device.engine.flush().await.unwrap();
-    assert_eq!(device.server.records::<Note>().len(), 40);
-}
-
-#[tokio::test(start_paused = true)]
-async fn shutdown_cuts_a_request_short_at_its_deadline_and_loses_nothing() {
-    let device = Device::new().await;
-    let gate = Gate::new();
-    device.engine.push(&note("a", "x", 0)).await.unwrap();
-    device.server.once(Fault::Hold(gate.clone()));
-    let flush = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.flush().await }
-    });
-    gate.reached(1).await;
-    device.engine.shutdown_within(Duration::from_secs(3)).await;
-    assert!(matches!(flush.await.unwrap(), Err(Error::ShutDown)));
-    let device = device.restart().await;
-    device.engine.flush().await.unwrap();
-    assert_eq!(device.server.writes().len(), 1);
-    assert_eq!(device.engine.queue_len(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn dropping_the_last_engine_stops_everything() {
-    let device = Device::new().await;
-    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(1)), ..NO_PULLS });
-    let (engine, server) = (device.engine, device.server);
-    drop(engine.clone());
-    engine.pull().await.unwrap();
-    drop(engine);
-    tokio::task::yield_now().await;
-    let before = server.calls().len();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    assert_eq!(server.calls().len(), before);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_on_many_threads_at_once() {
     let device = Device::new().await;
@@ -458,22 +314,6 @@ async fn a_telemetry_that_hangs_disturbs_no_sync_and_is_told_how_much_it_missed(
         }
     }
     assert!(missed >= 2000 - 1024, "{missed}");
-}
-
-/// A wall clock that follows tokio's, so that paused time moves both.
-#[derive(Debug)]
-struct Ticking(tokio::time::Instant);
-
-impl Default for Ticking {
-    fn default() -> Self {
-        Self(tokio::time::Instant::now())
-    }
-}
-
-impl sync::Clock for Ticking {
-    fn now(&self) -> chrono::DateTime<chrono::Utc> {
-        chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,3 +80,19 @@ impl Device {
         self.engine.discard(parked[0].operation).await.unwrap();
     }
 }
+
+/// A wall clock that follows tokio's, so that paused time moves both.
+#[derive(Debug)]
+pub struct Ticking(tokio::time::Instant);
+
+impl Default for Ticking {
+    fn default() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl sync::Clock for Ticking {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+}

@@ -28,6 +28,20 @@ async fn a_handler_that_asks_for_a_sync_does_not_hang_the_engine() {
     pull.expect("the handler's flush waits for the pull that waits for the handler").unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_ask_another_engine_for_a_sync() {
+    let (device, other) = (Device::new().await, Device::new().await);
+    device.server.put(&note("a", "x", 0));
+    other.engine.push(&note("b", "x", 0)).await.unwrap();
+    let engine = other.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.flush().await.unwrap()) })
+    }));
+    assert!(device.engine.pull().await.unwrap().is_clean());
+    assert_eq!(other.engine.queue_len(), 0);
+}
+
 /// Expected: as above, for the calls that hand something to `OnPull` themselves.
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_discards_does_not_hang_the_engine() {

@@ -117,9 +117,38 @@ async fn it_says_since_when_the_oldest_edit_waits() {
     let device = device.restart().await;
     assert_eq!(device.engine.status().oldest_pending, Some(first));
     device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(first + TimeDelta::minutes(1)));
     device.switch.set_online(false);
     device.engine.flush().await.unwrap();
     assert_eq!(device.engine.status().oldest_pending, Some(first + TimeDelta::minutes(1)));
+}
+
+#[tokio::test]
+async fn what_is_sent_again_by_hand_waits_since_it_was_made() {
+    let device = Device::with_refused_edit().await;
+    let made = device.clock.now();
+    device.clock.advance(TimeDelta::minutes(1));
+    let parked = device.engine.parked::<Note>().await.unwrap();
+    device.engine.retry(parked[0].operation).await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(made));
+}
+
+/// It has answered, if not as one would like.
+#[tokio::test]
+async fn a_server_that_answers_with_a_failure_is_not_offline() {
+    for fault in [Fault::Transient(500), Fault::Refused(422, "no".to_owned())] {
+        for pulls in [false, true] {
+            let device = Device::new().await;
+            device.engine.push(&note("a", "x", 0)).await.unwrap();
+            device.server.once(Fault::RequestLost);
+            device.engine.flush().await.unwrap();
+            assert_eq!(device.engine.status().state, State::Offline);
+            device.server.once(fault.clone());
+            let synced = if pulls { device.engine.pull().await } else { device.engine.flush().await };
+            synced.unwrap();
+            assert_eq!(device.engine.status().state, State::Error, "{fault:?}");
+        }
+    }
 }
 
 #[tokio::test]

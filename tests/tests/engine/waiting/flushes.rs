@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use futures::StreamExt;
 use sync::record::{Principal, RecordKey};
 use sync::remote::{Fetched, Reply, WriteAnswer, WriteRequest};
 use sync::storage::{StorageLock, Work};
 use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
-use sync::{Engine, EntityInfo, MemoryStorage, Remote, RemoteError, Storage, StorageError};
+use sync::{
+    Engine, EntityInfo, MemoryStorage, Remote, RemoteError, State, Storage, StorageError, SyncError,
+    SyncEvent,
+};
 use sync_tests::app::App;
 use sync_tests::entities::note;
 
@@ -233,4 +237,25 @@ async fn a_pause_that_cannot_be_written_down_holds_all_the_same() {
     let report = engine.flush().await.unwrap();
     assert!(says_only_that_it_waits(&report), "{report:?}");
     assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_is_shown_and_told_of() {
+    let disk = Disk::default();
+    let building = Engine::builder(App::default(), ScriptedRemote::new(), disk.clone()).build();
+    let engine = building.await.unwrap();
+    let mut events = engine.events();
+    disk.is_full.store(true, Ordering::Relaxed);
+    engine.full_sync().await.unwrap_err();
+    let status = engine.status();
+    assert_eq!(status.state, State::Error);
+    assert!(matches!(status.last_error.as_deref(), Some(SyncError::Storage(_))), "{status:?}");
+    let told = loop {
+        match events.next().await.unwrap() {
+            SyncEvent::Failed(error) => break error,
+            SyncEvent::SyncComplete(report) => panic!("nobody was told: {report:?}"),
+            _ => {}
+        }
+    };
+    assert!(matches!(&*told, SyncError::Storage(_)), "{told:?}");
 }

@@ -1,0 +1,246 @@
+//! How an engine ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
+use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, SyncEvent};
+use sync_tests::app::App;
+use sync_tests::entities::{Note, note};
+
+use crate::device::{Device, NO_PULLS};
+
+#[tokio::test]
+async fn shutdown_finishes_the_requests_in_flight() {
+    let device = Device::new().await;
+    let gate = Gate::new();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    let shutdown = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.shutdown().await }
+    });
+    tokio::task::yield_now().await;
+    gate.open();
+    shutdown.await.unwrap();
+    assert_eq!(flush.await.unwrap().unwrap().pushed, 1);
+    assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
+    assert!(matches!(device.engine.flush().await, Err(Error::ShutDown)));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_receipt_is_told_of_a_shutdown() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.engine.shutdown().await;
+    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
+    assert_eq!(device.restart().await.engine.queue_len(), 1, "the edit is durable");
+}
+
+/// As a program does that gives everything a second to end.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_nobody_waits_for_to_its_end_is_one_all_the_same() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let engine = device.engine.clone();
+    let flush = tokio::spawn(async move { engine.flush().await });
+    gate.reached(1).await;
+    tokio::time::timeout(Duration::from_secs(1), device.engine.shutdown()).await.unwrap_err();
+    assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
+    assert!(flush.await.unwrap().is_err());
+    let device = device.restart().await;
+    assert_eq!(
+        device.engine.flush().await.unwrap().pushed,
+        1,
+        "the edit is durable, and the storage is free"
+    );
+}
+
+#[tokio::test]
+async fn after_a_shutdown_nothing_can_be_changed_and_the_queue_can_be_read() {
+    let device = Device::new().await;
+    for id in ["refused", "waits"] {
+        device.engine.push(&note(id, "x", 0)).await.unwrap();
+    }
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    let engine = device.engine.clone();
+    device.engine.shutdown().await;
+    let parked = engine.parked::<Note>().await.unwrap().remove(0);
+    assert_eq!(parked.id, "refused");
+    assert!(engine.is_pending::<Note>(&"waits".to_owned()).await.unwrap());
+    let work = engine.transaction(|tx| tx.push(&note("new", "x", 0)));
+    for changed in [
+        engine.push(&note("new", "x", 0)).await.map(drop),
+        engine.delete::<Note>(&"waits".to_owned()).await.map(drop),
+        engine.retry(parked.operation).await,
+        engine.retry_all().await.map(drop),
+        engine.discard(parked.operation).await,
+        engine.clear_queue().await.map(drop),
+        work.await.map(drop),
+        engine.full_sync().await.map(drop),
+    ] {
+        assert!(matches!(changed, Err(Error::ShutDown)), "{changed:?}");
+    }
+    assert_eq!((engine.queue_len(), engine.status().parked), (1, 1));
+}
+
+#[tokio::test]
+async fn shutdown_lets_nothing_out_that_was_not_out_yet() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.max_in_flight(1)).await;
+    for number in 0..40 {
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    let shutdown = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.shutdown().await }
+    });
+    tokio::task::yield_now().await;
+    gate.open();
+    shutdown.await.unwrap();
+    flush.await.unwrap().unwrap();
+    assert!(device.server.calls().len() <= 3, "{} requests", device.server.calls().len());
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.records::<Note>().len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_cuts_a_request_short_at_its_deadline_and_loses_nothing() {
+    let device = Device::new().await;
+    let gate = Gate::new();
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    device.engine.shutdown_within(Duration::from_secs(3)).await;
+    assert!(matches!(flush.await.unwrap(), Err(Error::ShutDown)));
+    let device = device.restart().await;
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.server.writes().len(), 1);
+    assert_eq!(device.engine.queue_len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_engine_stops_everything() {
+    let device = Device::new().await;
+    device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(1)), ..NO_PULLS });
+    let (engine, server) = (device.engine, device.server);
+    drop(engine.clone());
+    engine.pull().await.unwrap();
+    drop(engine);
+    tokio::task::yield_now().await;
+    let before = server.calls().len();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.calls().len(), before);
+}
+
+#[tokio::test]
+async fn a_sync_that_a_shutdown_cuts_short_is_not_said_to_have_pulled_everything() {
+    for at_page in [false, true] {
+        let gate = Gate::new();
+        let settings = |builder: sync::EngineBuilder<App>| builder.page_size(1);
+        let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), settings).await;
+        for id in ["a", "b", "c"] {
+            device.server.put(&note(id, "x", 0));
+        }
+        device.engine.push(&note("mine", "x", 0)).await.unwrap();
+        let hold = gate.clone();
+        device.server.script(move |call| {
+            let is_the_place = match call {
+                Call::Write { .. } => !at_page,
+                Call::Pull { since: None, .. } => at_page,
+                _ => false,
+            };
+            if is_the_place { Fault::Hold(hold.clone()) } else { Fault::None }
+        });
+        let events = device.engine.events();
+        let engine = device.engine.clone();
+        let sync = tokio::spawn(async move { engine.full_sync().await });
+        gate.reached(1).await;
+        let mut shutdown = device.engine.shutdown().boxed();
+        assert!((&mut shutdown).now_or_never().is_none());
+        gate.open();
+        shutdown.await;
+        assert!(matches!(sync.await.unwrap(), Err(Error::ShutDown)));
+        assert_eq!(device.engine.status().last_sync_at, None);
+        drop(device);
+        let events: Vec<_> = events.collect().await;
+        assert!(!events.iter().any(|event| matches!(event, SyncEvent::Pulled { .. })), "{events:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_shut_its_engine_down_and_goes_on() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "x", 0));
+    let engine = device.engine.clone();
+    let went_on = Arc::new(tokio::sync::Notify::new());
+    let goes_on = Arc::clone(&went_on);
+    device.app.state().on_page = Some(Box::new(move || {
+        let (engine, goes_on) = (engine.clone(), Arc::clone(&goes_on));
+        Box::pin(async move {
+            engine.shutdown().await;
+            goes_on.notify_one();
+        })
+    }));
+    let began = tokio::time::Instant::now();
+    let _ = device.engine.pull().await;
+    went_on.notified().await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "it waits for nothing");
+    assert_eq!(device.app.state().notes.len(), 1, "and the page is stored");
+    assert!(matches!(device.engine.push(&note("b", "x", 0)).await, Err(Error::ShutDown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_was_cut_off_is_not_shown_as_going_on() {
+    let device = Device::new().await;
+    device.server.once(Fault::Hold(Gate::new()));
+    let mut pull = device.engine.pull().boxed();
+    assert!((&mut pull).now_or_never().is_none());
+    tokio::task::yield_now().await;
+    device.engine.shutdown_within(Duration::from_secs(1)).await;
+    assert_ne!(device.engine.status().state, State::Syncing);
+}
+
+/// Its attempts run on other threads, which may be slow to let go of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_shutdown_at_its_deadline_the_storage_is_free_at_once() {
+    let storage = MemoryStorage::new();
+    for _ in 0..50 {
+        let server = ScriptedRemote::new();
+        let building =
+            Engine::builder(App::default(), server.clone(), storage.clone()).max_in_flight(200).build();
+        let engine = building.await.expect("nobody has it");
+        let gate = Gate::new();
+        let hold = gate.clone();
+        server.script(move |_| Fault::Hold(hold.clone()));
+        let notes: Vec<_> = (0..200).map(|number| note(&number.to_string(), "x", 0)).collect();
+        engine.push_all(&notes).await.unwrap();
+        let mut flush = engine.flush().boxed();
+        assert!((&mut flush).now_or_never().is_none());
+        gate.reached(200).await;
+        drop(flush);
+        engine.shutdown_within(Duration::ZERO).await;
+    }
+}

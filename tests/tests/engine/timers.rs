@@ -1,0 +1,107 @@
+//! When a started engine does what.
+
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::{AutoSync, BoxError, Engine, MemoryStorage, OnPull, Outdated, Schema, SyncEvent, Syncable};
+use sync_tests::entities::note;
+
+use crate::device::{Device, NO_PULLS, Ticking};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn ticking() -> Device {
+    let server = ScriptedRemote::new();
+    Device::with(&server, MemoryStorage::new(), |builder| builder.clock(Ticking::default())).await
+}
+
+/// A report has room for 100 errors.
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_failed_is_tried_again_however_much_went_wrong_before_it() {
+    let device = ticking().await;
+    let notes: Vec<_> = (0..150).map(|number| note(&number.to_string(), "x", 0)).collect();
+    device.engine.push_all(&notes).await.unwrap();
+    device.server.put(&note("theirs", "x", 0));
+    let mut failures = 1;
+    device.server.script(move |call| match call {
+        Call::Write { .. } => Fault::Transient(500),
+        Call::Pull { entity: "Note", .. } if failures > 0 => {
+            failures -= 1;
+            Fault::Transient(500)
+        }
+        _ => Fault::None,
+    });
+    let mut events = device.engine.events();
+    let started = tokio::time::Instant::now();
+    device.engine.start(AutoSync { pull_every: Some(24 * HOUR), ..NO_PULLS });
+    while !matches!(events.next().await, Some(SyncEvent::Pulled { changes: 1, .. })) {}
+    assert!(started.elapsed() < HOUR, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_by_hand_neither_hurries_a_push_that_waits_for_more_nor_puts_it_off() {
+    let device = ticking().await;
+    device.engine.start(AutoSync { flush_after: HOUR, ..NO_PULLS });
+    // What a background does when it begins.
+    tokio::time::sleep(2 * HOUR).await;
+    let mut receipt = device.engine.push(&note("a", "x", 0)).await.unwrap().synced().boxed();
+    let pushed = tokio::time::Instant::now();
+    assert!((&mut receipt).now_or_never().is_none());
+    for _ in 0..5 {
+        tokio::time::sleep(HOUR / 6).await;
+        device.engine.pull().await.unwrap();
+        let is_write = |call: &Call| matches!(call, Call::Write { .. });
+        assert!(!device.server.calls().iter().any(is_write), "it waits whether more come");
+    }
+    receipt.await.unwrap();
+    assert_eq!(pushed.elapsed().as_secs(), HOUR.as_secs());
+}
+
+mod former {
+    use super::*;
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize, Syncable)]
+    #[sync(endpoint = "/memos", conflict = ServerWins)]
+    pub(crate) struct Memo {
+        pub(crate) id: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Memo))]
+    pub(crate) struct App;
+    impl OnPull<Memo> for App {}
+}
+
+#[derive(Clone, serde::Serialize, serde::Deserialize, Syncable)]
+#[sync(endpoint = "/memos", conflict = ServerWins, version = 2, upgrade = never)]
+struct Memo {
+    id: String,
+}
+
+fn never(_: Outdated<'_>) -> Result<Memo, BoxError> {
+    Err("it cannot be upgraded".into())
+}
+
+#[derive(Schema)]
+#[sync(entities(Memo))]
+struct App;
+impl OnPull<Memo> for App {}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_sent_is_tried_less_and_less_often() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = Engine::builder(former::App, server.clone(), storage.clone()).build().await.unwrap();
+    engine.push(&former::Memo { id: "a".into() }).await.unwrap();
+    drop(engine);
+    let building = Engine::builder(App, server, storage).clock(Ticking::default()).seed(7).build();
+    let engine = building.await.unwrap();
+    let events = engine.events();
+    engine.start(NO_PULLS);
+    tokio::time::sleep(HOUR).await;
+    engine.shutdown().await;
+    drop(engine);
+    let syncs =
+        events.filter(|event| std::future::ready(matches!(event, SyncEvent::SyncComplete(_)))).count().await;
+    assert!((5..100).contains(&syncs), "{syncs} flushes in an hour");
+}

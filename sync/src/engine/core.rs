@@ -144,12 +144,14 @@ impl Core {
         if !is_in_doubt || self.status.borrow().state == State::Syncing {
             return;
         }
-        match self.transact::<_, StorageError, _>(|ledger| ledger.oldest_made_at()).await {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime")]
+        let oldest = self.transact::<_, StorageError, _>(|ledger| ledger.oldest_made_at()).await;
+        match oldest {
             Ok(oldest) => self.status.send_modify(|status| {
                 status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
             }),
             Err(error) => {
-                tracing::debug!(%error, "since when something waits is not known before the next sync")
+                tracing::debug!(%error, "since when something waits is not known before the next sync");
             }
         }
     }

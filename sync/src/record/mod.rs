@@ -60,8 +60,8 @@ pub struct Record {
 pub struct Base {
     /// The server's version, for `If-Match`; `None` when the server did not tell one.
     pub version: Option<Version>,
-    /// The value: kept where the strategy needs an ancestor, where there is no version to compare, and what an answer told until a pull
-    /// shows it: a list may tell no versions, though answers do.
+    /// The value: kept where the strategy needs an ancestor, where the record refers to others, where there is no version to compare, and
+    /// what an answer told until a pull shows it: a list may tell no versions, though answers do.
     pub value: Option<Payload>,
 }
 
@@ -252,7 +252,7 @@ impl ParkReason {
 /// What the core has to know about an entity.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
-    /// Whether the strategy needs the ancestor's value.
+    /// Whether the value of the base is needed: by the strategy, or to know what the record referred to.
     pub keeps_base: bool,
     /// The JSON member that carries `updated_at`, when the entity has one.
     pub updated_at_member: Option<&'static str>,

@@ -96,9 +96,9 @@ fn an_edit_that_nobody_waits_for_any_more_is_sent_wherever_it_was_dropped() {
         fixture.soon(status.wait_for(|status| status.last_sync_at.is_some())).unwrap();
         let mut events = fixture.engine.events();
         if inside {
-            fixture.elsewhere.block_on(async { edit() })
+            fixture.elsewhere.block_on(async { edit() });
         } else {
-            edit()
+            edit();
         }
         fixture.soon(async { while !matches!(events.next().await, Some(SyncEvent::Pushed { .. })) {} });
         assert_eq!(fixture.server.records::<Note>().len(), 1);

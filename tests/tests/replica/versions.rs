@@ -151,6 +151,34 @@ async fn what_was_sent_and_not_answered_is_sent_again_as_it_was() {
     assert_eq!(engine.all::<second::Person>().await.unwrap()[2], person("g", "Grace", "Murray"));
 }
 
+/// Its row is written anew meanwhile, with what is seen beside it.
+#[tokio::test]
+async fn so_is_what_has_given_up_and_is_sent_again_by_hand() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    server
+        .script(|call| if matches!(call, Call::Write { .. }) { Fault::Transient(500) } else { Fault::None });
+    while engine.queue_len() > 0 {
+        engine.flush().await.unwrap();
+    }
+    server.heal();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(second::App, &server, &folder).await.unwrap();
+    for id in ["a", "g"] {
+        server.put(&person(id, "A", "B"));
+    }
+    engine.pull().await.unwrap();
+    let before = server.calls().len();
+    assert_eq!(engine.retry_all().await.unwrap(), 2);
+    engine.flush().await.unwrap();
+    let written = server.calls().split_off(before).into_iter().filter_map(|call| match call {
+        Call::Write { payload: Some(payload), .. } => Some(payload.as_str().contains("\"name\"")),
+        _ => None,
+    });
+    assert_eq!(written.take(2).collect::<Vec<_>>(), [true; 2], "the same key never carries another body");
+}
+
 #[tokio::test]
 async fn a_record_that_cannot_be_upgraded_holds_back_itself_alone() {
     let (server, folder) = used_by_the_first_version().await;

@@ -1,8 +1,6 @@
 //! What every written row has to be like.
 
-use std::collections::BTreeSet;
-
-use sync::record::{Intention, Record, RecordRef, Version, Write};
+use sync::record::{Record, Version, Write};
 
 use super::super::entities::{Kind, Name};
 use super::facts::{alike, gone_since, place_of};
@@ -116,6 +114,7 @@ impl Book {
     /// An edit of the user's was taken in.
     fn took(&mut self, name: &Name, before: &Record, after: &Record, wanted: &Content) -> Verdict {
         ensure!(after.flight == before.flight, "2: no lost edit", "{name}: an edit changed the flight");
+        self.moves(name, before, after);
         let newest = after.newest();
         if let Some(newest) = newest
             && before.newest().is_none_or(|before| before.revision < newest.revision)
@@ -135,79 +134,6 @@ impl Book {
         let leaving = after.newest().is_none_or(|newest| newest.write == Write::Delete);
         ensure!(leaving, "2: no lost edit", "{name}: deleted here, and {after:?} is to be sent");
         Ok(())
-    }
-
-    /// What refers to a record that the server does not have yet is not about to be sent.
-    fn after_its_parents(&self, name: &Name, before: &Record, after: &Record) -> Verdict {
-        let Some(flight) = after.flight.as_ref().filter(|_| before.flight.is_none()) else { return Ok(()) };
-        for parent in references(&flight.intention) {
-            let coming = self.rows.get(&parent).is_some_and(|row| {
-                let seen = row.parked.as_ref().and_then(|parked| parked.reason.seen()?.value());
-                let saved = |intention: &Intention| intention.write != Write::Delete;
-                let sent = row.flight.as_ref().is_some_and(|flight| saved(&flight.intention));
-                row.base.is_none() && seen.is_none() && (sent || row.newest().is_some_and(saved))
-            });
-            ensure!(
-                !coming || self.refers(&parent, name),
-                "3: never before its parent",
-                "{name} is sent before {parent}"
-            );
-        }
-        Ok(())
-    }
-
-    /// A record is not deleted before what was done earlier to those that refer to it, or referred to it before that.
-    fn after_its_children(&self, name: &Name, before: &Record, after: &Record) -> Verdict {
-        let flight = after.flight.as_ref().filter(|_| before.flight.is_none());
-        let Some(deletion) =
-            flight.map(|flight| &flight.intention).filter(|sent| sent.write == Write::Delete)
-        else {
-            return Ok(());
-        };
-        for (child, row) in self.rows.iter().filter(|(child, _)| *child != name) {
-            let waiting = row.flight.iter().map(|flight| &flight.intention).chain(&row.queued);
-            let earlier = waiting.filter(|waiting| waiting.seq < deletion.revision);
-            let is_of = |waiting: &Intention| {
-                references(waiting).contains(name) || waiting.leaves.iter().any(|left| name_of(left) == *name)
-            };
-            ensure!(
-                !earlier.into_iter().any(is_of) || self.waits_for(child, name),
-                "3: a deletion waits for the earlier operations of the children",
-                "{name} is deleted before {child}: {row:?}"
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether a record waits for another by however many steps.
-    fn waits_for(&self, from: &Name, to: &Name) -> bool {
-        let (mut seen, mut next) = (BTreeSet::new(), Some(from.clone()));
-        while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
-            next = self.rows.get(&name).and_then(|row| row.blocked_on.as_ref()).map(name_of);
-            if next.as_ref() == Some(to) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether a record refers to another by however many steps: of a circle, one has to be the first.
-    fn refers(&self, from: &Name, to: &Name) -> bool {
-        let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
-        while let Some(name) = next.pop() {
-            if name == *to {
-                return true;
-            }
-            let row = self.rows.get(&name);
-            let written = row
-                .into_iter()
-                .flat_map(|row| row.flight.iter().map(|flight| &flight.intention).chain(row.newest()));
-            let further: Vec<_> = written.flat_map(references).collect();
-            if seen.insert(name) {
-                next.extend(further);
-            }
-        }
-        false
     }
 
     /// After an acknowledgement, the version that it brought is what the next operation is made on.
@@ -284,14 +210,6 @@ impl Book {
         }
         Ok(())
     }
-}
-
-fn references(intention: &Intention) -> Vec<Name> {
-    intention.references.iter().map(name_of).collect()
-}
-
-fn name_of(record: &RecordRef) -> Name {
-    super::super::server::name_of(record.entity.as_str(), &record.key)
 }
 
 /// What the server is known to have is something that it had.

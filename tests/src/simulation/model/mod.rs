@@ -9,6 +9,7 @@ mod commits;
 mod facts;
 mod fate;
 mod handlers;
+mod order;
 mod replica;
 mod requests;
 mod waiting;
@@ -127,6 +128,8 @@ pub(crate) struct Book {
     given_up: BTreeSet<OperationId>,
     /// The number of each edit, by the id that its receipt has.
     numbers: BTreeMap<OperationId, u64>,
+    /// The records that those with edits which wait referred to before these.
+    left: BTreeMap<Name, BTreeSet<Name>>,
     /// How long the server asked to be left alone.
     pub(crate) waiting: Waiting,
     /// The texts of all edits of this device's user.

@@ -10,6 +10,7 @@ mod errors;
 mod expand;
 mod model;
 mod parse;
+mod peeled;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

@@ -7,6 +7,8 @@ use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path, Type};
 
+use crate::peeled;
+
 /// Generated, and shown at the user's tokens.
 pub(super) fn at(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
@@ -14,9 +16,9 @@ pub(super) fn at(tokens: &impl Spanned) -> Span {
 
 /// Where a type is wrong: at its last name, since a span of several tokens shrinks to the first of them.
 pub(super) fn at_type(ty: &Type) -> Span {
-    match ty {
+    match peeled::ty(ty) {
         Type::Path(path) => path.path.segments.last().map_or_else(|| at(ty), |last| at(&last.ident)),
-        _ => at(ty),
+        inside => at(inside),
     }
 }
 

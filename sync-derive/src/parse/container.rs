@@ -7,6 +7,7 @@ use super::merge::OnDelete;
 use super::{endpoint, names, suggest, version};
 use crate::errors::Errors;
 use crate::model::{BuiltIn, Strategy, Versioned};
+use crate::peeled;
 
 const KNOWN: Known = Known {
     names: &["endpoint", "conflict", "name", "replica", "version", "upgrade", "on_delete", "crate"],
@@ -123,7 +124,7 @@ fn name(item: &Item, errors: &mut Errors) -> Option<String> {
 /// A single known word is a built-in strategy, everything else a type of the user's.
 fn strategy(item: &Item, errors: &mut Errors) -> Option<Strategy> {
     let written: Type = item.value("the path of a type", "ServerWins", errors)?;
-    let Type::Path(path) = &written else {
+    let Type::Path(path) = peeled::ty(&written) else {
         errors.at(&written, format!("a strategy is the path of a type: write {}", choices()));
         return None;
     };

@@ -7,6 +7,7 @@ use super::merge::MergeMarks;
 use super::names::{self, RenameAll};
 use crate::errors::Errors;
 use crate::model::Reference;
+use crate::peeled;
 
 const KNOWN: Known = Known {
     names: &["id", "updated_at", "references", "index", "merge", "merge_with", "group"],
@@ -89,7 +90,7 @@ impl Marks {
 
 /// What an `Option`, or a collection that is walked through in the same way, is written to hold.
 fn inside(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = peeled::ty(ty) else { return None };
     let last = path.path.segments.last()?;
     if !["Option", "Vec", "BTreeSet", "HashSet"].iter().any(|name| last.ident == name) {
         return None;
@@ -104,7 +105,7 @@ fn inside(ty: &Type) -> Option<&Type> {
 /// The member of a field whose elements serde writes in whatever order they come: of a `HashSet`, written by that name.
 pub(super) fn unordered(field: &Field, rename_all: RenameAll) -> Option<String> {
     let is = |ty: &Type, name: &str| {
-        let Type::Path(path) = ty else { return false };
+        let Type::Path(path) = peeled::ty(ty) else { return false };
         path.path.segments.last().is_some_and(|last| last.ident == name)
     };
     let held = if is(&field.ty, "Option") { inside(&field.ty)? } else { &field.ty };

@@ -4,6 +4,8 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Field, Ident, Lit, Meta, Token};
 
+use crate::peeled;
+
 /// An identifier without `r#`.
 pub(super) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
@@ -91,7 +93,7 @@ pub(super) fn serde_items(attributes: &[Attribute]) -> Vec<Meta> {
 /// The text of `name = "…"`, or of `name(serialize = "…")`: what is written is what the server sees.
 fn text(item: &Meta, name: &str) -> Option<String> {
     match item {
-        Meta::NameValue(pair) if pair.path.is_ident(name) => match &pair.value {
+        Meta::NameValue(pair) if pair.path.is_ident(name) => match peeled::expr(&pair.value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
         },

@@ -9,6 +9,7 @@ use super::attribute::{Item, tight};
 use super::suggest;
 use crate::errors::Errors;
 use crate::model::{Policy, Rule};
+use crate::peeled;
 
 /// The policy that is written there; the one of a field without any, when it is wrong.
 pub(super) fn rule(item: &Item, errors: &mut Errors) -> Rule {
@@ -65,7 +66,7 @@ impl Written {
 }
 
 fn of_type(written: Type, errors: &mut Errors) -> Option<Rule> {
-    let Type::Path(path) = &written else {
+    let Type::Path(path) = peeled::ty(&written) else {
         errors.at(&written, format!("a policy is the path of a type: write {}", choices()));
         return None;
     };
@@ -88,7 +89,7 @@ fn of_type(written: Type, errors: &mut Errors) -> Option<Rule> {
 
 /// A type of the user's; `Map<Counter>` is none.
 fn own(written: Type, errors: &mut Errors) -> Option<Rule> {
-    let Type::Path(path) = &written else { return None };
+    let Type::Path(path) = peeled::ty(&written) else { return None };
     let only = path.path.segments.first().filter(|_| path.path.segments.len() == 1);
     if let Some(map) = only.filter(|map| map.ident == "Map") {
         let arguments: TokenStream = quote::ToTokens::to_token_stream(&map.arguments);

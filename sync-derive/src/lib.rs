@@ -47,7 +47,9 @@ use errors::Errors;
 /// - `group = "address"`: the fields with this name are taken from one side, all of them. `merge = Local` or `merge = Latest` on
 ///   one of them says from which, where both changed them.
 ///
-/// `#[serde(rename…)]` and `#[serde(rename_all…)]` are understood: the members are named as serde writes them.
+/// `#[serde(rename…)]` and `#[serde(rename_all…)]` are understood: the members are named as serde writes them. What is stored of a
+/// record is read back by the same struct, so what serde would write and not read, or leave out and miss, is refused: a rename of one
+/// side needs an `alias` of the other, `skip_serializing_if` a `default`, and `skip` stands for both sides.
 ///
 /// The id, and an indexed field, are also read and written without their record, as their type's own JSON. Serde's `with`,
 /// `serialize_with`, `deserialize_with` and `getter` are therefore refused on them: a newtype can have another form. What

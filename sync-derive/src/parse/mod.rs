@@ -1,5 +1,6 @@
 //! Tokens to model. Nothing in here generates code.
 
+mod alike;
 mod alone;
 mod attribute;
 mod container;
@@ -21,7 +22,7 @@ use crate::model::{BuiltIn, Entity, Named, Strategy};
 use container::Container;
 use field::Marks;
 use merge::Meanings;
-use names::RenameAll;
+use names::{RenameAll, Side};
 
 pub(crate) use part::part;
 pub(crate) use schema::schema;
@@ -35,7 +36,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
     let container = Container::parse(input, errors);
     let marked: Vec<_> = fields.iter().map(|field| (*field, Marks::parse(field, errors))).collect();
 
-    let rename_all = RenameAll::of(&input.attrs);
+    let rename_all = RenameAll::of(&input.attrs, Side::Written);
     let id = Meaning { name: "id", mark: |marks| marks.id.as_ref() }.find(&marked, rename_all, errors);
     let updated_at = Meaning { name: "updated_at", mark: |marks| marks.updated_at.as_ref() };
     let updated_at = updated_at.find(&marked, rename_all, errors);
@@ -45,6 +46,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         has_id(input, id.as_ref(), fields.is_empty(), errors);
         has_what_is_compared(input, container.strategy.as_ref(), updated_at.as_ref(), errors);
     }
+    alike::are_alike(input, &marked, &[id.as_ref(), updated_at.as_ref()], errors);
     alone::have_one_form(input, &container, &marked, id.as_ref(), errors);
     merge::belongs_here(&container, &marked, errors);
     let merges = container.strategy.as_ref().is_some_and(|strategy| strategy.is(BuiltIn::Merge));

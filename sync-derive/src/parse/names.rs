@@ -12,7 +12,7 @@ pub(super) fn plain(ident: &Ident) -> String {
 }
 
 /// What in `#[serde(…)]` leaves a field out of the JSON, or dissolves it.
-const LEFT_OUT: [&str; 4] = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
+pub(super) const LEFT_OUT: [&str; 4] = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
 
 /// The JSON member that carries a field.
 ///
@@ -24,8 +24,32 @@ pub(super) fn member(field: &Field, ident: &Ident, rename_all: RenameAll) -> Res
     if let Some(left_out) = left_out {
         return Err(left_out);
     }
-    let renamed = items.iter().find_map(|item| text(item, "rename"));
-    Ok(renamed.unwrap_or_else(|| rename_all.apply(&plain(ident))))
+    Ok(written(&items, ident, rename_all))
+}
+
+/// The name that serde writes a field under, which is the one that the server sees.
+pub(super) fn written(items: &[Meta], ident: &Ident, rename_all: RenameAll) -> String {
+    let renamed = items.iter().find_map(|item| texts(item, "rename", Side::Written).pop());
+    renamed.unwrap_or_else(|| rename_all.apply(&plain(ident)))
+}
+
+/// The names that serde reads a field by.
+pub(super) fn read(items: &[Meta], ident: &Ident, rename_all: RenameAll) -> Vec<String> {
+    let all =
+        |name: &str| -> Vec<_> { items.iter().flat_map(|item| texts(item, name, Side::Read)).collect() };
+    let mut names = all("rename");
+    if names.is_empty() {
+        names.push(rename_all.apply(&plain(ident)));
+    }
+    names.extend(all("alias"));
+    names
+}
+
+/// What serde can be told of each side alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Side {
+    Written,
+    Read,
 }
 
 /// `#[serde(rename_all = "…")]`: how a field's name becomes a member's.
@@ -43,8 +67,8 @@ pub(super) enum RenameAll {
 }
 
 impl RenameAll {
-    pub(super) fn of(attributes: &[Attribute]) -> Self {
-        let rule = serde_items(attributes).iter().find_map(|item| text(item, "rename_all"));
+    pub(super) fn of(attributes: &[Attribute], side: Side) -> Self {
+        let rule = serde_items(attributes).iter().find_map(|item| texts(item, "rename_all", side).pop());
         match rule.as_deref() {
             Some("lowercase") => Self::Lower,
             Some("UPPERCASE") => Self::Upper,
@@ -90,24 +114,35 @@ pub(super) fn serde_items(attributes: &[Attribute]) -> Vec<Meta> {
     items.flatten().collect()
 }
 
-/// The text of `name = "…"`, or of `name(serialize = "…")`: what is written is what the server sees.
-fn text(item: &Meta, name: &str) -> Option<String> {
+/// The text of `name = "…"`, or of one side in `name(serialize = "…", deserialize = "…")`, of which the latter may be there more than
+/// once.
+pub(super) fn texts(item: &Meta, name: &str, side: Side) -> Vec<String> {
     match item {
         Meta::NameValue(pair) if pair.path.is_ident(name) => match peeled::expr(&pair.value) {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => vec![text.value()],
+            _ => Vec::new(),
         },
         Meta::List(list) if list.path.is_ident(name) => {
-            let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
-            inner.iter().find_map(|item| text(item, "serialize"))
+            let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            let side_name = match side {
+                Side::Written => "serialize",
+                Side::Read => "deserialize",
+            };
+            inner.into_iter().flatten().flat_map(|item| texts(&item, side_name, side)).collect()
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one_sided(side: Side) -> RenameAll {
+        let rule =
+            syn::parse_quote!(#[serde(rename_all(serialize = "camelCase", deserialize = "UPPERCASE"))]);
+        RenameAll::of(&[rule], side)
+    }
 
     #[test]
     fn a_rule_renames_as_serde_does() {
@@ -121,7 +156,8 @@ mod tests {
             (RenameAll::ScreamingSnake, "UPDATED_AT"),
             (RenameAll::Kebab, "updated-at"),
             (RenameAll::ScreamingKebab, "UPDATED-AT"),
-            (RenameAll::of(&[syn::parse_quote!(#[serde(rename_all(serialize = "camelCase"))])]), "updatedAt"),
+            (one_sided(Side::Written), "updatedAt"),
+            (one_sided(Side::Read), "UPDATED_AT"),
         ];
         for (rule, member) in cases {
             assert_eq!(rule.apply("updated_at"), member, "{rule:?}");
@@ -137,6 +173,19 @@ mod tests {
     fn a_fields_own_name_comes_before_the_rule() {
         let field: Field = syn::parse_quote!(#[serde(default, rename(serialize = "changed", deserialize = "x"))] updated_at: u8);
         assert_eq!(named(&field, RenameAll::Camel).as_deref(), Ok("changed"));
+    }
+
+    #[test]
+    fn a_field_is_read_by_its_aliases_as_well() {
+        let read = |field: &Field| {
+            read(&serde_items(&field.attrs), field.ident.as_ref().expect("a name"), RenameAll::Camel)
+        };
+        assert_eq!(
+            read(&syn::parse_quote!(#[serde(alias = "at", alias = "t")] updated_at: u8)),
+            ["updatedAt", "at", "t"]
+        );
+        let field = syn::parse_quote!(#[serde(rename(deserialize = "a", deserialize = "b", serialize = "c"))] updated_at: u8);
+        assert_eq!(read(&field), ["a", "b"]);
     }
 
     #[test]

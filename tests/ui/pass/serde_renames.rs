@@ -38,7 +38,6 @@ renamed! {
     ScreamingSnake: [rename_all = "SCREAMING_SNAKE_CASE"],
     Kebab: [rename_all = "kebab-case"],
     ScreamingKebab: [rename_all = "SCREAMING-KEBAB-CASE"],
-    OneSided: [rename_all(serialize = "camelCase", deserialize = "snake_case")],
     Denied: [deny_unknown_fields],
 }
 
@@ -52,6 +51,22 @@ struct Own {
     updated_at: DateTime<Utc>,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[serde(rename_all(serialize = "camelCase", deserialize = "snake_case"))]
+#[sync(endpoint = "/notes", conflict = LastWriteWins)]
+struct TwoSided {
+    #[sync(id)]
+    #[serde(alias = "noteKey")]
+    note_key: String,
+    #[sync(updated_at)]
+    #[serde(alias = "lastEditAt")]
+    last_edit_at: DateTime<Utc>,
+}
+
+fn two_sided() -> TwoSided {
+    TwoSided { note_key: "a".into(), last_edit_at: DateTime::UNIX_EPOCH }
+}
+
 fn main() {
     Lower::is_named_as_serde_names_it();
     Upper::is_named_as_serde_names_it();
@@ -61,11 +76,13 @@ fn main() {
     ScreamingSnake::is_named_as_serde_names_it();
     Kebab::is_named_as_serde_names_it();
     ScreamingKebab::is_named_as_serde_names_it();
-    OneSided::is_named_as_serde_names_it();
     Denied::is_named_as_serde_names_it();
+    assert_eq!(serde_json::to_value(two_sided()).unwrap()["noteKey"], "a");
 
     assert_eq!(Camel::ENTITY.id_member, "noteKey");
     assert_eq!(ScreamingKebab::ENTITY.updated_at_member, Some("LAST-EDIT-AT"));
+    assert_eq!(TwoSided::ENTITY.id_member, "noteKey");
+    assert_eq!(TwoSided::ENTITY.updated_at_member, Some("lastEditAt"));
     assert_eq!(Own::ENTITY.id_member, "_id");
     assert_eq!(Own::ENTITY.updated_at_member, Some("changed"));
 }

@@ -24,8 +24,9 @@ where
     T: Syncable<Strategy: Strategy<S, T>>,
 {
     let conflict = conflict::<T>(key, dispute)?;
-    let resolution =
-        guard::<T, _>(Handler::Strategy, Some(key), T::Strategy::resolve(schema, conflict)).await?;
+    // Called within, since what it does before its first `await` can panic as well.
+    let resolving = async { T::Strategy::resolve(schema, conflict).await };
+    let resolution = guard::<T, _>(Handler::Strategy, Some(key), resolving).await?;
     decision(key, resolution)
 }
 
@@ -87,4 +88,56 @@ pub(super) async fn guard<T: Syncable, R>(
 pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use crate::testing::ScriptedRemote;
+    use crate::{BoxError, Conflict, Engine, MemoryStorage, OnPull, Resolution, Schema, Strategy, Syncable};
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/notes", conflict = Careless)]
+    struct Note {
+        id: String,
+        text: String,
+    }
+
+    fn note(text: &str) -> Note {
+        Note { id: "a".to_owned(), text: text.to_owned() }
+    }
+
+    struct Careless;
+
+    impl<S> Strategy<S, Note> for Careless {
+        fn resolve(
+            _: &S,
+            conflict: Conflict<Note>,
+        ) -> impl Future<Output = Result<Resolution<Note>, BoxError>> + Send {
+            let base = conflict.base.expect("this strategy asks for none");
+            async { Ok(Resolution::Merged(base)) }
+        }
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Note))]
+    struct App;
+    impl OnPull<Note> for App {}
+
+    #[tokio::test]
+    async fn a_strategy_that_panics_before_there_is_anything_to_await_loses_nothing() {
+        let server = ScriptedRemote::new();
+        let engine = Engine::builder(App, server.clone(), MemoryStorage::new()).build().await;
+        let engine = engine.expect("the storage is empty");
+        engine.push(&note("base")).await.expect("it is queued");
+        engine.full_sync().await.expect("the server takes it");
+        server.put(&note("theirs"));
+        engine.push(&note("mine")).await.expect("it is queued");
+
+        let report = engine.flush().await.expect("the engine lives on");
+        let told = "the conflict strategy of Note `a` panicked: this strategy asks for none";
+        assert_eq!(report.errors[0].to_string(), told);
+        assert_eq!(engine.queue_len(), 1);
+    }
 }

@@ -27,7 +27,7 @@ use errors::Errors;
 /// - `name = "Note"`: the name in the storage. The struct's own by default; set it before you rename the struct, so that
 ///   its queue is found again. Instances of a generic struct share it, so only one of them can be in a schema.
 /// - `on_delete = KeepEdit`, or `Delete`: who wins with `conflict = Merge`, an edit or a deletion on the other side.
-/// - `replica`: the engine keeps the records, to be read, queried and watched; no `OnPull` is needed then.
+/// - `replica`: the engine keeps the records, to be read, queried and watched. There is no `OnPull` for it then.
 /// - `version = 2, upgrade = path`: the struct was another one before, and `path` is a
 ///   `fn(Outdated<'_>) -> Result<Self, BoxError>` that makes a record of what an earlier version stored. A struct that says nothing
 ///   of versions has version 1.

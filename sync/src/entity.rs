@@ -185,7 +185,7 @@ impl Timestamp for std::time::SystemTime {
 }
 
 // For a method of `Engine<S>` that is missing because `S` is no schema, rustc shows the head of the trait and not its notes: so the advice
-// stands in there as well.
+// stands in there as well, and what becomes of a struct that cannot be shared, of which it shows the bound alone.
 /// The user's struct that lists the entities and carries the handlers.
 ///
 /// Derive it, and implement [`OnPull`](crate::OnPull) for each entity:
@@ -209,6 +209,10 @@ impl Timestamp for std::time::SystemTime {
 ///     }
 /// }
 /// ```
+///
+/// The handlers are called from any thread, so what the struct holds is shared between threads: what they change goes into a
+/// `Mutex`, or is sent through a channel to whoever has it. A `rusqlite::Connection` can be sent, but not shared (it is not `Sync`):
+/// it goes into a `Mutex`, too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a schema",
     label = "this type does not derive `Schema`",
@@ -216,7 +220,7 @@ impl Timestamp for std::time::SystemTime {
 )]
 pub trait Schema:
     // Write `#[derive(Schema)]` and `#[sync(entities(…))]` on the struct that is meant to be one.
-    Sized + Send + Sync + 'static
+    Sized + Send + Sync + 'static // What cannot be shared goes into a `Mutex`, or to a thread of its own behind a channel.
 {
     /// The entities, in the order in which they are pulled.
     fn register(registry: &mut crate::codegen_support::Registry<Self>);

@@ -4,8 +4,11 @@ use std::future::Future;
 
 use crate::BoxError;
 use crate::entity::Syncable;
+use crate::replica::HandsOver;
 use crate::strategy::AsksHandler;
 
+// A handler asks for `Sync` where it is called, and not of the type that has it: a schema that cannot be shared is one mistake, which
+// `Schema` tells, and not one for each handler and strategy.
 /// Receives what was pulled for an entity.
 ///
 /// Called with one page at a time, in order. The cursor moves on only after `Ok`, so a page comes again when the
@@ -16,19 +19,27 @@ use crate::strategy::AsksHandler;
 /// Handlers are called one after another, and have no time limit: as long as one runs, no other page is handed over and no other
 /// conflict decided. One that waits for a sync, directly ([`Error::InHandler`](crate::Error::InHandler)) or in a task that it spawned,
 /// waits for itself.
+///
+/// An `OnPull` for an entity that the schema does not list is never called, and nothing says so.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what happens with pulled `{T}` records",
     label = "no `impl OnPull<{T}> for {Self}`",
     note = "write `impl OnPull<{T}> for {Self} {{ async fn on_pull(&self, pulled: Pulled<{T}>) -> Result<(), BoxError> {{ … }} }}`, or add `replica` to the `#[sync(…)]` of `{T}` and let the engine keep the records"
 )]
-pub trait OnPull<T: Syncable>: Send + Sync + 'static {
+pub trait OnPull<T: Syncable>
+where
+    T::Keeping: HandsOver,
+{
     /// Stores the changes of one page.
     ///
     /// Left out, it keeps nothing: right for an entity that this device only writes.
     ///
     /// # Errors
     /// An error stops the pull of this entity; the page comes again at the next pull.
-    fn on_pull(&self, pulled: Pulled<T>) -> impl Future<Output = Result<(), BoxError>> + Send {
+    fn on_pull(&self, pulled: Pulled<T>) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Sync,
+    {
         drop(pulled);
         async { Ok(()) }
     }
@@ -40,7 +51,7 @@ pub trait OnPull<T: Syncable>: Send + Sync + 'static {
     label = "no `impl OnConflict<{T}> for {Self}`",
     note = "write `impl OnConflict<{T}> for {Self} {{ async fn on_conflict(&self, conflict: Conflict<{T}>) -> Result<Resolution<{T}>, BoxError> {{ … }} }}`"
 )]
-pub trait OnConflict<T: Syncable>: Send + Sync + 'static
+pub trait OnConflict<T: Syncable>
 where
     T::Strategy: AsksHandler,
 {
@@ -51,7 +62,9 @@ where
     fn on_conflict(
         &self,
         conflict: Conflict<T>,
-    ) -> impl Future<Output = Result<Resolution<T>, BoxError>> + Send;
+    ) -> impl Future<Output = Result<Resolution<T>, BoxError>> + Send
+    where
+        Self: Sync;
 }
 
 /// What a pull brought for an entity.

@@ -21,7 +21,7 @@ use crate::merge::{Mergeable, OnDelete};
 ///
 /// struct HigherWins;
 ///
-/// impl<S: Sync> Strategy<S, Counter> for HigherWins {
+/// impl<S> Strategy<S, Counter> for HigherWins {
 ///     async fn resolve(_: &S, conflict: Conflict<Counter>) -> Result<Resolution<Counter>, BoxError> {
 ///         let count = |side: &Option<Counter>| side.as_ref().map(|counter| counter.count);
 ///         Ok(if count(&conflict.local) > count(&conflict.remote) { Resolution::KeepLocal } else { Resolution::TakeRemote })
@@ -44,14 +44,16 @@ pub trait Strategy<S, T: Syncable>: Send + Sync + 'static {
     fn resolve(
         schema: &S,
         conflict: Conflict<T>,
-    ) -> impl Future<Output = Result<Resolution<T>, BoxError>> + Send;
+    ) -> impl Future<Output = Result<Resolution<T>, BoxError>> + Send
+    where
+        S: Sync;
 }
 
 /// The server's side stands.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerWins;
 
-impl<S: Sync, T: Syncable> Strategy<S, T> for ServerWins {
+impl<S, T: Syncable> Strategy<S, T> for ServerWins {
     async fn resolve(_: &S, _: Conflict<T>) -> Result<Resolution<T>, BoxError> {
         Ok(Resolution::TakeRemote)
     }
@@ -61,7 +63,7 @@ impl<S: Sync, T: Syncable> Strategy<S, T> for ServerWins {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientWins;
 
-impl<S: Sync, T: Syncable> Strategy<S, T> for ClientWins {
+impl<S, T: Syncable> Strategy<S, T> for ClientWins {
     async fn resolve(_: &S, _: Conflict<T>) -> Result<Resolution<T>, BoxError> {
         Ok(Resolution::KeepLocal)
     }
@@ -78,7 +80,7 @@ impl<S: Sync, T: Syncable> Strategy<S, T> for ClientWins {
 #[derive(Debug, Clone, Copy)]
 pub struct LastWriteWins;
 
-impl<S: Sync, T: Timestamped> Strategy<S, T> for LastWriteWins {
+impl<S, T: Timestamped> Strategy<S, T> for LastWriteWins {
     async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
         Ok(match (&conflict.local, &conflict.remote) {
             (Some(local), Some(remote)) if local.updated_at() > remote.updated_at() => Resolution::KeepLocal,
@@ -95,7 +97,7 @@ impl<S: Sync, T: Timestamped> Strategy<S, T> for LastWriteWins {
 #[derive(Debug, Clone, Copy)]
 pub struct Merge;
 
-impl<S: Sync, T: Syncable + Mergeable> Strategy<S, T> for Merge {
+impl<S, T: Syncable + Mergeable> Strategy<S, T> for Merge {
     const NEEDS_BASE: bool = true;
 
     async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
@@ -117,7 +119,10 @@ pub struct Manual;
 impl<S: OnConflict<T>, T: Syncable<Strategy: AsksHandler>> Strategy<S, T> for Manual {
     const NEEDS_BASE: bool = true;
 
-    async fn resolve(schema: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
+    async fn resolve(schema: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError>
+    where
+        S: Sync,
+    {
         schema.on_conflict(conflict).await
     }
 }

@@ -15,17 +15,22 @@ pub trait Keeping<S, T: Syncable>: Send + Sync + 'static {
     ///
     /// # Errors
     /// An error, or a panic, stops the pull of this entity; the page comes again at the next pull.
-    fn hand_over(schema: &S, pulled: Pulled<T>) -> impl Future<Output = Result<(), BoxError>> + Send;
+    fn hand_over(schema: &S, pulled: Pulled<T>) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        S: Sync;
 }
 
 /// The application keeps the records: the schema's [`OnPull`] takes them. What is so without `#[sync(replica)]`.
 #[derive(Debug, Clone, Copy)]
 pub struct HandedOver;
 
-impl<S: OnPull<T>, T: Syncable> Keeping<S, T> for HandedOver {
+impl<S: OnPull<T>, T: Syncable<Keeping: HandsOver>> Keeping<S, T> for HandedOver {
     const KEEPS: bool = false;
 
-    async fn hand_over(schema: &S, pulled: Pulled<T>) -> Result<(), BoxError> {
+    async fn hand_over(schema: &S, pulled: Pulled<T>) -> Result<(), BoxError>
+    where
+        S: Sync,
+    {
         schema.on_pull(pulled).await
     }
 }
@@ -34,13 +39,23 @@ impl<S: OnPull<T>, T: Syncable> Keeping<S, T> for HandedOver {
 #[derive(Debug, Clone, Copy)]
 pub struct Replica;
 
-impl<S: Sync, T: Syncable> Keeping<S, T> for Replica {
+impl<S, T: Syncable> Keeping<S, T> for Replica {
     const KEEPS: bool = true;
 
     async fn hand_over(_: &S, _: Pulled<T>) -> Result<(), BoxError> {
         Ok(())
     }
 }
+
+/// A way of keeping records that hands them over to the schema's [`OnPull`].
+#[diagnostic::on_unimplemented(
+    message = "the records of this entity are kept by the engine, as a `{Self}`, and handed to no `OnPull`",
+    label = "this handler would never be called",
+    note = "remove this `impl OnPull`, and follow the records with `Engine::watch`; or remove `replica` from the `#[sync(…)]` of the entity"
+)]
+pub trait HandsOver {}
+
+impl HandsOver for HandedOver {}
 
 /// An entity whose records the engine keeps. The derive implements it for a struct with `#[sync(replica)]`.
 #[diagnostic::on_unimplemented(

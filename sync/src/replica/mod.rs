@@ -43,6 +43,6 @@ mod query;
 
 pub use self::column::{Column, ColumnValue, Filter, OrderBy};
 pub use self::indexable::Indexable;
-pub use self::keeping::{HandedOver, Keeping, Replica, Replicated};
+pub use self::keeping::{HandedOver, HandsOver, Keeping, Replica, Replicated};
 pub use self::outdated::Outdated;
 pub use self::query::Query;

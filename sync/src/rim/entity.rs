@@ -165,7 +165,7 @@ where
 
 /// Calls `OnPull`, where the application keeps the records, and survives its panics. `key` is the record that it is about, when that is
 /// one.
-pub(super) async fn hand_over<S, T: Syncable<Keeping: Keeping<S, T>>>(
+pub(super) async fn hand_over<S: Sync, T: Syncable<Keeping: Keeping<S, T>>>(
     schema: &S,
     pulled: Pulled<T>,
     key: Option<&RecordKey>,

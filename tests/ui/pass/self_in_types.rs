@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sync::merge::Field;
 use sync::replica::{Column, Indexable};
 use sync::storage::IndexValue;
-use sync::{Mergeable, OnPull, Schema, Syncable};
+use sync::{Mergeable, Schema, Syncable};
 
 /// An id that says what it is the id of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,8 +89,6 @@ where
     #[allow(dead_code)]
     database: D,
 }
-
-impl<D: Database<Self>> OnPull<Note> for App<D> {}
 
 fn is_schema<S: Schema>(_: &S) {}
 

@@ -14,7 +14,7 @@ struct Counter {
 
 struct HigherWins;
 
-impl<S: Sync> Strategy<S, Counter> for HigherWins {
+impl<S> Strategy<S, Counter> for HigherWins {
     async fn resolve(_: &S, conflict: Conflict<Counter>) -> Result<Resolution<Counter>, BoxError> {
         let count = |side: &Option<Counter>| side.as_ref().map(|counter| counter.count);
         let higher = count(&conflict.local) > count(&conflict.remote);

@@ -56,6 +56,9 @@ use errors::Errors;
 /// else gives a record another form than its fields have, such as `#[serde(from = …, into = …)]` on the struct, has to leave
 /// these members as they are.
 ///
+/// The type of the id, the entities that are referred to, and a strategy of your own are part of the entity: whoever can see it has
+/// to see them as well (otherwise: E0446).
+///
 /// Each type parameter has to be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`, and `PartialEq` for
 /// `conflict = Merge`. The derive implements `Syncable`, `Timestamped` for a struct with an `updated_at`, and `Mergeable`
 /// for one with `conflict = Merge`, or with `Manual` or a strategy of your own and a `merge`, `merge_with` or `group` on a

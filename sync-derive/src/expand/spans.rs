@@ -17,9 +17,14 @@ pub(super) fn at(tokens: &impl Spanned) -> Span {
 /// Where a type is wrong: at its last name, since a span of several tokens shrinks to the first of them.
 pub(super) fn at_type(ty: &Type) -> Span {
     match peeled::ty(ty) {
-        Type::Path(path) => path.path.segments.last().map_or_else(|| at(ty), |last| at(&last.ident)),
+        Type::Path(path) => at_path(&path.path),
         inside => at(inside),
     }
+}
+
+/// The same for a path.
+pub(super) fn at_path(path: &Path) -> Span {
+    path.segments.last().map_or_else(|| at(path), |last| at(&last.ident))
 }
 
 /// A local variable or parameter, shown at a span. Whatever of the user's has the same name is still found where they named it.

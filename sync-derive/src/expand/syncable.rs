@@ -20,7 +20,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let Id { ty, member, body } = id(entity.id.as_ref(), &support);
     let (updated_at_member, last_updated) = updated_at(entity.updated_at.as_ref(), &support);
     let targets = distinct(&entity.references);
-    let list = targets.iter().rev().fold(quote!(()), |rest, target| quote!((#target, #rest)));
+    let list = list(&targets);
     let referred = targets.iter().map(|target| of(target, krate, "NAME"));
     let references = references(entity, &support);
     let kept = replica::items(entity, &support);
@@ -28,9 +28,9 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
-            type Id = #ty;
-            type Strategy = #strategy;
-            type References = #list;
+            #ty
+            #strategy
+            #list
             #kept
             const NAME: &'static str = #name;
             const ENTITY: #support::EntityInfo = #support::EntityInfo {
@@ -50,28 +50,47 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     }
 }
 
+/// An associated type is shown where the user wrote it: one that fewer can see than the struct is to be mended there.
+fn associated(name: &str, ty: &TokenStream, first: Span, last: Span) -> TokenStream {
+    let name = Ident::new(name, last);
+    let word = quote_spanned!(first=> type);
+    quote_spanned!(last=> #word #name = #ty;)
+}
+
 fn strategy(entity: &Entity) -> TokenStream {
-    match &entity.strategy {
+    let (ty, at) = match &entity.strategy {
         Strategy::BuiltIn(_, name) => {
-            let support = spans::support(&entity.krate, spans::at(name));
-            quote!(#support::strategy::#name)
+            let at = spans::at(name);
+            let support = spans::support(&entity.krate, at);
+            (quote!(#support::strategy::#name), at)
         }
-        Strategy::Own(path) => quote!(#path),
-    }
+        Strategy::Own(own) => (quote!(#own), spans::at_type(own)),
+    };
+    associated("Strategy", &ty, at, at)
+}
+
+/// The entities that are referred to, from the first to the last of them in the user's code.
+fn list(targets: &[&Path]) -> TokenStream {
+    let list = targets.iter().rev().fold(quote!(()), |rest, target| quote!((#target, #rest)));
+    let at = |target: Option<&&Path>| target.map_or_else(Span::call_site, |target| spans::at_path(target));
+    associated("References", &list, at(targets.first()), at(targets.last()))
 }
 
 struct Id<'a> {
+    /// The associated type.
     ty: TokenStream,
     member: &'a str,
     body: TokenStream,
 }
 
 fn id<'a>(id: Option<&'a Named>, support: &TokenStream) -> Id<'a> {
-    match id {
-        Some(Named { ident, ty, member }) => Id { ty: quote!(#ty), member, body: quote!(&self.#ident) },
+    let Some(Named { ident, ty, member }) = id else {
         // A mistake was reported; nothing runs.
-        None => Id { ty: quote!(#support::String), member: "id", body: quote!(::core::unreachable!()) },
-    }
+        let ty = quote!(type Id = #support::String;);
+        return Id { ty, member: "id", body: quote!(::core::unreachable!()) };
+    };
+    let at = spans::at_type(ty);
+    Id { ty: associated("Id", &quote!(#ty), at, at), member, body: quote!(&self.#ident) }
 }
 
 fn updated_at(field: Option<&Named>, support: &TokenStream) -> (TokenStream, Option<TokenStream>) {

@@ -117,10 +117,17 @@ pub(crate) struct Merging {
     /// None at all, when a mistake was reported.
     pub(crate) fields: Vec<MergedField>,
     pub(crate) groups: Vec<Group>,
-    /// The field that says which side is the later one.
-    pub(crate) dated_by: Option<(Ident, Type)>,
+    /// What says which side is the later one.
+    pub(crate) dated_by: Option<DatedBy>,
     /// The variant of `OnDelete`.
     pub(crate) on_delete: Option<Ident>,
+}
+
+pub(crate) enum DatedBy {
+    /// `Timestamped`, which an entity implements with its field: one that holds no time is one mistake.
+    Record,
+    /// The field of a part.
+    Field(Ident, Box<Type>),
 }
 
 /// A field, and how it is merged.

@@ -97,7 +97,13 @@ pub fn merge_field_with<F: PartialEq + Clone + Send + Sync + 'static>(
     })
 }
 
-/// Says of a struct which side is the later, by the field with the meaning of `updated_at`.
+/// Says of an entity which side is the later.
+#[must_use]
+pub fn dated_record<T: Timestamped>(sides: Sides<'_, T>) -> Sides<'_, T> {
+    sides.dated(&sides.local.updated_at(), &sides.remote.updated_at())
+}
+
+/// Says of a part of one which side is the later, by the field with the meaning of `updated_at`.
 pub fn dated<T, F: Timestamp>(sides: Sides<'_, T>, updated_at: impl Fn(&T) -> &F) -> Sides<'_, T> {
     sides.dated(updated_at(sides.local), updated_at(sides.remote))
 }

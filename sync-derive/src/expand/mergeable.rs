@@ -7,7 +7,7 @@ use syn::{Generics, Ident, Path};
 
 use super::self_type::spelled_out;
 use super::spans;
-use crate::model::{Group, How, MergedField, Merging, Prefers, Rule};
+use crate::model::{DatedBy, Group, How, MergedField, Merging, Prefers, Rule};
 
 pub(super) fn expand(ident: &Ident, krate: &Path, generics: &Generics, merging: &Merging) -> TokenStream {
     let support = spans::support(krate, Span::call_site());
@@ -59,10 +59,13 @@ fn merge_fields(krate: &Path, merging: &Merging) -> TokenStream {
         };
     }
     let (sides, merging) = (sides(Span::call_site()), merging_so_far(Span::call_site()));
-    let dated = dated_by.iter().map(|(name, ty)| {
-        let at = spans::at_type(ty);
-        let (support, sides) = (spans::support(krate, at), self::sides(at));
-        quote_spanned!(at=> let #sides = #support::dated::<Self, #ty>(#sides, |of| &of.#name);)
+    let dated = dated_by.iter().map(|by| match by {
+        DatedBy::Record => quote!(let #sides = #support::dated_record::<Self>(#sides);),
+        DatedBy::Field(name, ty) => {
+            let at = spans::at_type(ty);
+            let (support, sides) = (spans::support(krate, at), self::sides(at));
+            quote_spanned!(at=> let #sides = #support::dated::<Self, #ty>(#sides, |of| &of.#name);)
+        }
     });
     let seen = groups.iter().enumerate().map(|(place, group)| seen(place, group, fields, &support));
     let merged = fields.iter().map(|field| merged(field, krate));

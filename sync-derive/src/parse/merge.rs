@@ -7,7 +7,7 @@ use super::container::Container;
 use super::field::Marks;
 use super::{names, policy, suggest};
 use crate::errors::Errors;
-use crate::model::{BuiltIn, Group, How, MergedField, Merging, Policy, Prefers, Rule, Strategy};
+use crate::model::{BuiltIn, DatedBy, Group, How, MergedField, Merging, Policy, Prefers, Rule, Strategy};
 
 /// What a field says about its merge.
 pub(super) struct MergeMarks {
@@ -119,6 +119,8 @@ pub(super) struct Meanings<'a> {
     pub(super) updated_at: Option<(&'a Ident, &'a Type)>,
     /// Whether `updated_at` is known to be a time, also when no field asks for it.
     pub(super) always_dated: bool,
+    /// Whether the struct is an entity.
+    pub(super) record: bool,
     /// Whether all of the fields could be read. What could not be read may be what seems to be missing.
     pub(super) whole: bool,
 }
@@ -150,7 +152,10 @@ pub(super) fn merging(
         );
     }
     let dated = asked.is_some() || meanings.always_dated;
-    let dated_by = meanings.updated_at.filter(|_| dated).map(|(ident, ty)| (ident.clone(), ty.clone()));
+    let by = |(ident, ty): (&Ident, &Type)| {
+        if meanings.record { DatedBy::Record } else { DatedBy::Field(ident.clone(), Box::new(ty.clone())) }
+    };
+    let dated_by = meanings.updated_at.filter(|_| dated).map(by);
     let merged = fields.iter().enumerate().filter_map(|(place, (field, marks))| {
         let ident = field.ident.clone()?;
         let follows = asked.filter(|_| meanings.updated_at.is_some_and(|(at, _)| *at == ident));

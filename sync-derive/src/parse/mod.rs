@@ -55,6 +55,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
             id: id.as_ref().map(|id| &id.ident),
             updated_at: updated_at.as_ref().map(|at| (&at.ident, &at.ty)),
             always_dated: true,
+            record: true,
             whole,
         };
         merge::merging(input, &marked, &meanings, container.on_delete.as_ref(), errors)

@@ -43,6 +43,7 @@ pub(crate) fn part(input: &DeriveInput, errors: &mut Errors) -> Option<Part> {
         id: None,
         updated_at: updated_at.and_then(|(field, _)| Some((field.ident.as_ref()?, &field.ty))),
         always_dated: updated_at.is_some_and(|(_, marks)| marks.updated_at.is_some()),
+        record: false,
         whole: marked.iter().all(|(_, marks)| marks.whole),
     };
     let on_delete = items.get("on_delete").and_then(|item| OnDelete::parse(item, errors));

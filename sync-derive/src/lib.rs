@@ -31,7 +31,7 @@ use errors::Errors;
 /// - `version = 2, upgrade = path`: the struct was another one before, and `path` is a
 ///   `fn(Outdated<'_>) -> Result<Self, BoxError>` that makes a record of what an earlier version stored. A struct that says nothing
 ///   of versions has version 1.
-/// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported.
+/// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported. Begins with `::`, `crate`, `self` or `super`.
 ///
 /// On a field, it takes
 ///

@@ -86,15 +86,15 @@ pub(super) fn krate(item: Option<&Item>, errors: &mut Errors) -> Path {
     let Some(item) = item else { return default() };
     let Some(path) = item.value::<Path>("a path", "::my_crate::sync", errors) else { return default() };
     let root = |name: &str| path.segments.first().is_some_and(|first| first.ident == name);
-    if path.leading_colon.is_some() || root("crate") || root("$crate") {
+    if path.leading_colon.is_some() || ["crate", "$crate", "self", "super"].into_iter().any(root) {
         return path;
     }
     let text = tight(&path);
     errors.at(
         &path,
         format!(
-            "the path of the crate has to be absolute, since generated code is not where you are: \
-             write `crate = ::{text}` for a crate, or `crate = crate::{text}` for a module of this one"
+            "the path of the crate has to say where it begins: write `crate = ::{text}` for another crate, or \
+             `crate = self::{text}` for what has this name here"
         ),
     );
     default()

@@ -1,4 +1,4 @@
-//! The path of the crate is absolute.
+//! The path of the crate says where it begins.
 
 use serde::{Deserialize, Serialize};
 use sync::Syncable;

@@ -26,12 +26,35 @@ struct Tag {
     id: String,
 }
 
+/// From where the struct is.
+mod records {
+    use serde::{Deserialize, Serialize};
+
+    use super::offline::framework;
+    use super::offline::framework::{Mergeable, Syncable};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/memos", conflict = Merge, crate = super::offline::framework)]
+    pub(crate) struct Memo {
+        id: String,
+        #[sync(merge = Nested)]
+        place: Place,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Mergeable)]
+    #[sync(crate = self::framework)]
+    struct Place {
+        street: String,
+    }
+}
+
 #[derive(Schema)]
-#[sync(entities(Note, Tag), crate = crate::offline::framework)]
+#[sync(entities(Note, Tag, records::Memo), crate = self::offline::framework)]
 struct App;
 
 impl OnPull<Note> for App {}
 impl OnPull<Tag> for App {}
+impl OnPull<records::Memo> for App {}
 
 fn main() {
     assert_eq!(Note::ENTITY.name, "Note");

@@ -35,7 +35,7 @@ use errors::Errors;
 ///
 /// On a field, it takes
 ///
-/// - `id`: the record's id: a `String`, a `Uuid`, an integer, or a newtype of one. A field named `id` needs no mark.
+/// - `id`: the record's id: a `String`, a `Uuid`, an integer of up to 64 bits, or a newtype of one. A field named `id` needs no mark.
 /// - `updated_at`: when the record was changed last. A field named `updated_at` needs no mark.
 /// - `references = Note`: the field is the id of a record of that entity, which has to exist on the server before this
 ///   one is sent. It may be an `Option`, a `Vec`, a `BTreeSet` or a `HashSet` of ids, written by that name.

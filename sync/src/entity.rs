@@ -142,7 +142,7 @@ impl EntityInfo {
     }
 }
 
-/// A type whose values can be ids: a string, a UUID, an integer, or a newtype of one, as serde writes it.
+/// A type whose values can be ids: a string, a UUID, an integer of up to 64 bits, or a newtype of one, as serde writes it.
 ///
 /// There is nothing to implement. That the id is one scalar is checked when a record is pushed
 /// ([`IdError`]).

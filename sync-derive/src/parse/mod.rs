@@ -15,10 +15,11 @@ mod schema;
 mod suggest;
 mod version;
 
-use syn::{Data, DeriveInput, Field, Fields, Ident};
+use syn::{Data, DeriveInput, Field, Fields, Ident, Type};
 
 use crate::errors::Errors;
 use crate::model::{BuiltIn, Entity, Named, Strategy};
+use crate::peeled;
 use container::Container;
 use field::Marks;
 use merge::Meanings;
@@ -114,7 +115,7 @@ fn owns_what_it_holds(input: &DeriveInput, errors: &mut Errors) {
 fn has_id(input: &DeriveInput, id: Option<&Named>, empty: bool, errors: &mut Errors) {
     let ident = &input.ident;
     match id {
-        Some(_) => {}
+        Some(id) => can_be_a_key(&id.ty, errors),
         None if empty => {
             errors.at(ident, format!("`{ident}` has no fields: give it at least an id, such as `id: Uuid`"));
         }
@@ -124,6 +125,14 @@ fn has_id(input: &DeriveInput, id: Option<&Named>, empty: bool, errors: &mut Err
                 "`{ident}` has no id: name a field `id`, or write `#[sync(id)]` above the field that is the record's id"
             ),
         ),
+    }
+}
+
+/// A number of more than 64 bits cannot be told of its record, and no push of one would succeed.
+fn can_be_a_key(id: &Type, errors: &mut Errors) {
+    let Type::Path(path) = peeled::ty(id) else { return };
+    if path.path.is_ident("u128") || path.path.is_ident("i128") {
+        errors.at(id, "an id is an integer of up to 64 bits, such as `u64`: write a `Uuid` or a `String` for one that is longer");
     }
 }
 

@@ -57,7 +57,7 @@ pub enum IdError {
     PathStep(String),
     /// The id is no scalar, or a string could not be read back as the id's type.
     #[error(
-        "the id does not fit its type, which has to be a string, a UUID, an integer, or a newtype of one: {0}"
+        "the id does not fit its type, which has to be a string, a UUID, an integer of up to 64 bits, or a newtype of one: {0}"
     )]
     NotScalar(String),
 }

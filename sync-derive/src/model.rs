@@ -21,6 +21,8 @@ pub(crate) struct Entity {
     pub(crate) replica: bool,
     pub(crate) indexed: Vec<Indexed>,
     pub(crate) version: Option<Versioned>,
+    /// Whether it is deprecated, or may use what is.
+    pub(crate) deprecated: bool,
     /// For one that is merged field by field.
     pub(crate) merging: Option<Merging>,
 }
@@ -30,6 +32,8 @@ pub(crate) struct Part {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) krate: Path,
+    /// Whether it is deprecated, or may use what is.
+    pub(crate) deprecated: bool,
     pub(crate) merging: Merging,
 }
 
@@ -108,6 +112,8 @@ pub(crate) struct Schema {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) krate: Path,
+    /// Whether it is deprecated, or may use what is.
+    pub(crate) deprecated: bool,
     pub(crate) entities: Vec<Path>,
 }
 

@@ -32,7 +32,10 @@ pub(super) fn expand(ident: &Ident, krate: &Path, generics: &Generics, merging: 
         .map(|variant| quote!(const ON_DELETE: #support::OnDelete = #support::OnDelete::#variant;));
     let merge_fields = merge_fields(krate, merging);
     quote! {
-        #[allow(dead_code, missing_docs, missing_debug_implementations, non_camel_case_types, clippy::missing_docs_in_private_items)]
+        #[allow(
+            dead_code, deprecated, missing_docs, missing_debug_implementations, non_camel_case_types, non_snake_case, private_interfaces,
+            clippy::missing_docs_in_private_items
+        )]
         #[doc(hidden)]
         #visibility struct #names #declared_generics #declared_where {
             #(#declared),*

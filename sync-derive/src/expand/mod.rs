@@ -29,7 +29,9 @@ pub(crate) fn entity(entity: &Entity, mistaken: bool) -> TokenStream {
         mergeable::expand(&entity.ident, &entity.krate, &generics, merging)
     });
     let replica = replica::expand(entity);
+    let lints = lints(entity.deprecated);
     quote! {
+        #lints
         const _: () = {
             #syncable
             #replica
@@ -45,11 +47,18 @@ pub(crate) fn part(part: &Part) -> TokenStream {
     let bounds = quote!(#support::PartialEq + #support::Clone + #support::Send + #support::Sync + 'static);
     let generics = with_bounds(&part.generics, &bounds);
     let mergeable = mergeable::expand(&part.ident, &part.krate, &generics, &part.merging);
+    let lints = lints(part.deprecated);
     quote! {
+        #lints
         const _: () = {
             #mergeable
         };
     }
+}
+
+/// What the user is not to be told of again.
+fn lints(deprecated: bool) -> Option<TokenStream> {
+    deprecated.then(|| quote!(#[allow(deprecated, clippy::allow_attributes)]))
 }
 
 /// The struct's generics, each type parameter able to be part of a record.

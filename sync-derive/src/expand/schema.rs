@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::self_type::spelled_out;
-use super::{spans, with_bounds};
+use super::{lints, spans, with_bounds};
 use crate::model::Schema;
 
 /// Everything that `Schema` generates, also when there were mistakes.
@@ -30,7 +30,9 @@ pub(crate) fn schema(schema: &Schema) -> TokenStream {
         let at = spans::at(entity);
         quote_spanned!(at=> registry.add::<#entity>();)
     });
+    let lints = lints(schema.deprecated);
     quote! {
+        #lints
         const _: () = {
             #(#listed)*
             #[automatically_derived]

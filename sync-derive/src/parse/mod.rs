@@ -4,6 +4,7 @@ mod alike;
 mod alone;
 mod attribute;
 mod container;
+mod deprecated;
 mod endpoint;
 mod field;
 pub(crate) mod index;
@@ -77,6 +78,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         replica: container.replica,
         indexed,
         version: container.version,
+        deprecated: deprecated::is_let_be(input),
         merging,
     })
 }

@@ -6,7 +6,7 @@ use super::attribute::{self, Items, Known};
 use super::container::krate;
 use super::field::Marks;
 use super::merge::{self, Meanings, OnDelete};
-use super::names;
+use super::{deprecated, names};
 use crate::errors::Errors;
 use crate::model::Part;
 
@@ -51,6 +51,7 @@ pub(crate) fn part(input: &DeriveInput, errors: &mut Errors) -> Option<Part> {
         ident: input.ident.clone(),
         generics: input.generics.clone(),
         krate: krate(items.get("crate"), errors),
+        deprecated: deprecated::is_let_be(input),
         merging: merge::merging(input, &marked, &meanings, on_delete.as_ref(), errors),
     })
 }

@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Path, Token};
 
 use super::attribute::{Item, Items, Known, Value, tight};
 use super::container::krate;
+use super::deprecated;
 use crate::errors::Errors;
 use crate::model::Schema;
 
@@ -57,6 +58,7 @@ pub(crate) fn schema(input: &DeriveInput, errors: &mut Errors) -> Option<Schema>
         ident: ident.clone(),
         generics: input.generics.clone(),
         krate: krate(items.get("crate"), errors),
+        deprecated: deprecated::is_let_be(input),
         entities: found.unwrap_or_default(),
     })
 }

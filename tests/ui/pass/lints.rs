@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sync::{OnPull, Schema, Syncable};
+use sync::{Mergeable, OnPull, Schema, Syncable};
 
 /// A note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Syncable)]
@@ -24,9 +24,51 @@ pub(crate) struct Note<T> {
     pub(crate) parents: Option<Vec<u64>>,
 }
 
+/// What is left of an earlier version, spelled as the server spells it.
+#[allow(non_snake_case, non_camel_case_types)]
+#[deprecated = "a `Note` takes its place"]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/memos", conflict = Merge, replica)]
+pub(crate) struct old_Memo {
+    /// Its id.
+    pub(crate) id: u64,
+    /// What it says.
+    #[sync(index, merge = Latest)]
+    pub(crate) theText: String,
+    /// When it was changed.
+    #[sync(updated_at)]
+    pub(crate) updatedAt: DateTime<Utc>,
+    /// Where it is.
+    #[sync(group = "place")]
+    pub(crate) onPage: u32,
+    /// In which line.
+    #[sync(group = "place")]
+    pub(crate) inLine: u32,
+    /// What it belongs to.
+    #[sync(references = old_Memo)]
+    pub(crate) partOf: Option<u64>,
+    /// What it shows.
+    #[sync(merge = Nested)]
+    pub(crate) thePicture: old_Picture,
+    /// What nobody asks for any more.
+    #[deprecated]
+    #[sync(index)]
+    pub(crate) colour: String,
+}
+
+/// The same.
+#[allow(non_snake_case, non_camel_case_types)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Mergeable)]
+pub(crate) struct old_Picture {
+    /// Where it comes from.
+    #[deprecated]
+    pub(crate) fromSite: String,
+}
+
 /// The application.
+#[allow(deprecated)]
 #[derive(Debug, Schema)]
-#[sync(entities(Note<u64>))]
+#[sync(entities(Note<u64>, old_Memo))]
 pub(crate) struct App;
 
 impl OnPull<Note<u64>> for App {}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::samples::{NOTE, at, known, note, ready};
+use super::samples::{NOTE, at, blocked, known, note, ready, task};
 use super::{Opened, Subject};
 use crate::record::{Principal, Record};
 use crate::storage::{self, Cursor, SetAside, StorageError, Transaction};
@@ -175,4 +175,31 @@ pub fn what_was_answered_is_there_after_reopening(subject: &Subject) {
         assert_eq!(read_all(&reopened), before);
         assert!(reopened.run(|tx| tx.last_seq()) >= 8);
     }
+}
+
+/// What frees others, or forgets something, is undone like what writes.
+pub fn releasing_and_forgetting_are_taken_back(subject: &Subject) {
+    let opened = subject.open();
+    let item = SetAside { key: Some(note("bad").key), ..aside("bad") };
+    let kept = item.clone();
+    opened.run(move |tx| {
+        tx.put(&task("child"), &blocked(1, &note("parent")))?;
+        tx.set_aside(&item)
+    });
+    let fail = |work: fn(&mut dyn Transaction) -> Result<(), StorageError>| {
+        let failed = opened.try_run(&Principal::default(), move |tx| -> Result<(), StorageError> {
+            work(tx)?;
+            Err(StorageError::Closed)
+        });
+        failed.expect_err("the work failed");
+    };
+    fail(|tx| tx.release(&note("parent")).map(|freed| assert_eq!(freed, 1)));
+    fail(|tx| tx.forget_aside(&note("bad")));
+    opened.run(move |tx| {
+        assert_eq!(tx.record(&task("child"))?, Some(blocked(1, &note("parent"))), "it is blocked still");
+        assert_eq!(tx.sendable(at(0), chrono::TimeDelta::hours(1), 10, &HashSet::new())?, []);
+        assert_eq!(tx.items_aside(&NOTE, 10)?, [kept]);
+        assert_eq!(tx.release(&note("parent"))?, 1, "and is found by what it waits for");
+        Ok(())
+    });
 }

@@ -107,6 +107,26 @@ pub fn conditions_are_combined(subject: &Subject) {
     assert_eq!(found(&opened, Search { order, after, ..search }), "gb");
 }
 
+/// Also those on one field: each of them narrows what the others leave.
+pub fn conditions_on_one_field_are_combined(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let at_least = Condition { field: "rank", low: Bound::Included(number(20)), high: Bound::Unbounded };
+    let at_most = Condition { field: "rank", low: Bound::Unbounded, high: Bound::Included(number(30)) };
+    let order = Some(Order { field: "rank", descending: false });
+    for conditions in [vec![at_least.clone(), at_most.clone()], vec![at_most, at_least.clone()]] {
+        let search = Search { conditions, limit: 100, ..Search::default() };
+        assert_eq!(found(&opened, search.clone()), "abg");
+        assert_eq!(found(&opened, Search { order, ..search }), "abg");
+    }
+    for other in [number(20), number(-1)] {
+        let expected = if other == number(20) { "ab" } else { "" };
+        let conditions = vec![at_least.clone(), Condition::equal("rank", other)];
+        let search = Search { conditions, limit: 100, ..Search::default() };
+        assert_eq!(found(&opened, search), expected);
+    }
+}
+
 /// Page by page, the same as at once; what has no value comes first, or last.
 pub fn a_search_goes_on_after_a_place(subject: &Subject) {
     let opened = subject.open();
@@ -142,6 +162,26 @@ pub fn a_search_goes_on_after_a_place(subject: &Subject) {
     let between = Some(Place { value: number(25), key: note("zz").key });
     let search = Search { order, after: between, limit: 9, ..Search::default() };
     assert_eq!(found(&opened, search), "gd", "the place need not be that of a record");
+}
+
+/// What fits the conditions comes in the order of the ids, page by page, also after an id that is not there.
+pub fn a_search_without_an_order_goes_on_after_an_id(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let after = |id: &str| Some(Place { value: IndexValue::Null, key: note(id).key });
+    let red = Condition::equal("colour", IndexValue::text("red"));
+    let ranked = Condition { field: "rank", low: Bound::Unbounded, high: Bound::Unbounded };
+    for (conditions, id, limit, expected) in [
+        (vec![red.clone()], "b", 9, "deg"),
+        (vec![red.clone()], "b", 2, "de"),
+        (vec![red.clone()], "c", 9, "deg"),
+        (vec![red.clone()], "g", 9, ""),
+        (vec![ranked.clone()], "b", 9, "cdg"),
+        (vec![ranked, red], "b", 9, "dg"),
+    ] {
+        let search = Search { conditions, after: after(id), limit, ..Search::default() };
+        assert_eq!(found(&opened, search.clone()), expected, "{search:?}");
+    }
 }
 
 /// Without conditions and order, everything that anything is known of is found by id.
@@ -208,6 +248,36 @@ pub fn values_keep_their_order(subject: &Subject) {
     assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "abcdefghijkl");
 }
 
+/// A transaction searches what it has entered, moved and taken out itself.
+pub fn a_transaction_finds_what_it_entered(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    opened.run(|tx| {
+        let search = || Search {
+            conditions: vec![Condition::equal("colour", IndexValue::text("red"))],
+            order: Some(Order { field: "rank", descending: false }),
+            limit: 9,
+            ..Search::default()
+        };
+        let found = |tx: &mut dyn Transaction| {
+            let places = tx.find(&NOTE, &search())?;
+            Ok::<_, StorageError>(places.iter().map(|place| place.key.as_str()).collect::<String>())
+        };
+        tx.put(&note("new"), &ready(1))?;
+        tx.set_index(&note("new"), &[rank(35), colour("red")])?;
+        tx.set_index(&note("a"), &[rank(20), colour("red")])?;
+        tx.set_index(&note("b"), &[])?;
+        assert_eq!(found(tx)?, "eagnewd");
+        let everything = tx.find(&NOTE, &Search { limit: 99, ..Search::default() })?;
+        assert_eq!(everything.len(), 8, "the new record is listed, too");
+        tx.clear_index(&NOTE)?;
+        assert_eq!(found(tx)?, "");
+        tx.set_index(&note("c"), &[rank(1), colour("red")])?;
+        assert_eq!(found(tx)?, "c");
+        Ok(())
+    });
+}
+
 /// What fails leaves the index as it was.
 pub fn a_failure_leaves_the_index_as_it_was(subject: &Subject) {
     let opened = subject.open();
@@ -222,6 +292,22 @@ pub fn a_failure_leaves_the_index_as_it_was(subject: &Subject) {
     assert!(failed.is_err());
     let order = Some(Order { field: "rank", descending: false });
     assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "efcabgd");
+}
+
+/// An index that was emptied to be entered anew is whole again when that comes to nothing.
+pub fn a_cleared_index_comes_back_with_a_failure(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    let failed = opened.try_run::<()>(&Principal::default(), |tx| {
+        tx.clear_index(&NOTE)?;
+        tx.set_index(&note("a"), &[rank(1000), colour("red")])?;
+        Err(StorageError::Aborted)
+    });
+    assert!(failed.is_err());
+    let order = Some(Order { field: "rank", descending: false });
+    assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "efcabgd");
+    let blue = Condition::equal("colour", IndexValue::text("blue"));
+    assert_eq!(found(&opened, Search { conditions: vec![blue], limit: 99, ..Search::default() }), "acf");
 }
 
 /// The index of one entity of one account is nobody else's.

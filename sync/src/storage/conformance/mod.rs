@@ -15,6 +15,7 @@ mod records;
 mod samples;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,7 @@ macro_rules! __storage_conformance {
             concurrent_transactions_run_one_after_the_other
             work_runs_though_the_caller_stops_waiting
             what_was_answered_is_there_after_reopening
+            releasing_and_forgetting_are_taken_back
             // records
             a_record_comes_back_as_it_was_put
             putting_again_replaces_the_record
@@ -89,7 +91,9 @@ macro_rules! __storage_conformance {
             odd_names_are_told_apart
             large_payloads_come_back_whole
             principals_see_only_their_own
+            principals_list_only_their_own
             records_with_a_base_are_listed_by_id
+            only_bases_with_a_value_are_counted
             the_greatest_number_is_that_of_every_principal
             // lanes
             ready_records_come_in_the_order_of_their_edits
@@ -112,11 +116,15 @@ macro_rules! __storage_conformance {
             records_are_found_by_a_fields_value
             nothing_is_in_no_range
             conditions_are_combined
+            conditions_on_one_field_are_combined
             a_search_goes_on_after_a_place
+            a_search_without_an_order_goes_on_after_an_id
             every_record_is_listed_by_id
             entering_again_moves_a_record
             values_keep_their_order
+            a_transaction_finds_what_it_entered
             a_failure_leaves_the_index_as_it_was
+            a_cleared_index_comes_back_with_a_failure
             indexes_are_kept_apart
             // metadata
             cursors_are_kept_for_each_entity
@@ -126,6 +134,7 @@ macro_rules! __storage_conformance {
             of_items_without_an_id_the_newest_are_kept
             // ownership
             a_second_engine_is_refused
+            a_second_handle_is_refused
             a_lock_is_free_once_it_was_dropped
             a_lock_of_a_reopened_storage_is_free
         }
@@ -178,6 +187,17 @@ impl Subject {
             Source::Once(storage) => Arc::clone(storage),
             Source::Folder(open) => open(&self.folder.0),
         })
+    }
+
+    /// Opens it beside the handle that there is; `None` when that is the only way to it, or when it cannot be opened twice,
+    /// which is also a way to have one engine at a time.
+    fn open_beside(&self) -> Option<Opened> {
+        match &self.source {
+            Source::Once(_) => None,
+            Source::Folder(open) => {
+                catch_unwind(AssertUnwindSafe(|| open(&self.folder.0))).ok().map(Opened::new)
+            }
+        }
     }
 
     /// Opens it again, when everything was dropped; `None` when it ended with its handle.

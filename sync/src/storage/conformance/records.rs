@@ -11,7 +11,7 @@ use crate::record::{
     Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, RecordRef, Refusal,
     ServerCopy, Version, Write,
 };
-use crate::storage::{Counts, Cursor, StorageError, Transaction};
+use crate::storage::{Counts, Cursor, KEYLESS_ASIDE, Search, SetAside, StorageError, Transaction};
 
 /// A record with something in each of its fields.
 fn full() -> Record {
@@ -81,6 +81,23 @@ pub fn records_with_a_base_are_listed_by_id(subject: &Subject) {
     assert_eq!(listed(Some("ä"), 2), [""; 0]);
     opened.run(|tx| tx.put(&note("a"), &Record::default()));
     assert_eq!(listed(None, 3), ["B", "b", "c"]);
+}
+
+/// A record of which only the version is kept is not one that is kept.
+pub fn only_bases_with_a_value_are_counted(subject: &Subject) {
+    let opened = subject.open();
+    let version = Base { version: Some(Version::new("1")), value: None };
+    opened.run(move |tx| {
+        tx.put(&note("kept"), &known("1"))?;
+        tx.put(&note("edited"), &Record { base: known("1").base, ..ready(1) })?;
+        tx.put(&note("version"), &Record { base: Some(version.clone()), ..Record::default() })?;
+        tx.put(&note("version, edited"), &Record { base: Some(version), ..ready(2) })?;
+        tx.put(&note("new"), &ready(3))
+    });
+    assert_eq!(opened.run(|tx| tx.kept_count(&NOTE)), 2);
+    assert_eq!(opened.run(|tx| tx.kept_count(&TASK)), 0);
+    opened.run(|tx| tx.put(&note("kept"), &Record::default()));
+    assert_eq!(opened.run(|tx| tx.kept_count(&NOTE)), 1);
 }
 
 /// Every field of a record survives, to the letter and to the nanosecond.
@@ -285,6 +302,46 @@ pub fn principals_see_only_their_own(subject: &Subject) {
         assert_eq!(tx.counts()?, [(NOTE, Counts { waiting: 4, parked: 1 })]);
         assert_eq!(tx.cursor(&NOTE)?, Some(Cursor::new("anna's")));
         assert_eq!(tx.note("note")?.as_deref(), Some("anna's"));
+        Ok(())
+    });
+}
+
+/// Nor is anything of another principal in a list, a count or a search.
+pub fn principals_list_only_their_own(subject: &Subject) {
+    let opened = subject.open();
+    let (anna, ben) = (Principal::new("anna"), Principal::new("ben"));
+    let aside = |key: Option<&str>, text: &str| SetAside {
+        entity: NOTE,
+        key: key.map(|key| note(key).key),
+        item: text.to_owned(),
+        error: "it cannot be read".to_owned(),
+        since: at(0),
+    };
+    let (named, nameless) = (aside(Some("bad"), "{}"), aside(None, "[]"));
+    let items = [named.clone(), nameless.clone()];
+    opened.run_as(&anna, move |tx| {
+        tx.put(&note("base"), &known("1"))?;
+        tx.put(&note("waiting"), &waiting(5, at(0)))?;
+        tx.set_aside(&named)?;
+        tx.set_aside(&nameless)
+    });
+    let everything = || Search { limit: 9, ..Search::default() };
+    opened.run_as(&ben, move |tx| {
+        assert_eq!(tx.based(&NOTE, None, 9)?, []);
+        assert_eq!(tx.kept_count(&NOTE)?, 0);
+        assert_eq!(tx.oldest_waiting(&HashSet::new())?, None);
+        assert_eq!(tx.find(&NOTE, &everything())?, []);
+        assert_eq!(tx.items_aside(&NOTE, 9)?, []);
+        // What he forgets, and how much he has, is his own.
+        tx.forget_aside(&note("bad"))?;
+        (0..KEYLESS_ASIDE).try_for_each(|number| tx.set_aside(&aside(None, &format!("[{number}]"))))
+    });
+    opened.run_as(&anna, move |tx| {
+        assert_eq!(tx.based(&NOTE, None, 9)?, [note("base").key]);
+        assert_eq!(tx.kept_count(&NOTE)?, 1);
+        assert_eq!(tx.oldest_waiting(&HashSet::new())?, Some((note("waiting"), waiting(5, at(0)))));
+        assert_eq!(tx.find(&NOTE, &everything())?.len(), 2);
+        assert_eq!(tx.items_aside(&NOTE, 9)?, items);
         Ok(())
     });
 }

@@ -29,13 +29,23 @@ const CALLS: usize = 100_000;
 #[derive(Clone)]
 pub struct ScriptedRemote(Arc<Mutex<State>>);
 
-type Script = Box<dyn FnMut(&Call) -> Fault + Send>;
+/// Behind a lock of its own, so that it may use the server that it is a script of.
+type Script = Arc<Mutex<dyn FnMut(&Call) -> Fault + Send>>;
 
 struct State {
     server: Server,
     calls: VecDeque<Call>,
     once: VecDeque<Fault>,
     script: Option<Script>,
+}
+
+impl State {
+    fn note(&mut self, call: Call) {
+        if self.calls.len() == CALLS {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
 }
 
 /// A request that came in.
@@ -109,7 +119,8 @@ pub enum Fault {
     Protocol(String),
     /// 409 or 412 without the record.
     ConflictWithoutBody,
-    /// An acceptance whose body is this JSON.
+    /// An acceptance, whatever is there, whose body is this JSON and that tells no version: the server has made this of the
+    /// record. What does not carry the record's id is only said, and nothing becomes of it there.
     AcceptedAs(String),
     /// A page in which this JSON stands as one more item.
     ExtraItem(String),
@@ -202,16 +213,21 @@ impl ScriptedRemote {
         self.state().once.push_back(fault);
     }
 
-    /// Decides for each request what goes wrong with it; [`once`](Self::once) comes first.
+    /// Decides for each request what goes wrong with it; [`once`](Self::once) comes first. The script may use the server, to
+    /// write as another client for instance.
     pub fn script(&self, script: impl FnMut(&Call) -> Fault + Send + 'static) {
-        self.state().script = Some(Box::new(script));
+        let script: Script = Arc::new(Mutex::new(script));
+        // Whatever the one before holds is dropped once the server can be used again.
+        drop(self.state().script.replace(script));
     }
 
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
         let mut state = self.state();
         state.once.clear();
-        state.script = None;
+        let script = state.script.take();
+        drop(state);
+        drop(script);
     }
 
     /// Another client writes a record.
@@ -221,7 +237,7 @@ impl ScriptedRemote {
     pub fn put<T: Syncable>(&self, record: &T) {
         let key = RecordKey::of(record.id()).expect("the id of a record in a test names it");
         let payload = Payload::encode(record).expect("a record in a test is JSON");
-        self.state().server.store(T::ENTITY.name, key.as_str(), None, Some(payload));
+        self.state().server.store(&T::ENTITY, key.as_str(), None, None, Some(payload));
     }
 
     /// Another client deletes a record.
@@ -230,7 +246,8 @@ impl ScriptedRemote {
     /// When the id cannot name a record.
     pub fn remove<T: Syncable>(&self, id: &T::Id) {
         let key = RecordKey::of(id).expect("the id of a record in a test names it");
-        self.state().server.store(T::ENTITY.name, key.as_str(), None, None);
+        let id = serde_json::to_vec(id).expect("an id that names a record is JSON");
+        self.state().server.store(&T::ENTITY, key.as_str(), Some(id.into()), None, None);
     }
 
     /// A record is gone and no tombstone tells of it, as after a server was set up anew.
@@ -279,14 +296,18 @@ impl ScriptedRemote {
     /// Takes note of a request, and says what goes wrong with it.
     fn arrive(&self, call: Call) -> Fault {
         let mut state = self.state();
-        let fault = match state.once.pop_front() {
-            Some(fault) => fault,
-            None => state.script.as_mut().map(|script| script(&call)).unwrap_or_default(),
+        let script = match (state.once.pop_front(), &state.script) {
+            (None, Some(script)) => Arc::clone(script),
+            (fault, _) => {
+                state.note(call);
+                return fault.unwrap_or_default();
+            }
         };
-        if state.calls.len() == CALLS {
-            state.calls.pop_front();
-        }
-        state.calls.push_back(call);
+        drop(state);
+        let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = script(&call);
+        // Noted in the order in which the script was asked.
+        self.state().note(call);
         fault
     }
 
@@ -358,12 +379,9 @@ impl Remote for ScriptedRemote {
         let url = format!("memory:{}/{}", request.entity.endpoint, request.key);
         match &fault {
             Fault::ConflictWithoutBody => {
-                return Ok(WriteAnswer::Conflict { version: None, body: None, problem: None }.into());
+                Ok(WriteAnswer::Conflict { version: None, body: None, problem: None }.into())
             }
-            Fault::AcceptedAs(json) => {
-                let body = Some(json.clone().into());
-                return Ok(WriteAnswer::Accepted { version: None, body }.into());
-            }
+            Fault::AcceptedAs(json) => Ok(self.state().server.accept_as(&request, json).into()),
             _ => self.answer(&url, fault, |server| server.write(&request)).await,
         }
     }
@@ -379,12 +397,16 @@ impl Remote for ScriptedRemote {
             _ => None,
         };
         let url = format!("memory:{}", request.entity.endpoint);
-        self.answer(&url, fault, |server| {
-            let mut page = server.page(request.entity, request.since.as_ref(), request.limit);
-            page.items.extend(extra);
-            page
-        })
-        .await
+        let gone = RemoteError::CursorGone { url: url.clone(), retry_after: None };
+        let reply = self
+            .answer(&url, fault, |server| {
+                let mut page = server.page(request.entity, request.since.as_ref(), request.limit)?;
+                page.items.extend(extra);
+                Some(page)
+            })
+            .await?;
+        let Reply { answer, retry_after } = reply;
+        Ok(Reply { answer: answer.ok_or(gone)?, retry_after })
     }
 
     async fn fetch(

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 
 use crate::entity::EntityInfo;
@@ -44,6 +46,8 @@ pub(super) enum Versions {
 
 #[derive(Debug)]
 struct Row {
+    /// The id as JSON: `"7"` is not `7`, and a tombstone has no record to look into.
+    id: Bytes,
     version: u64,
     /// `None` is a tombstone.
     value: Option<Payload>,
@@ -55,17 +59,22 @@ impl Server {
         rows.filter_map(|(key, row)| Some((key.clone(), row.value.clone()?))).collect()
     }
 
-    /// Applies a write, by anybody.
+    /// Applies a write, by anybody. `id` is the record's as JSON, where there is no record to take it from.
     pub(super) fn store(
         &mut self,
-        entity: &'static str,
+        entity: &EntityInfo,
         key: &str,
+        id: Option<Bytes>,
         operation: Option<OperationId>,
         value: Option<Payload>,
     ) -> Option<Version> {
         self.changes += 1;
-        let row = Row { version: self.changes, value: value.clone() };
-        self.records.entry(entity).or_default().insert(key.to_owned(), row);
+        let records = self.records.entry(entity.name).or_default();
+        let id = value.as_ref().and_then(|value| id_in(value, entity)).or(id);
+        let id = id.or_else(|| records.get(key).map(|row| row.id.clone()));
+        let id = id.unwrap_or_else(|| serde_json::to_string(key).unwrap_or_default().into());
+        let (entity, row) = (entity.name, Row { id, version: self.changes, value: value.clone() });
+        records.insert(key.to_owned(), row);
         let version = self.version(self.changes);
         if let Some(told) = &self.told {
             // Nobody may be listening.
@@ -88,12 +97,11 @@ impl Server {
         if let Some(answer) = self.answers.get(&request.id) {
             return answer.clone();
         }
-        let name = request.entity.name;
-        let current = self.row(name, &request.key);
-        let stale = match (&request.if_match, current) {
-            (Some(version), Some((number, _))) => self.version(number).as_ref() != Some(version),
-            _ => false,
-        };
+        let current = self.row(request.entity.name, &request.key);
+        // A version of nothing at all is none.
+        let stale = request.if_match.as_ref().is_some_and(|version| {
+            current.is_none_or(|(number, _)| self.version(number).as_ref() != Some(version))
+        });
         let conflict = || {
             let (number, value) = current?;
             Some(WriteAnswer::Conflict {
@@ -105,6 +113,7 @@ impl Server {
         let refused = match (&request.write, current.is_some()) {
             (Write::Create(_), true) => conflict(),
             (Write::Update(_), false) => Some(WriteAnswer::Missing),
+            (Write::Overwrite(_), false) if stale => Some(WriteAnswer::Missing),
             _ if stale => conflict(),
             _ => None,
         };
@@ -116,11 +125,28 @@ impl Server {
         let version = match (&value, existed) {
             // Deleting what is not there changes nothing.
             (None, false) => None,
-            _ => self.store(name, request.key.as_str(), Some(request.id), value.clone()),
+            _ => self.store(request.entity, request.key.as_str(), None, Some(request.id), value.clone()),
         };
         let version = version.filter(|_| value.is_some());
         let answer = WriteAnswer::Accepted { version, body: None };
         self.answers.insert(request.id, answer.clone());
+        answer
+    }
+
+    /// Takes a write, whatever is there, and makes this JSON of its record. What is not that record is said all the same, and
+    /// nothing becomes of it.
+    pub(super) fn accept_as(&mut self, request: &WriteRequest, json: &str) -> WriteAnswer {
+        let body = Some(Bytes::copy_from_slice(json.as_bytes()));
+        let answer = WriteAnswer::Accepted { version: None, body };
+        if self.answers.get(&request.id) == Some(&answer) {
+            return answer;
+        }
+        let made = Payload::from_json(json).ok().filter(|made| names(made, request));
+        if request.write == Write::Delete || made.is_some() {
+            let value = made.filter(|_| request.write != Write::Delete);
+            self.store(request.entity, request.key.as_str(), None, Some(request.id), value);
+            self.answers.insert(request.id, answer.clone());
+        }
         answer
     }
 
@@ -137,8 +163,13 @@ impl Server {
         }
     }
 
-    pub(super) fn page(&self, entity: &EntityInfo, since: Option<&Cursor>, limit: u32) -> Page {
+    /// The changes after a cursor; `None` for one beyond the newest change, as after the server was set up anew. One that is no
+    /// number was given by a fault, and is followed by everything.
+    pub(super) fn page(&self, entity: &EntityInfo, since: Option<&Cursor>, limit: u32) -> Option<Page> {
         let after: u64 = since.and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0);
+        if after > self.changes {
+            return None;
+        }
         let mut rows: Vec<_> = self
             .records
             .get(entity.name)
@@ -151,14 +182,14 @@ impl Server {
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let cursor = rows.last().map_or(after, |(_, row)| row.version);
-        let items = rows.into_iter().map(|(key, row)| self.item(key, row)).collect();
-        Page { items, position: Position::Cursor { cursor: Cursor::new(cursor.to_string()), has_more } }
+        let items = rows.into_iter().map(|(_, row)| self.item(row)).collect();
+        Some(Page { items, position: Position::Cursor { cursor: Cursor::new(cursor.to_string()), has_more } })
     }
 
-    fn item(&self, key: &str, row: &Row) -> PageItem {
+    fn item(&self, row: &Row) -> PageItem {
         match &row.value {
             Some(value) => PageItem::Record { version: self.version(row.version), body: body(value) },
-            None => PageItem::Tombstone { id: id_json(key) },
+            None => PageItem::Tombstone { id: row.id.clone() },
         }
     }
 }
@@ -175,11 +206,15 @@ fn body(value: &Payload) -> Bytes {
     Bytes::copy_from_slice(value.as_str().as_bytes())
 }
 
-/// The id as JSON: a number where it is one.
-fn id_json(key: &str) -> Bytes {
-    let number = key.parse::<i64>().is_ok_and(|number| number.to_string() == key);
-    if number {
-        return Bytes::copy_from_slice(key.as_bytes());
-    }
-    Bytes::from(serde_json::to_string(key).unwrap_or_default())
+/// The id that a record carries, as JSON.
+fn id_in(value: &Payload, entity: &EntityInfo) -> Option<Bytes> {
+    let mut members: HashMap<String, Box<RawValue>> = value.decode().ok()?;
+    let id = members.remove(entity.id_member)?;
+    Some(Bytes::copy_from_slice(id.get().as_bytes()))
+}
+
+/// Whether a value is that of the record that a request is about.
+fn names(value: &Payload, request: &WriteRequest) -> bool {
+    let id = id_in(value, request.entity).and_then(|id| serde_json::from_slice::<Value>(&id).ok());
+    id.and_then(|id| RecordKey::of(&id).ok()).is_some_and(|key| key == request.key)
 }

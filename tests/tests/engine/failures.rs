@@ -317,6 +317,7 @@ async fn a_success_whose_record_cannot_be_read_waits_for_as_long_as_it_takes() {
             device.wait_out();
         }
     }
+    device.server.once(Fault::AcceptedAs(serde_json::to_string(&note("a", "x", 0)).unwrap()));
     assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
 }
 

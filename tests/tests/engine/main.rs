@@ -16,6 +16,7 @@ mod pulling;
 mod pushing;
 mod runtimes;
 mod shutdown;
+mod scripted;
 mod simulated;
 mod status;
 mod timers;

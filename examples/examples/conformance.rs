@@ -27,6 +27,12 @@ struct Arguments {
     /// What a record looks like besides its id, as a JSON object with at least one text, which is edited.
     #[arg(long)]
     record: Option<String>,
+    /// Which member of the record is edited. Default: its first text, by name, that is no time such as `createdAt`.
+    #[arg(long, requires = "record")]
+    edit: Option<String>,
+    /// The member that tells when a record was changed, for a server that gives no cursors. Default: `updatedAt` or `updated_at`.
+    #[arg(long)]
+    updated_at: Option<String>,
     /// How many write at once while the list of changes is read.
     #[arg(long, default_value_t = 8)]
     writers: usize,
@@ -38,8 +44,13 @@ fn contract(arguments: &Arguments, base_url: &str) -> Result<Contract, ContractE
     if let Some(token) = &arguments.token {
         contract = contract.bearer(token);
     }
-    if let Some(record) = &arguments.record {
-        contract = contract.template(record)?;
+    if let Some(member) = &arguments.updated_at {
+        contract = contract.updated_at_member(member);
+    }
+    match (&arguments.record, &arguments.edit) {
+        (Some(record), Some(member)) => contract = contract.template_edited(record, member)?,
+        (Some(record), None) => contract = contract.template(record)?,
+        (None, _) => {}
     }
     Ok(contract)
 }

@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sync_examples::server::Server;
@@ -18,12 +19,19 @@ use tokio::task::JoinHandle;
 pub enum Flaw {
     ReadsAnotherText,
     ForgetsKeysOfCreations,
+    CreatesAgainWhatWasDeleted,
+    CreatesOverWhatIsThere,
+    AnswersWithWhatIsThere,
     ForgetsKeysOfUpdates,
     UpdatesNothing,
     UpdatesAnyVersion,
     ConflictsWithoutRecord,
     UpdatesWhatIsNotThere,
     TakesNoPut,
+    OverwritesAnyVersion,
+    ForgetsKeysOfOverwrites,
+    OverwritesAgain,
+    PutsNothingBack,
     DeletesNothing,
     DeletesAnyVersion,
     DecodesPathsTooEarly,
@@ -37,6 +45,10 @@ pub enum Flaw {
     RefusesWithoutAWord,
     StreamIsSilent,
     NoStream,
+    /// Not a flaw: it gives no cursors, and goes by the time of each change.
+    GivesNoCursors,
+    /// Nor this: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
+    SomebodyWrites,
 }
 
 pub struct Flawed {
@@ -80,10 +92,47 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     if let Some(instead) = between.instead(&head.method, &path, &body) {
         return instead;
     }
-    let (path, headers) = between.asked(&head.method, path, head.headers);
+    let is_gone = async || {
+        let id = match head.method {
+            Method::POST => {
+                serde_json::from_slice::<Value>(&body).unwrap()["id"].as_str().map(ToOwned::to_owned)
+            }
+            _ => path.rsplit('/').next().map(ToOwned::to_owned),
+        };
+        let url = format!("{}/notes/{}", between.server, id.unwrap_or_default());
+        between.http.get(url).bearer_auth("the-token").send().await.unwrap().status() == StatusCode::GONE
+    };
+    let mut headers = head.headers;
+    match (between.flaw, head.method.as_str()) {
+        (Flaw::CreatesAgainWhatWasDeleted, "POST") if is_gone().await => forget_key(&mut headers),
+        (Flaw::PutsNothingBack, "PUT") if is_gone().await => return StatusCode::NOT_FOUND.into_response(),
+        _ => {}
+    }
+    let (path, headers) = between.asked(&head.method, path, headers);
     let url = format!("{}{path}", between.server);
-    let answered =
-        between.http.request(head.method.clone(), url).headers(headers).body(body).send().await.unwrap();
+    let ask = async |method: Method, url: String| {
+        between.http.request(method, url).headers(headers.clone()).body(body.clone()).send().await.unwrap()
+    };
+    let mut answered = ask(head.method.clone(), url.clone()).await;
+    if between.flaw == Flaw::SomebodyWrites {
+        // First the record of that rule, then the page behind it.
+        if body.ends_with(br#""title":"last","updatedAt":"2026-01-01T00:00:00Z"}"#) {
+            between.count.store(1, Ordering::SeqCst);
+        } else if path.contains("since=") && between.count.load(Ordering::SeqCst) == 1 {
+            let page: Value = answered.json().await.unwrap();
+            if page["items"].as_array().unwrap().is_empty() {
+                between.count.store(2, Ordering::SeqCst);
+                let theirs = json!({ "id": "theirs", "title": "theirs" }).to_string();
+                let post = between.http.post(format!("{}/notes", between.server)).bearer_auth("the-token");
+                assert!(post.body(theirs).send().await.unwrap().status().is_success());
+            }
+            answered = ask(head.method.clone(), url.clone()).await;
+        }
+    }
+    if between.flaw == Flaw::CreatesOverWhatIsThere && answered.status() == StatusCode::CONFLICT {
+        let record: Value = serde_json::from_slice(&body).unwrap();
+        answered = ask(Method::PUT, format!("{url}/{}", record["id"].as_str().unwrap())).await;
+    }
     let (status, headers) = (answered.status(), answered.headers().clone());
     if headers.get("content-type").is_some_and(|kind| kind.to_str().unwrap().starts_with("text/event-stream"))
     {
@@ -126,11 +175,26 @@ impl Between {
         headers.remove("content-length");
         headers.remove("accept-encoding");
         match (self.flaw, method.as_str()) {
-            (Flaw::ForgetsKeysOfCreations, "POST") | (Flaw::ForgetsKeysOfUpdates, "PATCH") => {
-                headers.insert("idempotency-key", uuid::Uuid::new_v4().to_string().parse().unwrap());
-            }
-            (Flaw::UpdatesAnyVersion, "PATCH") | (Flaw::DeletesAnyVersion, "DELETE") => {
+            (Flaw::ForgetsKeysOfCreations, "POST")
+            | (Flaw::ForgetsKeysOfUpdates, "PATCH")
+            | (Flaw::ForgetsKeysOfOverwrites, "PUT") => forget_key(&mut headers),
+            (Flaw::UpdatesAnyVersion, "PATCH")
+            | (Flaw::OverwritesAnyVersion, "PUT")
+            | (Flaw::DeletesAnyVersion, "DELETE") => {
                 headers.remove("if-match");
+            }
+            (Flaw::OverwritesAgain, "PUT") => {
+                forget_key(&mut headers);
+                headers.remove("if-match");
+            }
+            // The change with number 7 was made at the seventh second. What was changed at a time is listed with it.
+            (Flaw::GivesNoCursors, "GET") if path.contains("since=") => {
+                let (before, rest) = path.split_once("since=").unwrap();
+                let (since, after) = rest.split_once('&').unwrap();
+                let (_, time) =
+                    form_urlencoded::parse(format!("since={since}").as_bytes()).into_owned().next().unwrap();
+                let seconds = time.parse::<DateTime<Utc>>().unwrap().timestamp() - NEW_YEAR;
+                return (format!("{before}since={}&{after}", seconds - 1), headers);
             }
             (Flaw::PagesAreTooLarge, "GET") => return (path.replace("limit=", "limit=1"), headers),
             (Flaw::CursorsMoveByThemselves, "GET") if path.contains("since=") => {
@@ -165,6 +229,23 @@ impl Between {
             (Flaw::UpdatesWhatIsNotThere, "PATCH") if status == StatusCode::NOT_FOUND => {
                 return StatusCode::NO_CONTENT.into_response();
             }
+            (Flaw::AnswersWithWhatIsThere, "POST") if status == StatusCode::CONFLICT => {
+                return axum::Json(json["current"].clone()).into_response();
+            }
+            (Flaw::GivesNoCursors, "GET") if list => {
+                let mut page = each_item(json, |item| {
+                    item["updatedAt"] = changed_at(item["version"].as_str().unwrap()).into();
+                    true
+                });
+                page = json!({ "items": page["items"] });
+                Some(page)
+            }
+            (Flaw::GivesNoCursors, "GET") if status == StatusCode::OK => {
+                let tag = headers["etag"].to_str().unwrap().trim_matches('"').to_owned();
+                let mut record = json;
+                record["updatedAt"] = changed_at(&tag).into();
+                Some(record)
+            }
             (Flaw::RefusesWithoutAWord, "POST") if status.is_client_error() => return status.into_response(),
             (Flaw::ListsOtherVersions, "GET") if list => Some(each_item(json, |item| {
                 item["version"] = "another".into();
@@ -189,6 +270,19 @@ impl Between {
         let body = changed.map_or(body, |changed| changed.to_string().into());
         (status, headers, body).into_response()
     }
+}
+
+/// Makes another operation of a request.
+fn forget_key(headers: &mut HeaderMap) {
+    headers.insert("idempotency-key", uuid::Uuid::new_v4().to_string().parse().unwrap());
+}
+
+/// The first of January 2026.
+const NEW_YEAR: i64 = 1_767_225_600;
+
+fn changed_at(version: &str) -> String {
+    let seconds = version.parse::<i64>().unwrap();
+    DateTime::from_timestamp(NEW_YEAR + seconds, 0).unwrap().to_rfc3339()
 }
 
 /// A page with its items changed, and without those for which the answer is no.

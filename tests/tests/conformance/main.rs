@@ -5,7 +5,9 @@
 
 mod flawed;
 
+use serde_json::json;
 use sync::testing::contract::{Contract, ContractError, Outcome, Report, Rule};
+use sync_examples::server::intercept::Seen;
 use sync_examples::server::{Config, Server};
 
 use flawed::{Flaw, Flawed};
@@ -28,22 +30,39 @@ async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
 }
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-const FLAWS: [(Flaw, Rule, &[Rule]); 20] = [
+const FLAWS: [(Flaw, Rule, &[Rule]); 27] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
-        &[Rule::Update, Rule::StaleUpdate, Rule::Overwrite, Rule::OddIds, Rule::BadRecord],
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::CreateOfWhatIsThere,
+            Rule::Update,
+            Rule::StaleUpdate,
+            Rule::Overwrite,
+            Rule::StaleOverwrite,
+            Rule::RepeatedOverwrite,
+            Rule::OverwriteOfNothing,
+            Rule::OddIds,
+            Rule::BadRecord,
+        ],
     ),
-    (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[]),
+    (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[Rule::RepeatedCreateLater]),
+    (Flaw::CreatesAgainWhatWasDeleted, Rule::RepeatedCreateLater, &[]),
+    (Flaw::CreatesOverWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
+    (Flaw::AnswersWithWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
     (Flaw::ForgetsKeysOfUpdates, Rule::RepeatedUpdate, &[]),
     (
         Flaw::UpdatesNothing,
         Rule::Update,
         &[
+            Rule::RepeatedCreateLater,
             Rule::RepeatedUpdate,
             Rule::StaleUpdate,
             Rule::ConflictBringsTheRecord,
             Rule::UpdateOfNothing,
+            Rule::StaleOverwrite,
+            Rule::RepeatedOverwrite,
             Rule::StaleDelete,
             Rule::Changes,
         ],
@@ -51,8 +70,27 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 20] = [
     (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
     (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
     (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
-    (Flaw::TakesNoPut, Rule::Overwrite, &[]),
-    (Flaw::DeletesNothing, Rule::Delete, &[Rule::StaleDelete, Rule::OddIds, Rule::Tombstones]),
+    (
+        Flaw::TakesNoPut,
+        Rule::Overwrite,
+        &[Rule::StaleOverwrite, Rule::RepeatedOverwrite, Rule::OverwriteOfNothing],
+    ),
+    (Flaw::OverwritesAnyVersion, Rule::StaleOverwrite, &[]),
+    (Flaw::ForgetsKeysOfOverwrites, Rule::RepeatedOverwrite, &[]),
+    (Flaw::OverwritesAgain, Rule::RepeatedOverwrite, &[Rule::StaleOverwrite]),
+    (Flaw::PutsNothingBack, Rule::OverwriteOfNothing, &[]),
+    (
+        Flaw::DeletesNothing,
+        Rule::Delete,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::StaleOverwrite,
+            Rule::OverwriteOfNothing,
+            Rule::StaleDelete,
+            Rule::OddIds,
+            Rule::Tombstones,
+        ],
+    ),
     (Flaw::DeletesAnyVersion, Rule::StaleDelete, &[]),
     (Flaw::DecodesPathsTooEarly, Rule::OddIds, &[]),
     (Flaw::ListsOtherVersions, Rule::Versions, &[]),
@@ -60,7 +98,7 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 20] = [
     (
         Flaw::ListsNothingAfterACursor,
         Rule::Changes,
-        &[Rule::Pages, Rule::Tombstones, Rule::ConcurrentWriters],
+        &[Rule::RepeatedCreate, Rule::Versions, Rule::Pages, Rule::Tombstones, Rule::ConcurrentWriters],
     ),
     (Flaw::HidesTombstones, Rule::Tombstones, &[]),
     (Flaw::CursorsMoveByThemselves, Rule::NothingNew, &[]),
@@ -98,6 +136,7 @@ async fn a_server_that_breaks_a_rule_is_seen_to_break_it() {
         }
     }
     broken.sort_unstable();
+    broken.dedup();
     assert_eq!(broken, Rule::ALL, "every rule is broken by a flaw");
 }
 
@@ -108,6 +147,72 @@ async fn a_server_that_offers_no_live_changes_need_not() {
     let report = checked(&flawed.url()).await;
     assert!(matches!(report.outcome(Rule::LiveChanges), Some(Outcome::NotOffered { .. })), "{report}");
     assert!(report.is_kept());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_gives_no_cursors_but_the_time_of_each_change_keeps_every_rule() {
+    let server = reference();
+    for (written, also) in [(0, "an empty collection"), (700, "more than a page")] {
+        for number in 0..written {
+            let id = format!("theirs-{number}");
+            server.write_as_other_client("/notes", &id, Some(&json!({ "id": id, "title": also })));
+        }
+        let flawed = Flawed::before(&server, Flaw::GivesNoCursors).await;
+        let report = checked(&flawed.url()).await;
+        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{also}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_have_written_is_listed_once() {
+    const THEIRS: usize = 5_000;
+    let server = reference();
+    for number in 0..THEIRS {
+        let id = format!("theirs-{number}");
+        server.write_as_other_client("/notes", &id, Some(&json!({ "id": id, "title": "theirs" })));
+    }
+    let report = checked(&server.base_url()).await;
+    assert!(report.is_kept(), "{report}");
+    let requests = server.requests();
+    let of_the_beginning = |seen: &&Seen| seen.method == "GET" && seen.query.starts_with("limit=");
+    assert_eq!(requests.iter().filter(of_the_beginning).count(), 1);
+    let pages = requests.iter().filter(|seen| seen.query.contains("limit=")).count();
+    assert!(pages < 150, "{pages} pages");
+    assert_eq!(server.records("/notes").len(), THEIRS, "nothing of theirs was touched");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_else_may_write_while_nothing_new_is_expected() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::SomebodyWrites).await;
+    let report = checked(&flawed.url()).await;
+    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert_eq!(server.records("/notes").len(), 1, "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_edited_is_no_time_that_the_server_may_set_itself() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::UpdatesNothing).await;
+    let contract = || Contract::new(&flawed.url(), "/notes").unwrap().bearer("the-token").writers(1);
+    let template = r#"{"addedAt": "2026-01-01T00:00:00Z", "title": "x"}"#;
+    for contract in [
+        contract().template(template).unwrap(),
+        contract().template_edited(template, "title").unwrap(),
+        contract().template_edited(template, "addedAt").unwrap(),
+    ] {
+        let report = contract.check().await;
+        assert!(matches!(report.outcome(Rule::Update), Some(Outcome::Failed(_))), "{report}");
+    }
+    let contract = || Contract::new("http://x", "/notes").unwrap();
+    for nothing in [r#"{"addedAt": "2026-01-01T00:00:00Z"}"#, r#"{"rank": 1}"#, "{}"] {
+        let refused = contract().template(nothing);
+        assert!(matches!(refused, Err(ContractError::NothingToEdit)), "{nothing}");
+    }
+    for member in ["name", "rank"] {
+        let refused = contract().template_edited(r#"{"title": "x", "rank": 1}"#, member);
+        assert!(matches!(refused, Err(ContractError::NotEditable { .. })), "{member}");
+    }
 }
 
 #[tokio::test]

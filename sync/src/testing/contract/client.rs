@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+use super::lists::Start;
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -24,6 +28,12 @@ pub(super) struct Client {
     pub(super) token: Option<String>,
     pub(super) id_member: String,
     pub(super) template: Map<String, Value>,
+    /// The member that edits change; the first that can be, when none is named.
+    pub(super) edited: Option<String>,
+    /// The member that tells when a record was changed; `updatedAt` or `updated_at`, when none is named.
+    pub(super) updated_at: Option<String>,
+    /// Where the list ended when the check began: what was there before is not listed again and again.
+    pub(super) start: OnceCell<Start>,
     log: Mutex<Vec<String>>,
     /// The records that may be there, to be removed in the end.
     made: Mutex<BTreeSet<String>>,
@@ -56,6 +66,12 @@ impl Said {
         tag.strip_prefix('"')?.strip_suffix('"').map(ToOwned::to_owned)
     }
 
+    /// The server's own time.
+    pub(super) fn date(&self) -> Option<DateTime<Utc>> {
+        let date = self.headers.get("date")?.to_str().ok()?;
+        httpdate::parse_http_date(date).ok().map(DateTime::from)
+    }
+
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -85,16 +101,36 @@ impl Client {
             token: None,
             id_member: "id".to_owned(),
             template,
+            edited: None,
+            updated_at: None,
+            start: OnceCell::new(),
             log: Mutex::default(),
             made: Mutex::default(),
         })
     }
 
+    /// The member that edits change. Times are left alone unless one is named: servers set them themselves.
+    pub(super) fn edited_member(&self) -> Option<String> {
+        let is_text = |(name, value): &(&String, &Value)| {
+            value.is_string() && !is_time(name) && **name != self.id_member
+        };
+        let first = || self.template.iter().find(is_text).map(|(name, _)| name.clone());
+        self.edited.clone().or_else(first)
+    }
+
+    /// When an item of a list was changed, as far as it tells.
+    pub(super) fn changed_at(&self, item: &Value) -> Option<DateTime<Utc>> {
+        let member = match &self.updated_at {
+            Some(name) => item.get(name),
+            None => item.get("updatedAt").or_else(|| item.get("updated_at")),
+        };
+        serde_json::from_value(member?.clone()).ok()
+    }
+
     /// A new record with such an id.
     pub(super) fn record(&self, id: &str, text: &str) -> Value {
         let mut record = self.template.clone();
-        let edited = record.iter().find(|(_, value)| value.is_string()).map(|(name, _)| name.clone());
-        if let Some(name) = edited {
+        if let Some(name) = self.edited_member() {
             record.insert(name, text.into());
         }
         record.insert(self.id_member.clone(), id.into());
@@ -186,6 +222,11 @@ impl Client {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Whether a record is one of this check.
+    pub(super) fn has_made(&self, id: &str) -> bool {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     /// Removes what the check has left, as far as that is possible.
     pub(super) async fn clean_up(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
@@ -229,4 +270,9 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
         cause = source;
     }
     format!("no answer: {cause}")
+}
+
+/// Whether a member of this name is one that servers set, and write in their own way.
+pub(super) fn is_time(name: &str) -> bool {
+    name.ends_with("At") || name.ends_with("_at")
 }

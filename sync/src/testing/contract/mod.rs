@@ -11,12 +11,14 @@
 //! ```
 //!
 //! The records that it writes have the members of a [template](Contract::template) and ids of its own, and are deleted in
-//! the end, so that a collection with other records in it can be used, too. What it asks is the contract and nothing of the
-//! framework: a plain HTTP client, whose requests it shows as `curl` commands.
+//! the end, so that a collection with other records in it can be used, too: those are listed once. What it asks is the contract
+//! and nothing of the framework: a plain HTTP client, whose requests it shows as `curl` commands.
 
 mod client;
+mod lists;
 mod report;
 mod rules;
+mod writes;
 
 use serde_json::{Map, Value};
 
@@ -53,6 +55,17 @@ pub enum ContractError {
         /// What the parser said.
         #[source]
         source: serde_json::Error,
+    },
+    /// Nothing of the template can be edited.
+    #[error(
+        "the template of a record has no text to edit, such as `title` in `{{\"title\": \"x\"}}`; name it, should it be one of `…At`"
+    )]
+    NothingToEdit,
+    /// The member that is to be edited is no text of the template.
+    #[error("the template of a record has no text `{member}` that could be edited")]
+    NotEditable {
+        /// What was given.
+        member: String,
     },
     /// The HTTP client could not be started.
     #[error("the HTTP client could not be started")]
@@ -95,16 +108,39 @@ impl Contract {
         self
     }
 
-    /// What a record looks like besides its id, as the JSON of an object with at least one member that is a string: the
-    /// first of them is what edits change.
+    /// What a record looks like besides its id, as the JSON of an object. The first member that is a text, by name, is what edits
+    /// change: not one of `…At` or `…_at`, which servers set themselves.
     ///
     /// # Errors
-    /// When it is no JSON object.
+    /// When it is no JSON object, or has no such member.
     pub fn template(mut self, json: &str) -> Result<Self, ContractError> {
-        let template: Map<String, Value> =
-            serde_json::from_str(json).map_err(|source| ContractError::Template { source })?;
-        self.client.template = template;
+        self.client.template = parsed(json)?;
+        self.client.edited = None;
+        if self.client.edited_member().is_none() {
+            return Err(ContractError::NothingToEdit);
+        }
         Ok(self)
+    }
+
+    /// The same, with the name of the member that edits change, whatever it is called.
+    ///
+    /// # Errors
+    /// When it is no JSON object, or has no text of that name.
+    pub fn template_edited(mut self, json: &str, member: &str) -> Result<Self, ContractError> {
+        self.client.template = parsed(json)?;
+        if !self.client.template.get(member).is_some_and(Value::is_string) {
+            return Err(ContractError::NotEditable { member: member.to_owned() });
+        }
+        self.client.edited = Some(member.to_owned());
+        Ok(self)
+    }
+
+    /// The member that tells when a record was changed, which takes a cursor's place on a server that gives none. Default:
+    /// `updatedAt` or `updated_at`.
+    #[must_use]
+    pub fn updated_at_member(mut self, name: &str) -> Self {
+        self.client.updated_at = Some(name.to_owned());
+        self
     }
 
     /// How many write at once while the list of changes is read. Default: 8.
@@ -125,4 +161,8 @@ impl Contract {
         self.client.clean_up().await;
         Report { rows }
     }
+}
+
+fn parsed(json: &str) -> Result<Map<String, Value>, ContractError> {
+    serde_json::from_str(json).map_err(|source| ContractError::Template { source })
 }

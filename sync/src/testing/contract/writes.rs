@@ -1,0 +1,186 @@
+//! The rules about writes.
+
+use reqwest::Method;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::{Ask, Client, Said, fresh_id};
+use super::rules::{Checked, Made, Trouble, edited, expect, made, made_under, says, version_of};
+
+pub(super) async fn create(client: &Client) -> Checked {
+    let made = made(client, "new").await?;
+    expect(says(client, &made.id, "new").await?, "the record that was created")
+}
+
+/// What was accepted is not made true again, whatever has become of it since.
+pub(super) async fn repeated_create_later(client: &Client) -> Checked {
+    let key = Uuid::now_v7();
+    let made = made_under(client, "first", key).await?;
+    edited(client, &made).await?;
+    let again = client.create(client.record(&made.id, "first"), key).await?;
+    expect(again.is_success(), "a success: the same key is the same operation, also after an edit")?;
+    expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")?;
+    client.write(Method::DELETE, &made.id, Ask::default()).await?;
+    let again = client.create(client.record(&made.id, "first"), key).await?;
+    expect(again.is_success(), "a success: the same key is the same operation, also after a deletion")?;
+    expect(client.fetch(&made.id).await?.is_gone(), "the record still deleted")
+}
+
+/// An answer with the record that is there would be taken for the one that was sent.
+pub(super) async fn create_of_what_is_there(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    let said = client.create(client.record(&made.id, "second"), Uuid::now_v7()).await?;
+    expect(
+        said.is_conflict(),
+        "409 or 412 to a creation, under a key of its own, of a record that is there",
+    )?;
+    expect(says(client, &made.id, "first").await?, "the record unchanged")
+}
+
+pub(super) async fn repeated_update(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    let body = Some(client.record(&made.id, "second"));
+    let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body };
+    client.write(Method::PATCH, &made.id, ask.clone()).await?;
+    let again = client.write(Method::PATCH, &made.id, ask).await?;
+    expect(matches!(again.status, 200 | 204), "200 or 204: the same key is the same operation")
+}
+
+pub(super) async fn update(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    edited(client, &made).await?;
+    expect(says(client, &made.id, "edited").await?, "the record as it was edited")
+}
+
+/// A record that was edited since, and its version before that.
+async fn outdated(client: &Client) -> Result<(Made, String), Trouble> {
+    let made = made(client, "first").await?;
+    let Some(version) = made.version.clone() else {
+        return Err(Trouble::Broken(
+            "a version of the record, as a strong `ETag` or as the member `version`".to_owned(),
+        ));
+    };
+    edited(client, &made).await?;
+    Ok((made, version))
+}
+
+/// An update on a version that is no longer the newest.
+async fn stale(client: &Client) -> Result<(Made, Said), Trouble> {
+    let (made, version) = outdated(client).await?;
+    let body = Some(client.record(&made.id, "stale"));
+    let ask = Ask { body, if_match: Some(version), ..Ask::default() };
+    let said = client.write(Method::PATCH, &made.id, ask).await?;
+    expect(said.is_conflict(), "409 or 412 to an update of another version than the current one")?;
+    Ok((made, said))
+}
+
+pub(super) async fn stale_update(client: &Client) -> Checked {
+    let (made, _) = stale(client).await?;
+    expect(says(client, &made.id, "edited").await?, "the record unchanged")
+}
+
+pub(super) async fn conflict_brings_the_record(client: &Client) -> Checked {
+    let (made, said) = stale(client).await?;
+    let body = said.json().unwrap_or_default();
+    let is = |record: &Value| record.get(&client.id_member).and_then(Value::as_str) == Some(&made.id);
+    expect(is(&body) || body.get("current").is_some_and(is), "the server's record, bare or under `current`")
+}
+
+pub(super) async fn update_of_nothing(client: &Client) -> Checked {
+    let id = fresh_id();
+    let ask = Ask { body: Some(client.record(&id, "nowhere")), ..Ask::default() };
+    let said = client.write(Method::PATCH, &id, ask).await?;
+    expect(said.is_gone(), "404 or 410 to an update of a record that was never there")
+}
+
+pub(super) async fn overwrite(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    let body = Some(client.record(&made.id, "put"));
+    let ask = Ask { body, if_match: made.version.clone(), ..Ask::default() };
+    let said = client.write(Method::PUT, &made.id, ask).await?;
+    expect(matches!(said.status, 200 | 201 | 204), "200, 201 or 204 to a `PUT`")?;
+    expect(says(client, &made.id, "put").await?, "the record that was put")
+}
+
+pub(super) async fn stale_overwrite(client: &Client) -> Checked {
+    let (made, version) = outdated(client).await?;
+    let body = Some(client.record(&made.id, "stale"));
+    let ask = Ask { body, if_match: Some(version), ..Ask::default() };
+    let said = client.write(Method::PUT, &made.id, ask.clone()).await?;
+    expect(said.is_conflict(), "409 or 412 to a `PUT` over another version than the current one")?;
+    expect(says(client, &made.id, "edited").await?, "the record unchanged")?;
+    client.write(Method::DELETE, &made.id, Ask::default()).await?;
+    let said = client.write(Method::PUT, &made.id, ask).await?;
+    expect(
+        said.is_conflict() || said.is_gone(),
+        "404, 409, 410 or 412 to a `PUT` over a version that was deleted",
+    )?;
+    expect(client.fetch(&made.id).await?.is_gone(), "the record still deleted")
+}
+
+pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    let body = Some(client.record(&made.id, "second"));
+    let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body };
+    let said = client.write(Method::PUT, &made.id, ask.clone()).await?;
+    expect(matches!(said.status, 200 | 201 | 204), "200, 201 or 204 to a `PUT` over the current version")?;
+    let again = client.write(Method::PUT, &made.id, ask.clone()).await?;
+    expect(again.is_success(), "a success: the same key is the same operation")?;
+    let version = version_of(client, &made.id).await?;
+    edited(client, &Made { version, id: made.id.clone() }).await?;
+    let again = client.write(Method::PUT, &made.id, ask).await?;
+    expect(again.is_success(), "a success: the same key is the same operation, also after an edit")?;
+    expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
+}
+
+/// Whose edit wins over somebody's deletion sends it without a version: there is none to name.
+pub(super) async fn overwrite_of_nothing(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    client.write(Method::DELETE, &made.id, Ask::default()).await?;
+    expect(client.fetch(&made.id).await?.is_gone(), "404 or 410 to a request for a deleted record")?;
+    let ask = Ask { body: Some(client.record(&made.id, "back")), ..Ask::default() };
+    let said = client.write(Method::PUT, &made.id, ask).await?;
+    expect(
+        matches!(said.status, 200 | 201 | 204),
+        "200, 201 or 204 to a `PUT` where the record was deleted",
+    )?;
+    expect(says(client, &made.id, "back").await?, "the record that was put")
+}
+
+pub(super) async fn delete(client: &Client) -> Checked {
+    let made = made(client, "short-lived").await?;
+    let ask = Ask { if_match: made.version.clone(), ..Ask::default() };
+    let said = client.write(Method::DELETE, &made.id, ask).await?;
+    expect(matches!(said.status, 200 | 204), "200 or 204 to a deletion")?;
+    expect(client.fetch(&made.id).await?.is_gone(), "404 or 410 to a request for a deleted record")?;
+    let again = client.write(Method::DELETE, &made.id, Ask::default()).await?;
+    expect(again.is_gone() || again.is_success(), "404, 410 or a success to a second deletion")
+}
+
+pub(super) async fn stale_delete(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    edited(client, &made).await?;
+    let said = client
+        .write(Method::DELETE, &made.id, Ask { if_match: made.version.clone(), ..Ask::default() })
+        .await?;
+    expect(said.is_conflict(), "409 or 412 to a deletion of another version than the current one")?;
+    expect(client.fetch(&made.id).await?.status == 200, "the record still there")
+}
+
+pub(super) async fn odd_ids(client: &Client) -> Checked {
+    for odd in ["a/b", "100%", "ä ö", "a?b#c", "a+b&c", "%2e%2e"] {
+        let id = format!("{odd}-{}", fresh_id());
+        let said = client.create(client.record(&id, "odd"), Uuid::now_v7()).await?;
+        expect(said.is_success(), format!("a record with the id `{id}`"))?;
+        expect(
+            says(client, &id, "odd").await?,
+            format!("the record with the id `{id}`, by its encoded address"),
+        )?;
+        client.write(Method::DELETE, &id, Ask::default()).await?;
+        expect(
+            client.fetch(&id).await?.is_gone(),
+            format!("the record `{id}` deleted by its encoded address"),
+        )?;
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The examples as programs, used as a newcomer uses them.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "these are tests")]
 
+mod folder;
 #[cfg(unix)]
 mod import;
 mod inspect;

@@ -1,14 +1,10 @@
-//! Devices that meet in a shared folder, a USB stick for instance: a `Remote` for a transport that is no REST at all.
-//!
-//! `cargo run --example folder`. The folder has a file for each record, with its version and its place among all changes;
-//! whoever writes holds a lock on the folder. Everything else (the queue, the conflicts, the cursors) is the engine's.
+//! A `Remote` over a folder: a file for each record, with its version and its place among all changes. Whoever writes, or reads the
+//! list, holds a lock on the folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -17,11 +13,11 @@ use sync::entity::EntityInfo;
 use sync::record::{OperationId, RecordKey, Version, Write};
 use sync::remote::{Fetched, Page, PageItem, Position, PullRequest, Reply, WriteAnswer, WriteRequest};
 use sync::storage::Cursor;
-use sync::{BoxError, Engine, OnPull, Pulled, Remote, RemoteError, Schema, SqliteStorage, Syncable};
+use sync::{BoxError, Remote, RemoteError};
 
 /// A folder that holds the records of all devices.
 #[derive(Debug, Clone)]
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 /// One record in the folder, or what is left of it.
 #[derive(Serialize, Deserialize)]
@@ -30,8 +26,9 @@ struct Entry {
     id: Box<RawValue>,
     /// Grows with each change in the folder: the record's version, and its place in the list of changes.
     change: u64,
-    /// What wrote it: an operation that is sent again is known by it.
-    operation: OperationId,
+    /// What has written it: an operation that is sent again is known by this, whatever others have done since. Kept in the file
+    /// itself, so that the one is never there without the other.
+    operations: Vec<OperationId>,
     /// `None` once it was deleted.
     record: Option<Box<RawValue>>,
 }
@@ -47,6 +44,10 @@ impl Entry {
 }
 
 impl Folder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     fn collection(&self, entity: &EntityInfo) -> PathBuf {
         self.0.join(entity.name)
     }
@@ -55,7 +56,7 @@ impl Folder {
         self.collection(entity).join(format!("{}.json", utf8_percent_encode(key.as_str(), NON_ALPHANUMERIC)))
     }
 
-    /// Nobody else writes until the file is closed.
+    /// Nobody else reads a list or writes until the file is closed.
     fn lock(&self) -> io::Result<File> {
         let file = File::options().create(true).append(true).open(self.0.join("lock"))?;
         file.lock()?;
@@ -79,18 +80,19 @@ impl Folder {
         let _lock = self.lock()?;
         let path = self.file(request.entity, &request.key);
         let there = if path.exists() { Some(read(&path)?) } else { None };
-        if let Some(there) = &there
-            && there.operation == request.id
-        {
-            return Ok(WriteAnswer::Accepted { version: Some(there.version()), body: there.body() });
-        }
         let exists = there.as_ref().filter(|there| there.record.is_some());
+        if there.as_ref().is_some_and(|there| there.operations.contains(&request.id)) {
+            let (version, body) = (exists.map(Entry::version), exists.and_then(Entry::body));
+            return Ok(WriteAnswer::Accepted { version, body });
+        }
         let expected = match (&request.write, exists) {
             (Write::Create(_), Some(_)) => false,
-            (Write::Update(_) | Write::Overwrite(_), None) => return Ok(WriteAnswer::Missing),
+            (Write::Update(_), None) => return Ok(WriteAnswer::Missing),
+            // A version of nothing matches nothing; the winner over a deletion comes without one.
+            (Write::Overwrite(_), None) if request.if_match.is_some() => return Ok(WriteAnswer::Missing),
             (Write::Delete, None) => return Ok(WriteAnswer::Accepted { version: None, body: None }),
             (_, Some(there)) => request.if_match.as_ref().is_none_or(|version| *version == there.version()),
-            (Write::Create(_), None) => true,
+            (Write::Create(_) | Write::Overwrite(_), None) => true,
         };
         if let (false, Some(there)) = (expected, exists) {
             return Ok(WriteAnswer::Conflict {
@@ -102,12 +104,15 @@ impl Folder {
         let change = self.entries(request.entity)?.last_key_value().map_or(1, |(newest, _)| newest + 1);
         let record =
             request.write.payload().map(|payload| RawValue::from_string(payload.as_str().to_owned()));
-        let entry = Entry {
-            id: serde_json::value::to_raw_value(request.key.as_str())?,
-            change,
-            operation: request.id,
-            record: record.transpose()?,
+        let record = record.transpose()?;
+        let mut operations = there.as_ref().map(|there| there.operations.clone()).unwrap_or_default();
+        operations.push(request.id);
+        let id = match &record {
+            Some(record) => id_in(record, request.entity)?,
+            None => there.map(|there| there.id),
         };
+        let id = id.map_or_else(|| serde_json::value::to_raw_value(request.key.as_str()), Ok)?;
+        let entry = Entry { id, change, operations, record };
         fs::create_dir_all(self.collection(request.entity))?;
         // Whoever reads meanwhile sees the one or the other.
         let new = path.with_extension("new");
@@ -116,11 +121,15 @@ impl Folder {
         Ok(WriteAnswer::Accepted { version: Some(entry.version()), body: None })
     }
 
-    fn page(&self, request: &PullRequest) -> io::Result<Page> {
-        let since = request.since.as_ref().map_or(Ok(0), |cursor| cursor.as_str().parse());
-        let since: u64 = since.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    /// The changes after a cursor; `None` for a cursor of another folder: there is no such change in this one.
+    fn page(&self, request: &PullRequest) -> io::Result<Option<Page>> {
+        // Whoever reads while others write could see a late change and not the one before it, and the cursor would pass that.
+        let _lock = self.lock()?;
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let entries = self.entries(request.entity)?;
+        let newest = entries.last_key_value().map_or(0, |(newest, _)| *newest);
+        let since = request.since.as_ref().map_or(Some(0), |cursor| cursor.as_str().parse().ok());
+        let Some(since) = since.filter(|since| *since <= newest) else { return Ok(None) };
         let newer: Vec<_> = entries.range(since + 1..).take(limit).collect();
         let cursor = newer.last().map_or(since, |(change, _)| **change);
         let has_more = entries.range(cursor + 1..).next().is_some();
@@ -128,10 +137,10 @@ impl Folder {
             Some(body) => PageItem::Record { version: Some(entry.version()), body },
             None => PageItem::Tombstone { id: bytes::Bytes::copy_from_slice(entry.id.get().as_bytes()) },
         });
-        Ok(Page {
+        Ok(Some(Page {
             items: items.collect(),
             position: Position::Cursor { cursor: Cursor::new(cursor.to_string()), has_more },
-        })
+        }))
     }
 
     /// Does what takes time on a thread of its own. A folder that is not there is a server that cannot be reached.
@@ -157,6 +166,12 @@ impl Folder {
     }
 }
 
+/// The id as the record has it: `"7"` is not `7`.
+fn id_in(record: &RawValue, entity: &EntityInfo) -> io::Result<Option<Box<RawValue>>> {
+    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(record.get())?;
+    Ok(members.remove(entity.id_member))
+}
+
 fn read(path: &Path) -> io::Result<Entry> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
@@ -168,7 +183,9 @@ impl Remote for Folder {
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
-        self.run(move |folder| folder.page(&request)).await
+        let reply = self.run(move |folder| folder.page(&request)).await?;
+        let gone = || RemoteError::CursorGone { url: self.0.display().to_string(), retry_after: None };
+        Ok(reply.answer.ok_or_else(gone)?.into())
     }
 
     async fn fetch(
@@ -191,112 +208,5 @@ impl Remote for Folder {
 
     async fn probe(&self) -> Result<(), RemoteError> {
         self.run(|_| Ok(())).await.map(drop)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/notes", conflict = Merge)]
-struct Note {
-    id: String,
-    title: String,
-    body: String,
-}
-
-#[derive(Clone, Default, Schema)]
-#[sync(entities(Note))]
-struct App(Arc<Mutex<BTreeMap<String, Note>>>);
-
-impl App {
-    fn notes(&self) -> BTreeMap<String, Note> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl OnPull<Note> for App {
-    async fn on_pull(&self, pulled: Pulled<Note>) -> Result<(), BoxError> {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in &pulled.changes {
-            match change.local() {
-                Some(note) => notes.insert(note.id.clone(), note.clone()),
-                None => notes.remove(change.id()),
-            };
-        }
-        Ok(())
-    }
-}
-
-/// A device with a storage of its own.
-struct Device {
-    app: App,
-    engine: Engine<App>,
-}
-
-impl Device {
-    async fn new(file: PathBuf, folder: &Path) -> Result<Self, BoxError> {
-        let app = App::default();
-        let remote = Folder(folder.to_owned());
-        let engine = Engine::builder(app.clone(), remote, SqliteStorage::open(file)?).build().await?;
-        Ok(Self { app, engine })
-    }
-
-    async fn write(&self, id: &str, title: &str, body: &str) -> Result<(), BoxError> {
-        let note = Note { id: id.into(), title: title.into(), body: body.into() };
-        self.engine.push(&note).await?;
-        self.app.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), note);
-        Ok(())
-    }
-}
-
-async fn story() -> Result<bool, BoxError> {
-    let home = tempfile::tempdir()?;
-    let stick = home.path().join("stick");
-    let (laptop, phone) = (
-        Device::new(home.path().join("laptop.db"), &stick).await?,
-        Device::new(home.path().join("phone.db"), &stick).await?,
-    );
-    laptop.write("shopping", "Shopping", "milk").await?;
-    laptop.write("a/b", "An id that is no file name", "").await?;
-    let report = laptop.engine.full_sync().await?;
-    println!("The stick is not plugged in: {} notes wait. {}", report.remaining, report.errors[0]);
-
-    fs::create_dir(&stick)?;
-    println!("Plugged in: the laptop wrote {}.", laptop.engine.full_sync().await?.pushed);
-    println!("The phone found {}.", phone.engine.full_sync().await?.pulled);
-
-    laptop.write("shopping", "Shopping for Friday", "milk").await?;
-    phone.write("shopping", "Shopping", "milk, bread").await?;
-    phone.engine.delete::<Note>(&"a/b".to_owned()).await?;
-    phone.app.0.lock().unwrap_or_else(PoisonError::into_inner).remove("a/b");
-    laptop.engine.full_sync().await?;
-    let report = phone.engine.full_sync().await?;
-    println!("Both edited the same note: {} conflict, merged.", report.conflicts);
-    laptop.engine.full_sync().await?;
-
-    for note in laptop.app.notes().values() {
-        println!("  {}: {}", note.title, note.body);
-    }
-    let merged = laptop
-        .app
-        .notes()
-        .get("shopping")
-        .is_some_and(|note| note.title.ends_with("Friday") && note.body.ends_with("bread"));
-    Ok(merged && laptop.app.notes() == phone.app.notes() && laptop.app.notes().len() == 1)
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    match story().await {
-        Ok(true) => {
-            println!("Both devices hold the same.");
-            ExitCode::SUCCESS
-        }
-        Ok(false) => {
-            eprintln!("The devices do not hold the same.");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
     }
 }

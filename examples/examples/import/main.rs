@@ -1,5 +1,5 @@
 //! Pushes the rows of a file to a server, with a progress bar that survives Ctrl-C: started again, it goes on where it
-//! was.
+//! was. What the server has refused is tried again then, and a file that was changed is taken as a whole.
 //!
 //! `cargo run --example import -- examples/data/seeds.csv`
 
@@ -25,7 +25,10 @@ struct Arguments {
     /// The server's base URL; without one, a server of its own is started.
     #[arg(long)]
     server: Option<String>,
-    /// Where the queue is kept. Default: beside the file.
+    /// Sent as `Authorization: Bearer …`.
+    #[arg(long)]
+    token: Option<String>,
+    /// Where the queue is kept; each server needs one of its own. Default: beside the file.
     #[arg(long)]
     storage: Option<PathBuf>,
     /// Rows taken into the queue in one transaction.
@@ -57,7 +60,7 @@ impl OnPull<Seed> for Import {}
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -65,27 +68,34 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), BoxError> {
+/// What a shell takes for an end by Ctrl-C: 128, and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
+async fn run(arguments: Arguments) -> Result<ExitCode, BoxError> {
     let total = rows::count(&arguments.file)?;
     let path = arguments.storage.clone().unwrap_or_else(|| beside(&arguments.file, "import.db"));
     let storage = SqliteStorage::open(&path)?;
-    let own_server = match &arguments.server {
-        Some(_) => None,
-        None => {
-            Some(Server::start(Config::new([]).collection("/seeds", "sku").file(beside(&path, "server.db")))?)
-        }
+    // A server of its own has another address each time, and is known by its file.
+    let (own_server, url, known_as) = if let Some(url) = &arguments.server {
+        (None, url.clone(), url.clone())
+    } else {
+        let file = beside(&path, "server.db");
+        let known_as = format!("a server of its own, {}", file.display());
+        let server = Server::start(Config::new([]).collection("/seeds", "sku").file(file))?;
+        let url = server.base_url();
+        (Some(server), url, known_as)
     };
-    let url = match (&arguments.server, &own_server) {
-        (Some(url), _) => url.clone(),
-        (None, Some(server)) => server.base_url(),
-        (None, None) => return Err("there is no server".into()),
+    let remote = RestRemote::builder(&url);
+    let remote = match &arguments.token {
+        Some(token) => remote.bearer(token.clone()),
+        None => remote,
     };
-    let engine = Engine::builder(Import, RestRemote::new(&url)?, storage.clone()).build().await?;
+    let engine = Engine::builder(Import, remote.build()?, storage.clone()).build().await?;
     let style = ProgressStyle::with_template("{msg:>10} {bar:40} {pos}/{len}")?;
     let bar = ProgressBar::new(total).with_style(style);
 
     let finished = tokio::select! {
-        result = import(&arguments, &storage, &engine, &bar) => Some(result?),
+        result = import(&arguments, &known_as, &storage, &engine, &bar) => Some(result?),
         _ = tokio::signal::ctrl_c() => None,
     };
     engine.shutdown_within(Duration::from_secs(5)).await;
@@ -101,18 +111,21 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         println!("The server had {} of them.", server.records("/seeds").len());
         server.stop().await;
     }
-    Ok(())
+    Ok(if finished.is_none() { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
 /// Takes the rows into the queue and sends them; `false` when it stopped early.
 async fn import(
     arguments: &Arguments,
+    server: &str,
     storage: &SqliteStorage,
     engine: &Engine<Import>,
     bar: &ProgressBar,
 ) -> Result<bool, BoxError> {
     bar.set_message("reading");
-    rows::enqueue(&arguments.file, storage, engine, arguments.batch, bar).await?;
+    rows::enqueue(&arguments.file, server, storage, engine, arguments.batch, bar).await?;
+    // Whoever starts it again may have mended what the server had against them.
+    engine.retry_all().await?;
     bar.set_message("sending");
     let total = bar.length().unwrap_or_default();
     let mut status = engine.watch_status();
@@ -128,12 +141,20 @@ async fn import(
         }
     };
     let send = async {
+        let mut told = String::new();
         loop {
             let report = engine.flush().await?;
-            let parked = engine.status().parked;
-            if report.remaining == 0 && parked > 0 {
+            let status = engine.status();
+            // Once, and not at each attempt.
+            if let Some(error) = report.errors.first().map(ToString::to_string).filter(|error| *error != told)
+            {
+                bar.suspend(|| eprintln!("{error}"));
+                told = error;
+            }
+            if report.remaining == 0 && status.parked > 0 {
                 return Err(format!(
-                    "the server refused {parked} rows; look at them with `cargo run --example inspect -- {}`",
+                    "the server refused {} rows; look at them with `cargo run --example inspect -- {}`",
+                    status.parked,
                     storage.path().display()
                 )
                 .into());
@@ -141,9 +162,10 @@ async fn import(
             if report.remaining == 0 {
                 return Ok::<_, BoxError>(());
             }
-            if engine.status().state == State::Offline {
-                bar.set_message("offline");
+            if status.state == State::Unauthorized {
+                return Err("the server asks for other credentials: give it a --token".into());
             }
+            bar.set_message(if status.state == State::Offline { "offline" } else { "sending" });
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };

@@ -45,9 +45,13 @@ impl Import {
     }
 
     /// What it printed, once it has ended well.
-    fn ended(mut self) -> String {
+    fn ended(self) -> String {
+        self.ended_with(0)
+    }
+
+    fn ended_with(mut self, code: i32) -> String {
         let said = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
-        assert!(self.0.wait().unwrap().success(), "{said}");
+        assert_eq!(self.0.wait().unwrap().code(), Some(code), "{said}");
         said
     }
 }
@@ -80,7 +84,7 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
     let import = Import::start(&file, &server);
     under_way.recv_timeout(PATIENCE).unwrap();
     import.interrupt();
-    let said = import.ended();
+    let said = import.ended_with(130);
     assert!(said.contains("Interrupted; start it again"), "{said}");
     let sent = server.records("/seeds").len();
     assert!((QUICK..rows).contains(&sent), "{sent} of {rows}");
@@ -126,4 +130,105 @@ fn a_row_that_cannot_be_read_is_named_before_anything_is_sent() {
     fs::write(&file, [BEAN, LEEK].join("\n")).unwrap();
     assert!(Import::start(&file, &server).ended().contains("All 2 rows"));
     assert_eq!(server.records("/seeds").len(), 2);
+}
+
+/// What it says of an import that fails, in a file with these lines.
+fn failed(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+const PEA: &str = r#"{"sku":"S3","name":"Pea","sow_in":4,"price_cents":210}"#;
+
+#[test]
+fn a_row_without_an_id_is_named_before_anything_is_sent() {
+    let (_folder, file, server) = given(&[BEAN, r#"{"sku":"","name":"Leek","sow_in":3,"price_cents":190}"#]);
+    let said = failed(&mut command(&file, &server));
+    assert!(said.contains("seeds.jsonl, line 2: `sku`: the id is empty"), "{said}");
+    let csv = file.with_extension("csv");
+    fs::write(&csv, "sku,name,sow_in,price_cents\nS1,Bean,5,250\n,Leek,3,190\n").unwrap();
+    let said = failed(&mut command(&csv, &server));
+    assert!(said.contains("seeds.csv, line 3: `sku`: the id is empty"), "{said}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn another_file_under_the_same_name_is_taken_as_well() {
+    let (_folder, file, server) = given(&[BEAN, LEEK]);
+    Import::start(&file, &server).ended();
+    // What was only added to is gone on with.
+    fs::write(&file, [BEAN, LEEK, PEA].join("\n")).unwrap();
+    let before = server.requests().len();
+    let said = Import::start(&file, &server).ended();
+    assert!(!said.contains("has changed"), "{said}");
+    assert_eq!(server.requests().len() - before, 1);
+
+    let dearer = LEEK.replace("190", "200");
+    fs::write(&file, [BEAN, &dearer].join("\n")).unwrap();
+    let said = Import::start(&file, &server).ended();
+    assert!(said.contains("seeds.jsonl has changed") && said.contains("All 2 rows"), "{said}");
+    assert_eq!(server.records("/seeds")["S2"]["price_cents"], 200);
+    // Shorter than what was read.
+    fs::write(&file, PEA).unwrap();
+    assert!(Import::start(&file, &server).ended().contains("has changed"));
+}
+
+#[test]
+fn another_server_gets_a_storage_of_its_own() {
+    let (folder, file, one) = given(&[BEAN, LEEK]);
+    Import::start(&file, &one).ended();
+    let other = server();
+    let said = failed(&mut command(&file, &other));
+    assert!(said.contains(&one.base_url()) && said.contains("--storage"), "{said}");
+    assert!(other.requests().is_empty());
+    let storage = folder.path().join("other.db");
+    let import = Import(command(&file, &other).arg("--storage").arg(&storage).spawn().unwrap());
+    assert!(import.ended().contains("All 2 rows"));
+    assert_eq!(other.records("/seeds").len(), 2);
+}
+
+#[test]
+fn refused_rows_are_sent_again_once_they_are_corrected() {
+    let (_folder, file, server) = given(&[BEAN, LEEK, PEA]);
+    let refuse = |sku: &'static str| {
+        let mut left = 1;
+        server.intercept(move |seen| {
+            if seen.method == "GET" || left == 0 {
+                return Intercept::Pass;
+            }
+            left -= 1;
+            let body = format!(r#"{{"detail":"{sku} is too cheap"}}"#);
+            Intercept::Answer {
+                status: 422,
+                headers: vec![("content-type", "application/problem+json".into())],
+                body,
+            }
+        });
+    };
+    refuse("one");
+    let said = failed(&mut command(&file, &server));
+    assert!(said.contains("one is too cheap") && said.contains("refused 1 rows"), "{said}");
+    assert_eq!(server.records("/seeds").len(), 2);
+    // Corrected in the file.
+    let dearer: Vec<_> = [BEAN, LEEK, PEA].iter().map(|row| row.replace("0}", "5}")).collect();
+    fs::write(&file, dearer.join("\n")).unwrap();
+    refuse("another");
+    failed(&mut command(&file, &server));
+    // Mended on the server.
+    assert!(Import::start(&file, &server).ended().contains("All 3 rows"));
+    let records = server.records("/seeds");
+    assert_eq!(records.len(), 3);
+    assert!(records.values().all(|seed| seed["price_cents"].as_u64().unwrap() % 10 == 5), "{records:?}");
+}
+
+#[test]
+fn a_server_that_wants_credentials_is_named_and_not_asked_for_ever() {
+    let (_folder, file, _) = given(&[BEAN, LEEK]);
+    let server = Server::start(Config::new([]).collection("/seeds", "sku").token("the-token")).unwrap();
+    let said = failed(&mut command(&file, &server));
+    assert!(said.contains("does not accept the credentials") && said.contains("--token"), "{said}");
+    let import = Import(command(&file, &server).args(["--token", "the-token"]).spawn().unwrap());
+    assert!(import.ended().contains("All 2 rows"));
 }

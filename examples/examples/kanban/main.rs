@@ -15,7 +15,7 @@ mod keys;
 mod neighbour;
 mod screen;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -34,7 +34,7 @@ use crate::screen::Screen;
 /// A kanban board for a garden. Pull the plug with `o`.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Keep the board in this file, and find it there the next time.
+    /// Keep the board in this file, and the server's in one beside it, and find it there the next time.
     #[arg(long)]
     file: Option<PathBuf>,
     /// How many seconds the neighbour waits before doing the next thing; 0 for a neighbour who waits to be asked (`r`).
@@ -45,11 +45,16 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let arguments = Arguments::parse();
-    let server = Server::start(Config::new(["/cards"]))?;
-    let neighbour = Neighbour::start(&server.base_url()).await?;
-    neighbour.set_up().await?;
     let folder = tempfile::tempdir()?;
     let file = arguments.file.unwrap_or_else(|| folder.path().join("board.db"));
+    // The server is kept with the board: one that had forgotten the cards would take them away again.
+    let kept = beside(&file, "server.db");
+    let is_new = !kept.exists();
+    let server = Server::start(Config::new(["/cards"]).file(kept))?;
+    let neighbour = Neighbour::start(&server.base_url()).await?;
+    if is_new {
+        neighbour.set_up().await?;
+    }
     let device = Device::start(&server.base_url(), SqliteStorage::open(file)?).await?;
     if arguments.neighbour > 0 {
         tokio::spawn(neighbour.clone().work(Duration::from_secs(arguments.neighbour)));
@@ -59,6 +64,13 @@ async fn main() -> Result<(), BoxError> {
     ratatui::try_restore()?;
     device.engine.shutdown().await;
     result
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(suffix);
+    file.with_file_name(name)
 }
 
 /// Shows the board until the user leaves. Nothing is asked for twice: the watch tells what changes, whoever changes it.

@@ -1,5 +1,6 @@
 //! The board in a terminal, as a newcomer uses it.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Condvar, Mutex};
@@ -31,10 +32,15 @@ struct Terminal {
 
 impl Terminal {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(arguments: &[&OsStr]) -> Self {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(example("kanban"));
         command.args(["--neighbour", "0"]);
+        command.args(arguments);
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
@@ -128,6 +134,32 @@ fn a_newcomer_works_on_the_board_offline_and_settles_a_conflict() {
     terminal.press("d");
     terminal
         .sees("the card gone", |screen| !screen.contains("bulbs") && screen.contains("everything is synced"));
+    terminal.press("q");
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_board_in_a_file_is_found_there_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.db");
+    let start = || Terminal::with(&["--file".as_ref(), file.as_os_str()]);
+    let mut terminal = start();
+    terminal.sees_text("water the tomatoes");
+    terminal.press("nbuy seeds\r");
+    terminal
+        .sees("no mark", |screen| screen.contains("  buy seeds") && screen.contains("everything is synced"));
+    terminal.press("q");
+    assert!(terminal.child.wait().unwrap().success());
+
+    let mut terminal = start();
+    terminal.sees_text("buy seeds");
+    // The server has it, too: somebody else gives the card another title.
+    terminal.press("r");
+    terminal.sees_text("(at dawn)");
+    terminal.sees("every card once", |screen| {
+        screen.matches("water the tomatoes").count() == 1 && screen.contains("everything is synced")
+    });
+    terminal.sees_text("buy seeds");
     terminal.press("q");
     assert!(terminal.child.wait().unwrap().success());
 }

@@ -174,7 +174,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    // What was answered is there after a power cut, too: a client forgets what it was told is taken.
+    connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(TABLES)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
     Ok(true)

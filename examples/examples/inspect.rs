@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::{SecondsFormat, Utc};
 use clap::Parser;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -25,32 +26,41 @@ struct Arguments {
 const TABLES: [(&str, &str); 5] = [
     (
         "Waiting to be sent, the next one first",
-        "select count(*) over (), lane, entity, key, coalesce(flight, queued), 'waits for ' || blocked_entity || ' ' || blocked_key
-         from records where lane in ('ready', 'waiting', 'blocked') order by seq limit ?1",
+        // As the engine sends: what was to be sent again by now, by its time; what is ready; then what has to wait still.
+        "select count(*) over (), lane, 'due ' || due, account, entity, key, coalesce(flight, queued),
+                'waits for ' || blocked_entity || ' ' || blocked_key
+         from told where lane in ('ready', 'waiting', 'blocked')
+         order by case lane when 'ready' then 1 when 'blocked' then 3 else iif(due <= ?2, 0, 2) end,
+                  iif(lane = 'waiting', due, null), seq
+         limit ?1",
     ),
     (
         "Parked: refused, or failed too often",
-        "select count(*) over (), entity, key, told ->> '$.intention.id', coalesce(told -> '$.reason', 'cannot be read: ' || parked)
-         from told where told -> '$.reason.deferred' is null order by seq limit ?1",
+        "select count(*) over (), account, entity, key, told ->> '$.intention.id',
+                coalesce(told -> '$.reason', 'cannot be read: ' || parked)
+         from told where lane = 'parked' and told -> '$.reason.deferred' is null order by seq limit ?1",
     ),
     (
         "Conflicts that wait for an answer",
-        "select count(*) over (), entity, key, told ->> '$.intention.id', told -> '$.intention.write',
+        "select count(*) over (), account, entity, key, told ->> '$.intention.id', told -> '$.intention.write',
                 told -> '$.reason.deferred.remote'
-         from told where told -> '$.reason.deferred' is not null order by seq limit ?1",
+         from told where lane = 'parked' and told -> '$.reason.deferred' is not null order by seq limit ?1",
     ),
     ("Cursors", "select count(*) over (), principal, entity, cursor from sync_cursors order by 2, 3 limit ?1"),
     (
         "Kept aside, because they could not be read",
-        "select count(*) over (), entity, identity, error from sync_aside order by since limit ?1",
+        "select count(*) over (), iif(principal = '', null, 'as ' || principal), entity, identity, error
+         from sync_aside order by since limit ?1",
     ),
 ];
 
-/// The parked records, whatever stands there: what is no JSON becomes a string of it.
+/// The pending records, with whose they are where accounts were named, and what is parked of them, whatever stands there: what is no
+/// JSON becomes a string of it.
 const TOLD: &str = "
     create temp view told as
-    select *, iif(json_valid(parked), parked, json_quote(cast(parked as text))) as told
-    from records where lane = 'parked'";
+    select *, iif(principal = '', null, 'as ' || principal) as account,
+        iif(json_valid(parked), parked, json_quote(cast(parked as text))) as told
+    from records where lane <> 'idle'";
 
 fn main() -> ExitCode {
     match show(&Arguments::parse(), &mut io::stdout().lock()) {
@@ -78,10 +88,15 @@ fn show(arguments: &Arguments, out: &mut impl Write) -> Result<(), BoxError> {
     let known: i64 =
         connection.query_row("select count(*) from records where on_server", [], |row| row.get(0))?;
     writeln!(out, "{} knows {known} records of the server.", arguments.file.display())?;
+    // As the storage writes times: in UTC, with nine decimals.
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true);
     for (heading, query) in TABLES {
         let mut statement = connection.prepare(query)?;
         let columns = statement.column_count();
-        let mut rows = statement.query([arguments.rows])?;
+        let mut rows = match statement.parameter_count() {
+            2 => statement.query((arguments.rows, &now))?,
+            _ => statement.query([arguments.rows])?,
+        };
         let mut lines = Vec::new();
         let mut total = 0_i64;
         while let Some(row) = rows.next()? {

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{BoxError, Conflict, Engine, OnConflict, OnPull, Resolution, Schema, SqliteStorage, Syncable};
+use sync::testing::{Call, Fault, ManualClock, ScriptedRemote};
+use sync::{
+    BoxError, Conflict, Engine, OnConflict, OnPull, Principal, Resolution, Schema, SqliteStorage, Syncable,
+};
 use tempfile::TempDir;
 
 use super::example;
@@ -121,6 +124,38 @@ async fn it_shows_one_of_everything_while_an_engine_has_the_file() {
 
     let (_, waiting) = &inspect(&file, &["--rows", "1"])[1];
     assert_eq!(waiting[1], "… and 1 more (--rows shows more of them)");
+}
+
+#[tokio::test]
+async fn what_waits_stands_in_the_order_in_which_it_is_sent_next() {
+    let (_folder, file) = file();
+    let server = ScriptedRemote::new();
+    // Its first of January is long past.
+    let builder = Engine::builder(Garden, server.clone(), SqliteStorage::open(&file).unwrap());
+    let builder = builder.clock(ManualClock::default()).principal(Principal::new("anna"));
+    let engine = builder.build().await.unwrap();
+    server.script(|_| Fault::Transient(500));
+    engine.push(&bed("later", "x")).await.unwrap();
+    engine.push(&bed("long due", "x")).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&plant("child", "later")).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&bed("ready", "x")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let later = (Utc::now() + TimeDelta::days(1)).to_rfc3339_opts(SecondsFormat::Nanos, true);
+    let connection = Connection::open(&file).unwrap();
+    connection.execute("update sync_outbox set due = ?1 where key = 'later'", [&later]).unwrap();
+    drop(connection);
+
+    let parts = inspect(&file, &[]);
+    let (_, waiting) = &parts[1];
+    assert_eq!(waiting.len(), 4, "{parts:#?}");
+    for (row, word) in waiting.iter().zip(["  long due  ", "  ready  ", "  later  ", "  child  "]) {
+        assert!(row.contains(word) && row.contains("  as anna  "), "{waiting:#?}");
+    }
+    assert!(waiting[0].contains("due 2026-01-01T") && waiting[2].contains(&later), "{waiting:#?}");
+    assert!(!waiting[1].contains("due "), "{waiting:#?}");
 }
 
 #[tokio::test]

@@ -51,6 +51,10 @@ use errors::Errors;
 /// record is read back by the same struct, so what serde would write and not read, or leave out and miss, is refused: a rename of one
 /// side needs an `alias` of the other, `skip_serializing_if` a `default`, and `skip` stands for both sides.
 ///
+/// The default dialect of `RestRemote` takes two members of a record that is pulled for the server's own: `deleted`, a deletion when it
+/// is `true`, and `version`. A field under such a name would be taken for it: rename it with `#[serde(rename = "…")]`, or say with
+/// `Dialect::record` (`tombstone`, `version`) where the server has its own.
+///
 /// The id, and an indexed field, are also read and written without their record, as their type's own JSON. Serde's `with`,
 /// `serialize_with`, `deserialize_with` and `getter` are therefore refused on them: a newtype can have another form. What
 /// else gives a record another form than its fields have, such as `#[serde(from = …, into = …)]` on the struct, has to leave

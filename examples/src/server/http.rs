@@ -26,6 +26,9 @@ const LARGEST: usize = 8 << 20;
 /// The most records in a page.
 const PAGE: usize = 1000;
 
+/// What an item of a page says besides the record: a member of the record's own with such a name would be taken for it.
+const RESERVED: [&str; 2] = ["deleted", "version"];
+
 /// What a running server holds.
 #[derive(Debug)]
 pub(super) struct Service {
@@ -373,9 +376,14 @@ fn same_record(named: Option<&str>, id: &str, id_member: &str) -> Result<(), Pro
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    let members: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is no JSON object: {error}"))
-    })
+    })?;
+    let Some(name) = RESERVED.iter().find(|name| members.contains_key(**name)) else { return Ok(members) };
+    let detail = format!(
+        "`{name}` is this server's own member of a record in a list: name the field otherwise, such as `#[serde(rename = \"{name}_\")]`"
+    );
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
 }
 
 fn id_text(id: &Value) -> Option<String> {

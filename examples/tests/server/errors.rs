@@ -44,6 +44,23 @@ async fn a_record_without_a_usable_id_is_refused() {
     assert!(post(&server, "/tasks", &json!({ "id": "a" })).await.problem(422).contains("`key`"));
 }
 
+/// In a list, they would be taken for a deletion and for the record's version.
+#[tokio::test]
+async fn a_record_with_a_member_that_is_the_servers_own_is_refused() {
+    let server = server();
+    post(&server, "/notes", &json!({ "id": "a", "title": "x" })).await;
+    for (name, value) in [("deleted", json!(true)), ("deleted", json!(false)), ("version", json!(7))] {
+        let new = post(&server, "/notes", &json!({ "id": "b", name: value })).await;
+        assert!(new.problem(422).contains(&format!("`{name}` is this server's own")), "{new:?}");
+        for method in [Method::PUT, Method::PATCH] {
+            let edited = send(&server, method, "/notes/a", &[], &json!({ "id": "a", name: value })).await;
+            assert!(edited.problem(422).contains(&format!("rename = \"{name}_\"")), "{edited:?}");
+        }
+    }
+    assert_eq!(get(&server, "/notes").await.body["items"].as_array().unwrap().len(), 1);
+    assert_eq!(get(&server, "/notes/a").await.body, json!({ "id": "a", "title": "x" }));
+}
+
 #[tokio::test]
 async fn a_body_that_speaks_of_another_record_is_refused() {
     let server = server();

@@ -128,8 +128,8 @@ pub(crate) struct Book {
     given_up: BTreeSet<OperationId>,
     /// The number of each edit, by the id that its receipt has.
     numbers: BTreeMap<OperationId, u64>,
-    /// The records that those with edits which wait referred to before these.
-    left: BTreeMap<Name, BTreeSet<Name>>,
+    /// The records that each referred to before the operation at this place in the outbox, and not with it.
+    left: BTreeMap<(Name, u64), BTreeSet<Name>>,
     /// How long the server asked to be left alone.
     pub(crate) waiting: Waiting,
     /// The texts of all edits of this device's user.

@@ -9,25 +9,23 @@ use super::super::entities::{Kind, Name};
 use super::{Book, Verdict, ensure};
 
 impl Book {
-    /// Remembers the records that one referred to before its user's edit, for as long as an edit waits.
+    /// Remembers the records that one referred to before its user's edit.
     pub(super) fn moves(&mut self, name: &Name, before: &Record, after: &Record) {
-        let mut left =
-            if before.is_pending() { self.left.remove(name).unwrap_or_default() } else { BTreeSet::new() };
+        let Some(newest) = after.newest() else { return };
+        let earlier = before.flight.iter().map(|flight| &flight.intention).chain(before.newest());
+        let mut left: BTreeSet<_> = earlier
+            .clone()
+            .filter_map(|one| self.left.get(&(name.clone(), one.seq)))
+            .flatten()
+            .cloned()
+            .collect();
         let base = before.base.as_ref().and_then(|base| base.value.as_ref());
-        let newest = before.newest().and_then(|newest| newest.write.payload());
-        let flight = before.flight.as_ref().and_then(|flight| flight.intention.write.payload());
-        left.extend(
-            [base, flight, newest]
-                .into_iter()
-                .flatten()
-                .filter_map(|value| parent(name.kind, value.as_str())),
-        );
-        if let Some(stays) =
-            after.newest().and_then(|newest| parent(name.kind, newest.write.payload()?.as_str()))
-        {
+        let values = earlier.filter_map(|one| one.write.payload()).chain(base);
+        left.extend(values.filter_map(|value| parent(name.kind, value.as_str())));
+        if let Some(stays) = newest.write.payload().and_then(|value| parent(name.kind, value.as_str())) {
             left.remove(&stays);
         }
-        self.left.insert(name.clone(), left);
+        self.left.insert((name.clone(), newest.seq), left);
     }
 
     /// What refers to a record that the server does not have yet is not about to be sent.
@@ -60,10 +58,12 @@ impl Book {
         for (child, row) in self.rows.iter().filter(|(child, _)| *child != name) {
             let waiting = row.flight.iter().map(|flight| &flight.intention).chain(&row.queued);
             let mut earlier = waiting.filter(|waiting| waiting.seq < deletion.revision);
-            let left = self.left.get(child).is_some_and(|left| left.contains(name));
+            let is_of = |waiting: &Intention| {
+                let left = self.left.get(&(child.clone(), waiting.seq));
+                left.is_some_and(|left| left.contains(name)) || references(waiting).contains(name)
+            };
             ensure!(
-                !earlier.any(|waiting| left || references(waiting).contains(name))
-                    || self.waits_for(child, name),
+                !earlier.any(is_of) || self.waits_for(child, name),
                 "3: a deletion waits for the earlier operations of the children",
                 "{name} is deleted before {child}: {row:?}"
             );

@@ -11,7 +11,8 @@ use super::{Book, Verdict, ensure};
 impl Book {
     /// Remembers the records that one referred to before its user's edit.
     pub(super) fn moves(&mut self, name: &Name, before: &Record, after: &Record) {
-        let Some(newest) = after.newest() else { return };
+        // A deletion may leave nothing: what was never sent, the server never had.
+        let Some(newest) = &after.queued else { return };
         let earlier = before.flight.iter().map(|flight| &flight.intention).chain(before.newest());
         let mut left: BTreeSet<_> = earlier
             .clone()

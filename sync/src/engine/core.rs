@@ -373,7 +373,7 @@ impl std::ops::Deref for Kept {
 }
 
 /// What the engine is doing while no sync runs.
-fn resting(held_by: Option<PauseReason>, status: &Status) -> State {
+pub(crate) fn resting(held_by: Option<PauseReason>, status: &Status) -> State {
     match (held_by, status.last_error.as_deref()) {
         (Some(reason), _) => reason.into(),
         // It is online again.

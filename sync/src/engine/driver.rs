@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::core::{Core, Tried};
+use super::core::{Core, Tried, resting};
 use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
@@ -22,7 +22,7 @@ use super::receipt::Receipts;
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
 use crate::error::{Error, SyncError};
 use crate::report::SyncReport;
-use crate::status::State;
+use crate::status::{State, Status};
 use crate::storage::StorageError;
 use crate::telemetry::SyncEvent;
 
@@ -32,8 +32,12 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
 /// storage at once.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
-    let Some(receipts) = core.upgrade().map(|core| Arc::clone(&core.receipts)) else { return };
-    let _end = CloseAtEnd { core: core.clone(), inbox: &inbox, receipts };
+    let Some((receipts, status)) =
+        core.upgrade().map(|core| (Arc::clone(&core.receipts), core.status.clone()))
+    else {
+        return;
+    };
+    let _end = CloseAtEnd { inbox: &inbox, receipts, status };
     let mut timers = Timers::default();
     // Dropped, and by that ended, with the driver.
     let mut listeners: Option<JoinSet<()>> = None;
@@ -82,11 +86,11 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
 }
 
 /// Closes the inbox and the receipts when the driver ends, by a panic or with its runtime too: nobody waits for an answer that does not
-/// come.
+/// come. Without the core, which is gone with the last engine, and not a moment later.
 struct CloseAtEnd<'a> {
-    core: Weak<Core>,
     inbox: &'a Inbox,
     receipts: Arc<Receipts>,
+    status: watch::Sender<Status>,
 }
 
 impl Drop for CloseAtEnd<'_> {
@@ -94,9 +98,13 @@ impl Drop for CloseAtEnd<'_> {
         self.inbox.close();
         self.receipts.close();
         // A sync that was cut short has not said how it ended.
-        if let Some(core) = self.core.upgrade() {
-            core.show_rest();
-        }
+        self.status.send_if_modified(|status| {
+            let is_cut_short = status.state == State::Syncing;
+            if is_cut_short {
+                status.state = resting(None, status);
+            }
+            is_cut_short
+        });
     }
 }
 

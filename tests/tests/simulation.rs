@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 22] = [
+const BROKEN_ONCE: [u64; 24] = [
     15_891,
     28_436,
     100_620,
@@ -19,8 +19,10 @@ const BROKEN_ONCE: [u64; 22] = [
     236_403,
     246_948,
     256_000,
+    303_528,
     350_373,
     362_484,
+    365_046,
     411_177,
     428_610,
     454_950,

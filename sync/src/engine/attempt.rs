@@ -111,6 +111,10 @@ async fn send(
         gate.shut();
         return Ok(Course::Stop(pause));
     }
+    // The look took its time.
+    if !still_wanted(core, claimed).await? {
+        return Ok(Course::GoOn);
+    }
     let number = core.suspects.begin();
     let observed = match looked {
         Ok(None) => match core.remote.send(request).await {

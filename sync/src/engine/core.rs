@@ -67,7 +67,7 @@ pub(crate) struct Core {
     /// Grows whenever edits are given up: what was claimed before is looked at again before it is sent.
     pub(crate) given_up: Arc<AtomicU64>,
     /// As many receivers as there are tasks that keep the engine, and with it the storage, apart from its driver.
-    pub(crate) kept_by: Arc<watch::Sender<()>>,
+    pub(crate) kept_by: watch::Sender<()>,
     /// True once the engine is shutting down: nothing new is begun.
     pub(crate) closing: watch::Sender<bool>,
     #[expect(dead_code, reason = "held for its Drop")]
@@ -172,7 +172,7 @@ impl Core {
         let now = self.now();
         let pause = self.holding_pause(now);
         // It may have been asked for since.
-        let held_by = held_by.or_else(|| self.throttled().map(|pause| pause.reason));
+        let held_by = held_by.or_else(|| Some(pause.filter(|pause| pause.throttles(now))?.reason));
         self.status.send_modify(|status| {
             if let Ok((oldest, due)) = read {
                 status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
@@ -267,9 +267,7 @@ impl Core {
     /// The server answered: it is there, and takes the credentials. What it asked for itself still holds.
     pub(crate) async fn end_pause(&self) -> Result<(), StorageError> {
         let now = self.now();
-        let ended =
-            self.pause.send_if_modified(|current| current.take_if(|pause| !pause.throttles(now)).is_some());
-        if ended { self.note_pause().await } else { Ok(()) }
+        self.end_pause_if(|pause| !pause.throttles(now)).await
     }
 
     /// The server failed, or refused what was asked: it can be reached all the same.
@@ -278,8 +276,11 @@ impl Core {
             error,
             RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::CursorGone { .. }
         );
-        let is_over = |pause: &mut Pause| answered && pause.reason == PauseReason::Offline;
-        let ended = self.pause.send_if_modified(|current| current.take_if(is_over).is_some());
+        self.end_pause_if(|pause| answered && pause.reason == PauseReason::Offline).await
+    }
+
+    async fn end_pause_if(&self, is_over: impl FnOnce(&Pause) -> bool) -> Result<(), StorageError> {
+        let ended = self.pause.send_if_modified(|current| current.take_if(|pause| is_over(pause)).is_some());
         if ended { self.note_pause().await } else { Ok(()) }
     }
 

@@ -99,7 +99,7 @@ async fn commit(
             missing => Written::Missing(missing),
         })
     };
-    let (engine, core) = (Arc::clone(core), core);
+    let engine = Arc::clone(core);
     // It is written down whoever stops waiting. Answers that have come at the same time share a transaction.
     ToItsEnd::new(core, async move {
         yield_now().await;

@@ -1,7 +1,6 @@
 //! Futures that come to their end also when whoever waits for them stops.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
@@ -15,12 +14,12 @@ use super::core::Core;
 pub(crate) struct ToItsEnd<R: Send + 'static> {
     future: Option<BoxFuture<'static, R>>,
     runtime: Handle,
-    kept_by: Arc<watch::Sender<()>>,
+    kept_by: watch::Sender<()>,
 }
 
 impl<R: Send + 'static> ToItsEnd<R> {
     pub(crate) fn new(core: &Core, future: impl Future<Output = R> + Send + 'static) -> Self {
-        let (runtime, kept_by) = (core.runtime.clone(), Arc::clone(&core.kept_by));
+        let (runtime, kept_by) = (core.runtime.clone(), core.kept_by.clone());
         Self { future: Some(Box::pin(future)), runtime, kept_by }
     }
 }

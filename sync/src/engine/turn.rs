@@ -31,7 +31,7 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
-        let mut engines = engines_in_a_handler();
+        let mut engines = IN_HANDLERS.try_with(Clone::clone).unwrap_or_default();
         engines.push(self.engine);
         IN_HANDLERS.scope(engines, handler).await
     }
@@ -83,15 +83,11 @@ impl Default for EngineId {
 impl EngineId {
     /// Whether this is said by the user's code that this engine is calling.
     pub(crate) fn is_in_a_handler(self) -> bool {
-        engines_in_a_handler().contains(&self)
+        IN_HANDLERS.try_with(|engines| engines.contains(&self)).unwrap_or(false)
     }
 
     /// Refuses what would wait for a sync, or for its turn as a handler, from inside a handler: that wait would never end.
     pub(crate) fn outside_of_handlers(self) -> Result<(), Error> {
         if self.is_in_a_handler() { Err(Error::InHandler) } else { Ok(()) }
     }
-}
-
-fn engines_in_a_handler() -> Vec<EngineId> {
-    IN_HANDLERS.try_with(Clone::clone).unwrap_or_default()
 }

@@ -60,10 +60,12 @@ impl ServerCopy {
     pub(crate) fn is_result_of(&self, write: &Write, base: Option<&Base>, rules: &Rules) -> bool {
         let as_known = self.version().is_some() && self.is_base(base, rules);
         let everything = Rules { updated_at_member: None, ..*rules };
-        match (self, write.payload()) {
-            (Self::Present { value, .. }, Some(sent)) => {
-                value.same_content(sent, if as_known { &everything } else { rules })
-            }
+        self.has(write.payload(), if as_known { &everything } else { rules })
+    }
+
+    fn has(&self, value: Option<&Payload>, rules: &Rules) -> bool {
+        match (self, value) {
+            (Self::Present { value: theirs, .. }, Some(value)) => theirs.same_content(value, rules),
             (Self::Deleted, None) => true,
             _ => false,
         }
@@ -94,10 +96,6 @@ impl ServerCopy {
     }
 
     pub(super) fn is_echo(&self, intention: &Intention, rules: &Rules) -> bool {
-        intention.echoes.iter().any(|echo| match (self, echo) {
-            (Self::Present { value, .. }, Some(echo)) => value.same_content(echo, rules),
-            (Self::Deleted, None) => true,
-            _ => false,
-        })
+        intention.echoes.iter().any(|echo| self.has(echo.as_ref(), rules))
     }
 }

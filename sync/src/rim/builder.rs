@@ -175,7 +175,7 @@ impl<S: Schema> EngineBuilder<S> {
             suspects: Suspects::default(),
             given_up: Arc::default(),
             showing: Arc::default(),
-            kept_by: Arc::default(),
+            kept_by: watch::Sender::default(),
             closing: watch::Sender::new(false),
             lock,
         };

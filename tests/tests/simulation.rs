@@ -7,11 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 24] = [
+const BROKEN_ONCE: [u64; 26] = [
     15_891,
     28_436,
+    63_187,
     100_620,
     100_823,
+    139_242,
     199_237,
     227_483,
     230_267,

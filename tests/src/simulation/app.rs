@@ -83,7 +83,12 @@ impl App {
         }
         for change in &changes {
             if change.local.is_some() && life.strikes_by(Fault::HandlerEdits, Life::later_dice) {
-                self.edit::<T>(change).await?;
+                let edited = self.edit::<T>(change).await;
+                if edited.is_err() {
+                    // The engine is shutting down. What was told is shown, and is told again before it is recorded.
+                    life.world.state().strict_view = false;
+                }
+                edited?;
             }
         }
         life.place("after a handler").await;

@@ -267,9 +267,14 @@ impl Wire {
         let name = name_of(entity.name, key);
         let url = format!("sim:{}/{key}", entity.endpoint);
         let fetched = self.exchange(&url, |state| state.server.fetch(life.account, &name)).await;
-        if let Err(RemoteError::Transient { .. }) = &fetched {
-            life.world.state().books[life.device][life.account].question_failed(&name);
+        let mut state = life.world.state();
+        let book = &mut state.books[life.device][life.account];
+        match &fetched {
+            Err(RemoteError::Transient { .. }) => book.question_failed(&name),
+            Ok(Fetched::Missing) => book.nothing_is_in_the_way(&name),
+            _ => {}
         }
+        drop(state);
         let fetched = fetched?;
         life.note(format_args!("fetched {name}: {}", matches!(fetched, Fetched::Present { .. })));
         Ok(Reply { answer: fetched, retry_after: self.wish() })

@@ -53,7 +53,8 @@ pub(crate) struct State {
     saves: BTreeMap<(usize, Name), u64>,
     start: Instant,
     habits: Habits,
-    strict_view: bool,
+    /// See [`Around::strict_view`].
+    pub(crate) strict_view: bool,
 }
 
 /// What of a device outlives its process.

@@ -1,7 +1,7 @@
 //! What is sent, and what comes back.
 
 use sync::NotSynced;
-use sync::record::OperationId;
+use sync::record::{OperationId, Write};
 use sync::remote::WriteRequest;
 
 use super::super::entities::Name;
@@ -130,9 +130,23 @@ impl Book {
 
     /// A question after a record failed in a way that counts against its operation.
     pub(crate) fn question_failed(&mut self, name: &Name) {
-        let flight = self.rows.get(name).and_then(|row| row.flight.as_ref());
-        if let Some(letter) = flight.and_then(|flight| self.letters.get_mut(&flight.intention.id)) {
+        if let Some(letter) = self.letter_of(name) {
             letter.failed += 1;
         }
+    }
+
+    /// The server has no record by this name: a creation that it did not take for a conflict has failed for no reason that anybody sees.
+    pub(crate) fn nothing_is_in_the_way(&mut self, name: &Name) {
+        if let Some(letter) = self.letter_of(name)
+            && letter.last == Last::Conflict
+            && matches!(letter.write, Write::Create(_))
+        {
+            letter.failed += 1;
+        }
+    }
+
+    fn letter_of(&mut self, name: &Name) -> Option<&mut Letter> {
+        let flight = self.rows.get(name)?.flight.as_ref()?;
+        self.letters.get_mut(&flight.intention.id)
     }
 }

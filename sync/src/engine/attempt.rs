@@ -100,7 +100,7 @@ async fn send(
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
-    if !still_wanted(core, claimed).await? || core.throttled().is_some() {
+    if core.throttled().is_some() {
         return Ok(Course::GoOn);
     }
     // The longest that any answer to a question asks to be waited for.
@@ -111,8 +111,12 @@ async fn send(
         gate.shut();
         return Ok(Course::Stop(pause));
     }
-    // The look took its time.
-    if !still_wanted(core, claimed).await? {
+    // Since the claim, time has passed; and a look takes its own.
+    let wanted = match &looked {
+        Ok(None) if flight.look_first => note_the_look(core, claimed).await?,
+        _ => still_wanted(core, claimed).await?,
+    };
+    if !wanted {
         return Ok(Course::GoOn);
     }
     let number = core.suspects.begin();
@@ -172,14 +176,11 @@ async fn look_first(
     claimed: &Claimed,
     wish: &mut Option<Duration>,
 ) -> Result<Option<ServerCopy>, Trouble> {
-    let Flight { intention, if_match, .. } = &claimed.flight;
-    // Somebody else's version that was pulled beside a parked operation is looked for before its correction is sent, where no version
-    // keeps that from being overwritten. And what changed since the base says too little where the server may have something else.
-    let unsure = core.remote.sends_changes() && !intention.echoes.is_empty();
-    let unprotected = (intention.crossed || unsure)
-        && !claimed.may_be_out
-        && if_match.is_none()
-        && !matches!(intention.write, Write::Create(_));
+    let Flight { intention, look_first, .. } = &claimed.flight;
+    // Somebody else's version that was pulled beside a parked operation is looked for before its correction is sent. And what changed
+    // since the base says too little where the server may have something else.
+    let unsure = intention.crossed || core.remote.sends_changes();
+    let unprotected = *look_first && unsure && !matches!(intention.write, Write::Create(_));
     let reads_first = core.remote.reads_first(&intention.write);
     if !unprotected && !reads_first {
         return Ok(None);
@@ -191,6 +192,23 @@ async fn look_first(
     };
     let as_known = copy.is_base(claimed.base.as_ref(), &port.rules());
     Ok((!as_known).then_some(copy))
+}
+
+/// Writes down that it was looked, before the operation is sent: what comes of that may show at the next look, and is no reason to send
+/// it under another key. Answers whether it is to be sent still.
+async fn note_the_look(core: &Arc<Core>, claimed: &Claimed) -> Result<bool, StorageError> {
+    let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
+    core.transact_together(move |ledger| {
+        let before = ledger.record(&name)?;
+        let mut after = before.clone();
+        match &mut after.flight {
+            Some(flight) if flight.intention.id == operation => flight.look_first = false,
+            _ => return Ok(planted!(GivenUpIsSent)),
+        }
+        ledger.put(&name, &before, &after)?;
+        Ok(true)
+    })
+    .await
 }
 
 /// Whether the operation is to be sent still: between the claim and the permit, the user may have given it up.

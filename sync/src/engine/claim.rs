@@ -17,8 +17,6 @@ const WINDOWS: usize = 64;
 pub(crate) struct Claimed {
     pub(crate) name: RecordRef,
     pub(crate) flight: Flight,
-    /// Whether it may have been sent before: what became of that is not known.
-    pub(crate) may_be_out: bool,
     /// What the server was known to have by then.
     pub(crate) base: Option<Base>,
     /// How often edits had been given up by then.
@@ -94,13 +92,7 @@ pub(crate) fn claim(
             }
             if let (None, Some(flight)) = (&after.blocked_on, after.flight) {
                 under_way.insert(name.clone());
-                claims.claimed.push(Claimed {
-                    name,
-                    flight,
-                    may_be_out: record.flight.is_some(),
-                    base: after.base,
-                    given_up,
-                });
+                claims.claimed.push(Claimed { name, flight, base: after.base, given_up });
             }
         }
         if !moved {
@@ -147,7 +139,7 @@ fn hold(
     // opened at either end, and at the wrong one the child is sent while its parent is not there.
     if intention.write == Write::Delete && record.admits_children() && ledger.is_linked(&name.entity) {
         // Earlier than the deletion, which may have its place from an edit before it.
-        let deleted = if planted!(DeletionGoesByItsPlace) { intention.seq } else { intention.revision };
+        let deleted = if planted!(DeletionGoesByItsPlace) { intention.seq } else { intention.meant_at() };
         let child = ledger.tx.earlier_child(name, deleted)?;
         if let Some(child) = child
             && !leads_back(ledger.tx, &child, name)?

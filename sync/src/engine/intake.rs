@@ -66,10 +66,7 @@ impl Intake {
         for (name, edit) in edits {
             let before = ledger.record_to_replace(name)?;
             let stamp = self.stamper.stamp();
-            let (mut after, enqueued) = enqueue(before.clone(), self.showing.meant(name, edit), stamp);
-            if let (Some(queued), Some(base)) = (&mut after.queued, &before.base) {
-                queued.leave(ledger.entities().references(name, base));
-            }
+            let (after, enqueued) = enqueue(before.clone(), self.showing.meant(name, edit), stamp);
             ledger.put(name, &before, &after)?;
             if let Some(newest) = after.newest().filter(|_| self.by_the_handler) {
                 self.showing.edited(name, newest.revision);

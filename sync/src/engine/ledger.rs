@@ -131,9 +131,9 @@ impl<'a> Ledger<'a> {
         if before == after {
             return Ok(());
         }
-        let (replica, nothing) = (self.entities.replica(&name.entity), Record::default());
+        let replica = self.entities.replica(&name.entity);
         let let_go = replica.is_some() && !scope::keeps(self.entities, name, after);
-        let after = if let_go { &nothing } else { after };
+        let after = &if let_go { Record::default() } else { self.leaving(name, before, after) };
         self.tx.put(name, after)?;
         let (was, is) = (weight(before.lane()), weight(after.lane()));
         let counts = self.changes.counts.entry(name.entity.clone()).or_default();
@@ -161,6 +161,18 @@ impl<'a> Ledger<'a> {
             self.changes.freed.extend(self.entities.waiting_for(&name.entity));
         }
         Ok(())
+    }
+
+    /// The record, with what waits knowing the parents that it has on the server as that is known now: those that the edit leaves are not
+    /// deleted before it is through.
+    fn leaving(&self, name: &RecordRef, before: &Record, after: &Record) -> Record {
+        let mut after = after.clone();
+        if let (Some(queued), Some(base)) = (&mut after.queued, &after.base)
+            && (before.queued.as_ref() != Some(queued) || before.base.as_ref() != Some(base))
+        {
+            queued.leave(self.entities.references(name, base));
+        }
+        after
     }
 
     /// Writes a record of which nothing is known but what the server has, with no regard to what it was before.

@@ -74,13 +74,15 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
     }
     let crossed = waiting.as_ref().is_some_and(|waiting| waiting.crossed)
         || parked.as_ref().is_some_and(|parked| parked.intention.crossed || parked.reason.seen().is_some());
-    // What it replaces, and what may still come before it.
-    let earlier = [
-        waiting.as_ref(),
+    // What may be on the server, or come there before it.
+    let sent = [
         record.flight.as_ref().map(|flight| &flight.intention),
         parked.as_ref().map(|parked| &parked.intention),
     ];
-    let left: Vec<_> = earlier.into_iter().flatten().flat_map(Intention::parents).cloned().collect();
+    let left: Vec<_> = sent.into_iter().flatten().flat_map(Intention::parents).cloned().collect();
+    // And what the edit that it replaces, which never went out, leaves.
+    let left = left.into_iter().chain(waiting.iter().flat_map(|waiting| waiting.leaves.clone()));
+    let left: Vec<_> = left.collect();
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
     let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),
@@ -91,6 +93,7 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         id: stamp.id,
         seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),
         revision: stamp.seq,
+        decided: None,
         made_at: stamp.now,
         write,
         references,

@@ -123,6 +123,9 @@ pub struct Intention {
     pub seq: u64,
     /// The number of the newest edit in it; grows with each edit of the record.
     pub revision: u64,
+    /// The number of the decision about a conflict that made it what it is. A deletion comes after what was edited before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<u64>,
     /// When the newest edit was made, by this device's clock; for people to read.
     #[serde(with = "moment::text")]
     pub made_at: DateTime<Utc>,
@@ -151,6 +154,11 @@ pub struct Intention {
 }
 
 impl Intention {
+    /// A deletion waits for what took its place in the outbox before this number, and is in its way.
+    pub(crate) fn meant_at(&self) -> u64 {
+        self.decided.unwrap_or(self.revision)
+    }
+
     /// Notes the records that it referred to before.
     pub(crate) fn leave(&mut self, before: impl IntoIterator<Item = RecordRef>) {
         for parent in before.into_iter().filter(|_| !planted!(FormerParentIsForgotten)) {
@@ -196,6 +204,10 @@ pub struct Flight {
     /// Not to be sent again before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
+    /// Not to be sent for the first time before it was looked at what the server has: that may be what nobody here has seen, or what an
+    /// earlier operation has left there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub look_first: bool,
 }
 
 /// An operation in nobody's way: it waits for the user.

@@ -128,7 +128,8 @@ pub fn launch(mut record: Record) -> Record {
         (None, Some(intention)) => {
             let if_match = record.base.as_ref().and_then(|base| base.version.clone());
             let if_match = if_match.filter(|_| !planted!(IfMatchIsForgotten));
-            record.flight = Some(Flight { intention, if_match, attempts: 0, due: None });
+            let look_first = intention.crossed || !intention.echoes.is_empty();
+            record.flight = Some(Flight { intention, if_match, attempts: 0, due: None, look_first });
         }
         (None, None) => {}
     }

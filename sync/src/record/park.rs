@@ -26,7 +26,7 @@ pub fn reinstate(mut record: Record) -> Record {
         record.queued = Some(Intention { echoes, crossed, ..intention });
     } else {
         let intention = Intention { crossed, ..intention };
-        record.flight = Some(Flight { intention, if_match, attempts: 0, due: None });
+        record.flight = Some(Flight { intention, if_match, attempts: 0, due: None, look_first: false });
     }
     record
 }

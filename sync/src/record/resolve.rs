@@ -95,12 +95,8 @@ pub fn resolve(
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();
-    let moved = |write, references| {
-        let left = intention.references.clone();
-        let mut moved = Intention { write, references, ..intention.clone() };
-        moved.leave(left);
-        moved
-    };
+    let decided =
+        |write, references| Intention { write, references, decided: Some(stamp.seq), ..intention.clone() };
     let write = match decision {
         Decision::TakeRemote => return take_remote(record, &intention, remote, rules),
         Decision::Delete if *remote == ServerCopy::Deleted => {
@@ -111,10 +107,10 @@ pub fn resolve(
         }
         Decision::KeepLocal | Decision::Defer => intention.write.clone(),
         Decision::Delete => {
-            return send(record, moved(Write::Delete, Vec::new()), remote, rules, stamp);
+            return send(record, decided(Write::Delete, Vec::new()), remote, rules, stamp);
         }
         Decision::Merged(payload, references) => {
-            return send(record, moved(Write::Overwrite(payload), references), remote, rules, stamp);
+            return send(record, decided(Write::Overwrite(payload), references), remote, rules, stamp);
         }
     };
     let write = match write {

@@ -203,7 +203,10 @@ pub(super) fn retarget(
     // A server that never stops to conflict is given time, and the record its place on disk.
     let (rounds, not_before) =
         if rounds >= stamp.rounds.limit { (0, Some(stamp.rounds.later)) } else { (rounds, None) };
-    record.queued = Some(Intention { id: stamp.id, write, not_before, rounds, crossed: false, ..intention });
+    // Whom it leaves, the server's copy says.
+    let leaves = Vec::new();
+    record.queued =
+        Some(Intention { id: stamp.id, write, leaves, not_before, rounds, crossed: false, ..intention });
     record
 }
 

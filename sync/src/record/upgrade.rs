@@ -4,12 +4,15 @@ use super::{ParkReason, Parked, Payload, Record, ServerCopy, Write};
 
 impl Record {
     /// Every payload that an edit is made of or compared with, for bringing them up to date; but not what was sent and may be sent again
-    /// under the same idempotency key.
+    /// under the same idempotency key, nor the base that says what of it changes.
     pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
-        let base = self.base.iter_mut().filter_map(|base| base.value.as_mut());
+        let may_be_sent_again = |parked: &Parked| {
+            matches!(parked.reason, ParkReason::Refused { .. } | ParkReason::Exhausted { .. })
+        };
+        let is_frozen = self.flight.is_some() || self.parked.as_ref().is_some_and(may_be_sent_again);
+        let base = self.base.iter_mut().filter(move |_| !is_frozen).filter_map(|base| base.value.as_mut());
         let (parked, seen) = match &mut self.parked {
             Some(Parked { intention, reason, .. }) => {
-                let is_frozen = !matches!(reason, ParkReason::Deferred { .. });
                 (Some(intention).filter(|_| !is_frozen), reason.seen_mut())
             }
             None => (None, None),
@@ -64,6 +67,7 @@ mod tests {
             id: OperationId::from_uuid(Uuid::nil()),
             seq: 1,
             revision: 1,
+            decided: None,
             made_at: DateTime::UNIX_EPOCH,
             write,
             references: Vec::new(),
@@ -95,11 +99,13 @@ mod tests {
                 if_match: None,
                 attempts: 0,
                 due: None,
+                look_first: false,
             }),
             queued: Some(intention(Write::Update(payload(2)), vec![None, Some(payload(3))])),
             ..Record::default()
         };
-        assert_eq!(found(record), [1, 2]);
+        assert_eq!(found(record.clone()), [2]);
+        assert_eq!(found(Record { flight: None, ..record }), [1, 2]);
         let deletion = intention(Write::Delete, Vec::new());
         assert!(found(Record { queued: Some(deletion), ..Record::default() }).is_empty());
         let creation = intention(Write::Create(payload(2)), Vec::new());

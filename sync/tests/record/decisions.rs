@@ -72,14 +72,14 @@ fn what_wins_against_the_server_is_sent_on_top_of_what_it_has() {
         (update(2), &gone, merged(), create(8)),
     ];
     for (write, remote, decision, expected) in cases {
-        let (references, leaves) = match &decision {
-            Decision::Merged(..) => (vec![name("other parent")], vec![name("parent")]),
-            Decision::Delete => (Vec::new(), vec![name("parent")]),
-            _ => (vec![name("parent")], Vec::new()),
+        let (references, decided) = match &decision {
+            Decision::Merged(..) => (vec![name("other parent")], Some(9)),
+            Decision::Delete => (Vec::new(), Some(9)),
+            _ => (vec![name("parent")], None),
         };
         let (after, resolved) = decide(&edited(write), remote, decision);
         assert_eq!(resolved, Resolved::Sending { local: expected_local(&expected) });
-        let sent = Intention { id: id(9), rounds: 1, references, leaves, ..intention(2, expected) };
+        let sent = Intention { id: id(9), rounds: 1, references, decided, ..intention(2, expected) };
         let base = if *remote == gone { None } else { based(Some("7"), Some(5)) };
         assert_eq!(after, Record { base, ..queued(sent) });
     }

@@ -61,14 +61,16 @@ fn what_the_user_calls_a_creation_or_an_update_is_one_unless_something_waits() {
 #[test]
 fn a_newer_edit_takes_the_place_of_the_waiting_one_and_all_that_is_known_of_it() {
     let waiting = Intention {
-        references: vec![name("former parent")],
+        references: vec![name("only meant")],
+        leaves: vec![name("former parent")],
+        decided: Some(4),
         not_before: Some(at(50)),
         rounds: 2,
         echoes: vec![Some(payload(3)), None],
         crossed: true,
         ..intention(1, update(1))
     };
-    let record = Record { blocked_on: Some(name("former parent")), ..queued(waiting.clone()) };
+    let record = Record { blocked_on: Some(name("only meant")), ..queued(waiting.clone()) };
     let after = save(record);
     let expected = Intention {
         id: id(9),
@@ -76,7 +78,7 @@ fn a_newer_edit_takes_the_place_of_the_waiting_one_and_all_that_is_known_of_it()
         made_at: at(100),
         write: update(9),
         references: vec![name("parent")],
-        leaves: vec![name("former parent")],
+        decided: None,
         ..waiting
     };
     assert_eq!(after, queued(expected), "it keeps its place and is looked at anew");
@@ -139,21 +141,22 @@ fn a_deletion_of_what_the_user_was_shown_to_be_on_the_server_is_an_operation_of_
 }
 
 #[test]
-fn an_edit_keeps_what_the_edits_before_it_refer_to_and_it_does_not() {
+fn an_edit_keeps_what_was_sent_before_it_refers_to_and_it_does_not() {
     let to = |parents: &[&str], seq| Intention {
         references: parents.iter().map(|parent| name(parent)).collect(),
         ..intention(seq, update(1))
     };
     let sent = Flight { intention: to(&["sent"], 1), ..flight(1, update(1)) };
+    // Never sent, so that no record refers to it on the server.
     let mut waits = to(&["waits", "stays"], 2);
     waits.leaves = vec![name("long ago")];
     let record = Record { queued: Some(waits), ..flying(sent) };
     let moved = Edit::Save(payload(3), vec![name("stays"), name("new")]);
     let (after, _) = enqueue(record.clone(), moved, stamp(9));
-    assert_eq!(after.queued.unwrap().leaves, ["waits", "long ago", "sent"].map(name));
+    assert_eq!(after.queued.unwrap().leaves, ["sent", "long ago"].map(name));
     let (after, _) = enqueue(record, Edit::Delete, stamp(9));
     let deletion = after.queued.unwrap();
-    assert_eq!((deletion.references, deletion.leaves.len()), (Vec::new(), 4));
+    assert_eq!((deletion.references, deletion.leaves.len()), (Vec::new(), 2));
     let mut refused = parked(1, update(1), refused());
     refused.intention.references = vec![name("refused")];
     assert_eq!(save(aside(refused)).queued.unwrap().leaves, [name("refused")]);

@@ -52,6 +52,7 @@ pub fn intention(number: u64, write: Write) -> Intention {
         made_at: at(0),
         write,
         references: Vec::new(),
+        decided: None,
         leaves: Vec::new(),
         not_before: None,
         rounds: 0,
@@ -61,7 +62,7 @@ pub fn intention(number: u64, write: Write) -> Intention {
 }
 
 pub fn flight(number: u64, write: Write) -> Flight {
-    Flight { intention: intention(number, write), if_match: None, attempts: 0, due: None }
+    Flight { intention: intention(number, write), if_match: None, attempts: 0, due: None, look_first: false }
 }
 
 pub fn refused() -> ParkReason {

@@ -6,6 +6,7 @@ mod device;
 
 mod background;
 mod conflicts;
+mod deciding;
 mod failures;
 mod handlers;
 mod listening;

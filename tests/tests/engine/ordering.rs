@@ -122,6 +122,46 @@ async fn a_parent_is_deleted_after_its_children_were_deleted_or_moved_away() {
     }
 }
 
+/// Another device has moved the child there, as a conflict told.
+#[tokio::test]
+async fn a_parent_is_deleted_after_a_child_that_somebody_else_put_under_it_was_moved_back() {
+    let device = Device::new().await;
+    device.engine.push_all(&[note("a", "parent", 0), note("b", "parent", 0)]).await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "edited")).await.unwrap();
+    device.server.put(&task(1, Some("b"), "moved"));
+    device.app.will(Answer::Decide(Resolution::KeepLocal));
+    device.engine.pull().await.unwrap();
+    device.engine.delete::<Note>(&"b".to_owned()).await.unwrap();
+    let before = order(&device.server).len();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[before..], ["overwrite Task 1"]);
+    device.wait_out();
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[before + 1..], ["overwrite Task 1", "delete Note b"]);
+}
+
+/// What was only meant, and never sent, nobody has to wait for.
+#[tokio::test]
+async fn a_parent_is_deleted_at_once_when_its_child_never_was_under_it_on_the_server() {
+    let device = Device::new().await;
+    device.engine.push_all(&[note("a", "parent", 0), note("b", "parent", 0)]).await.unwrap();
+    device.engine.push(&task(1, Some("b"), "child")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "moved")).await.unwrap();
+    device.engine.push(&task(1, Some("b"), "moved back")).await.unwrap();
+    device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();
+    let before = order(&device.server).len();
+    device.server.script(|call| match call {
+        Call::Write { entity: "Task", .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    device.engine.flush().await.unwrap();
+    assert_eq!(order(&device.server)[before..], ["update Task 1", "delete Note a"]);
+}
+
 #[tokio::test]
 async fn a_child_waits_for_a_creation_that_is_under_way_though_its_deletion_waits_already() {
     let device = Device::new().await;

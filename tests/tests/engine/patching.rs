@@ -10,7 +10,7 @@ use sync::{Engine, EntityInfo, MemoryStorage, Remote, RemoteError, RetryPolicy};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
 
-/// Notes what each write would be compared with.
+/// Notes what each write would be compared with. The server does not compare versions, whatever it tells of them.
 #[derive(Debug)]
 struct Patched {
     server: ScriptedRemote,
@@ -22,7 +22,7 @@ impl Remote for Patched {
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
         let title = |base: &sync::record::Payload| base.decode::<Note>().unwrap().title;
         self.bases.lock().unwrap().push(request.base.as_ref().map(title));
-        self.server.send(request).await
+        self.server.send(WriteRequest { if_match: None, ..request }).await
     }
 
     async fn pull(&self, request: PullRequest) -> Result<Reply<Page>, RemoteError> {
@@ -46,7 +46,9 @@ impl Remote for Patched {
     }
 }
 
-async fn device(server: &ScriptedRemote) -> (Engine<App>, Arc<Mutex<Vec<Option<String>>>>) {
+type Device = (Engine<App>, Arc<Mutex<Vec<Option<String>>>>);
+
+async fn device(server: &ScriptedRemote) -> Device {
     let bases = Arc::default();
     let remote = Patched { server: server.clone(), bases: Arc::clone(&bases) };
     let once = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
@@ -68,17 +70,33 @@ async fn what_was_pulled_is_there_to_be_compared_with_whatever_the_strategy_need
 /// The difference to the base would be nothing, and the server stay as the lost operation left it.
 #[tokio::test]
 async fn where_a_lost_operation_may_have_changed_the_record_that_is_looked_at_first() {
-    let server = ScriptedRemote::without_versions();
+    for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {
+        for the_look_is_lost in [false, true] {
+            let device = device(&server).await;
+            taken_back(&server, &device, the_look_is_lost).await;
+        }
+    }
+}
+
+async fn taken_back(server: &ScriptedRemote, (engine, bases): &Device, the_look_is_lost: bool) {
     server.put(&note("a", "theirs", 0));
-    let (engine, bases) = device(&server).await;
     engine.pull().await.unwrap();
     engine.push(&note("a", "mine", 1)).await.unwrap();
     server.once(Fault::AnswerLost);
     engine.flush().await.unwrap();
     engine.push(&note("a", "theirs", 0)).await.unwrap();
     server.once(Fault::Transient(500));
+    if the_look_is_lost {
+        // Nothing is sent then, so that it has to be looked again.
+        server.script(|call| match call {
+            Call::Fetch { .. } => Fault::RequestLost,
+            _ => Fault::None,
+        });
+    }
     // The first one gives up, and the second one takes its place.
     engine.flush().await.unwrap();
+    engine.flush().await.unwrap();
+    server.heal();
     engine.flush().await.unwrap();
     let calls = server.calls();
     let is_fetch = |call: &Call| matches!(call, Call::Fetch { .. });

@@ -279,6 +279,7 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
         if_match: None,
         attempts: 0,
         due: Some(at(0)),
+        look_first: false,
     };
     put(
         &opened,

@@ -29,6 +29,7 @@ fn full() -> Record {
         made_at: at(1),
         write: Write::Overwrite(Payload::from_json("{\"b\": 1.50,\n \"a\":1e2}").expect("it is JSON")),
         references: vec![note("parent"), task("other")],
+        decided: Some(7),
         leaves: vec![note("former"), task("parent")],
         not_before: Some(at(2)),
         rounds: 2,
@@ -42,6 +43,7 @@ fn full() -> Record {
             if_match: Some(Version::new("")),
             attempts: 4,
             due: Some(at(3)),
+            look_first: true,
         }),
         queued: Some(intention.clone()),
         parked: Some(Parked {
@@ -367,6 +369,7 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         if_match: None,
         attempts: 0,
         due: Some(at(0)),
+        look_first: false,
     };
     put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
 }

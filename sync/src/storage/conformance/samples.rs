@@ -47,6 +47,7 @@ pub(super) fn intention(seq: u64) -> Intention {
         made_at: at(0),
         write: Write::Create(payload("queued")),
         references: Vec::new(),
+        decided: None,
         leaves: Vec::new(),
         not_before: None,
         rounds: 0,
@@ -68,7 +69,8 @@ pub(super) fn ready(seq: u64) -> Record {
 
 /// A record that was sent and is to be sent again.
 pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight = Flight { intention: intention(seq), if_match: None, attempts: 1, due: Some(due) };
+    let flight =
+        Flight { intention: intention(seq), if_match: None, attempts: 1, due: Some(due), look_first: false };
     Record { flight: Some(flight), ..Record::default() }
 }
 

@@ -96,9 +96,11 @@ impl Book {
                 if merged.is_some() {
                     self.edits.entry(name.clone()).or_default().push(merged.clone());
                 }
+                self.stands_on_the_base(name, before, after);
                 based(around, name, before, after)
             }
             Intent::Engine => {
+                self.stands_on_the_base(name, before, after);
                 based(around, name, before, after)?;
                 launched(name, before, after)?;
                 self.after_its_parents(name, before, after)?;

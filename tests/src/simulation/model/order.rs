@@ -9,24 +9,36 @@ use super::super::entities::{Kind, Name};
 use super::{Book, Verdict, ensure};
 
 impl Book {
-    /// Remembers the records that one referred to before its user's edit.
+    /// Remembers the records that one referred to on the server, or in what was sent, before its user's edit.
     pub(super) fn moves(&mut self, name: &Name, before: &Record, after: &Record) {
         // A deletion may leave nothing: what was never sent, the server never had.
         let Some(newest) = &after.queued else { return };
-        let earlier = before.flight.iter().map(|flight| &flight.intention).chain(before.newest());
-        let mut left: BTreeSet<_> = earlier
+        let flight = before.flight.as_ref().map(|flight| &flight.intention);
+        let parked = before.parked.as_ref().map(|parked| &parked.intention);
+        let sent = flight.into_iter().chain(parked);
+        let mut left: BTreeSet<_> = sent
             .clone()
+            .chain(&before.queued)
             .filter_map(|one| self.left.get(&(name.clone(), one.seq)))
             .flatten()
             .cloned()
             .collect();
         let base = before.base.as_ref().and_then(|base| base.value.as_ref());
-        let values = earlier.filter_map(|one| one.write.payload()).chain(base);
+        let values = sent.filter_map(|one| one.write.payload()).chain(base);
         left.extend(values.filter_map(|value| parent(name.kind, value.as_str())));
         if let Some(stays) = newest.write.payload().and_then(|value| parent(name.kind, value.as_str())) {
             left.remove(&stays);
         }
         self.left.insert((name.clone(), newest.seq), left);
+    }
+
+    /// An edit was put on top of what the server has, with nothing of the record under way: what it leaves is what it has there.
+    pub(super) fn stands_on_the_base(&mut self, name: &Name, before: &Record, after: &Record) {
+        if let Some(queued) = &after.queued
+            && before.newest().is_some_and(|newest| newest.id != queued.id)
+        {
+            self.left.remove(&(name.clone(), queued.seq));
+        }
     }
 
     /// What refers to a record that the server does not have yet is not about to be sent.
@@ -58,10 +70,15 @@ impl Book {
         };
         for (child, row) in self.rows.iter().filter(|(child, _)| *child != name) {
             let waiting = row.flight.iter().map(|flight| &flight.intention).chain(&row.queued);
-            let mut earlier = waiting.filter(|waiting| waiting.seq < deletion.revision);
+            let mut earlier =
+                waiting.filter(|waiting| waiting.seq < deletion.decided.unwrap_or(deletion.revision));
+            let there = row.base.as_ref().and_then(|base| base.value.as_ref());
+            let is_under_it =
+                there.and_then(|value| parent(child.kind, value.as_str())).as_ref() == Some(name);
             let is_of = |waiting: &Intention| {
                 let left = self.left.get(&(child.clone(), waiting.seq));
-                left.is_some_and(|left| left.contains(name)) || references(waiting).contains(name)
+                let was_under_it = left.is_some_and(|left| left.contains(name));
+                is_under_it || was_under_it || references(waiting).contains(name)
             };
             ensure!(
                 !earlier.any(is_of) || self.waits_for(child, name),

@@ -91,6 +91,7 @@ fn queued(seq: u64) -> Record {
         made_at: chrono::DateTime::UNIX_EPOCH,
         write: Write::Create(Payload::encode("text").expect("a string is JSON")),
         references: Vec::new(),
+        decided: None,
         leaves: Vec::new(),
         not_before: None,
         rounds: 0,

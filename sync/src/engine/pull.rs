@@ -189,7 +189,11 @@ async fn run(
             return Ok(Ended::Closing);
         }
         cursor = next.cursor;
-        fetched = coming;
+        fetched = match coming {
+            // A pause kept it from being fetched ahead, and was over before the page was written.
+            None if next.has_more => Some(fetch(core, port, cursor.clone(), &scope).await?),
+            coming => coming,
+        };
     }
     Ok(Ended::Complete(pause))
 }

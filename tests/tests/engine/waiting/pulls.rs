@@ -1,6 +1,7 @@
 //! Pages, single records and lists.
 
 use chrono::TimeDelta;
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Call, Fault, Gate, ManualClock, ScriptedRemote};
 use sync::{Engine, MemoryStorage, Schema, State, SyncError, Syncable};
@@ -53,6 +54,22 @@ async fn a_page_that_asks_to_wait_is_obeyed_also_when_the_handler_fails() {
     assert!(matches!(&*report.errors[0], SyncError::Handler(_)), "{report:?}");
     assert_eq!(device.server.calls().len(), 1, "the tasks wait");
     assert_eq!(device.engine.status().state, State::Paused);
+}
+
+#[tokio::test]
+async fn a_pull_goes_on_when_what_a_page_asked_for_is_over_by_the_time_that_the_page_is_written() {
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.page_size(1)).await;
+    device.server.put(&note("a", "theirs", 0));
+    device.server.put(&note("b", "theirs", 1));
+    device.server.once(Fault::ThenWait(MINUTE));
+    let clock = device.clock.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        clock.advance(TimeDelta::seconds(61));
+        futures::future::ready(()).boxed()
+    }));
+    assert!(device.engine.pull().await.unwrap().is_clean());
+    assert_eq!(device.app.state().notes.len(), 2);
 }
 
 #[tokio::test]

@@ -211,10 +211,11 @@ impl Core {
 
     /// Shows what the engine is doing while no sync runs.
     pub(crate) fn show_rest(&self) {
-        let held_by = self.held_by();
+        let (held_by, now) = (self.held_by(), self.now());
         let changed = self.status.send_if_modified(|status| {
             let state = resting(held_by, status);
-            std::mem::replace(&mut status.state, state) != state
+            let was_for_the_pause = status.next_attempt_at.take_if(|at| *at <= now).is_some();
+            std::mem::replace(&mut status.state, state) != state || was_for_the_pause
         });
         if changed {
             self.announce_status();

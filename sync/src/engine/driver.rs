@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -15,29 +14,26 @@ use super::core::{Core, Tried, resting};
 use super::flush::{flush, say_why_it_waits};
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
-use super::outbox::NextAttempt;
-use super::pause::PauseReason;
+use super::pause::{Pause, PauseReason};
 use super::pull::{Pulled, pull, pull_failed};
 use super::receipt::Receipts;
-use super::settings::{AutoSync, SHORTEST_INTERVAL};
+use super::timers::{Due, Moment, Timers};
+use crate::clock::Clock;
 use crate::error::{Error, SyncError};
 use crate::report::SyncReport;
 use crate::status::{State, Status};
 use crate::storage::StorageError;
 use crate::telemetry::SyncEvent;
 
-/// The longest sleep: a clock that was set back, or a device that slept, is noticed after that.
-pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
 /// storage at once.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
-    let Some((receipts, status)) =
-        core.upgrade().map(|core| (Arc::clone(&core.receipts), core.status.clone()))
+    let Some((receipts, mut watch)) =
+        core.upgrade().map(|core| (Arc::clone(&core.receipts), Watch::of(&core)))
     else {
         return;
     };
-    let _end = CloseAtEnd { inbox: &inbox, receipts, status };
+    let _end = CloseAtEnd { inbox: &inbox, receipts, status: watch.status.clone() };
     let mut timers = Timers::default();
     // Dropped, and by that ended, with the driver.
     let mut listeners: Option<JoinSet<()>> = None;
@@ -46,8 +42,8 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
         if news.closed {
             return;
         }
-        let now = Instant::now();
-        timers.adopt(news.auto, news.pushed, now);
+        let now = watch.now();
+        timers.adopt(news.auto, news.pushed, now.instant);
         if timers.listens() != listeners.is_some() {
             listeners = core.upgrade().filter(|_| timers.listens()).map(|core| listen(&core, &inbox));
         }
@@ -66,7 +62,8 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             (Some(request), Some(wanted)) => Request { wanted: request.wanted.and(wanted), ..request },
             (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
             (None, None) => {
-                if wait(&inbox, &mut timers, &mut online, reachable).await
+                let has_changed = wait(&inbox, &mut timers, &mut online, reachable, &mut watch).await;
+                if (has_changed || watch.shows_what_is_over())
                     && let Some(core) = core.upgrade()
                 {
                     core.show_rest();
@@ -108,6 +105,34 @@ impl Drop for CloseAtEnd<'_> {
     }
 }
 
+/// What the driver looks at without keeping the core.
+struct Watch {
+    clock: Arc<dyn Clock>,
+    status: watch::Sender<Status>,
+    pause: watch::Receiver<Option<Pause>>,
+}
+
+impl Watch {
+    fn of(core: &Core) -> Self {
+        Self { clock: Arc::clone(&core.clock), status: core.status.clone(), pause: core.pause.subscribe() }
+    }
+
+    fn now(&self) -> Moment {
+        Moment { instant: Instant::now(), wall: self.clock.now() }
+    }
+
+    /// Until when the server wants to be left alone.
+    fn paused_until(&mut self) -> Option<DateTime<Utc>> {
+        let (pause, now) = (*self.pause.borrow_and_update(), self.clock.now());
+        pause.filter(|pause| pause.throttles(now)).map(|pause| pause.until)
+    }
+
+    /// Whether a pause is shown that is over.
+    fn shows_what_is_over(&mut self) -> bool {
+        self.status.borrow().state == State::Paused && self.paused_until().is_none()
+    }
+}
+
 /// Sleeps until something is due or asked for. Answers whether the device has gone offline or come online.
 ///
 /// While the device is offline nothing is due, however long it is: the edge will tell.
@@ -116,153 +141,37 @@ async fn wait(
     timers: &mut Timers,
     online: &mut watch::Receiver<bool>,
     reachable: bool,
+    watch: &mut Watch,
 ) -> bool {
-    let alarm = timers.earliest().filter(|_| reachable);
+    let now = watch.now();
+    let over = watch.paused_until().map(|until| Due::at(until, now).alarm(now));
+    let alarm = timers.earliest(now).into_iter().chain(over).min().filter(|_| reachable);
     let asleep = alarm.is_none();
-    let alarm = alarm.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+    let alarm = alarm.unwrap_or(now.instant);
     tokio::select! {
         // In one order, so that a simulation is repeatable.
         biased;
         () = inbox.changed() => false,
         () = async { sleep_until(alarm).await }, if !asleep => false,
+        // It is looked anew until when. The engine may be gone: so is what it would be told by.
+        Ok(()) = watch.pause.changed() => false,
         changed = online.changed(), if !timers.deaf => {
             timers.deaf = changed.is_err();
             if changed.is_ok() && *online.borrow() {
-                timers.came_online(Instant::now());
+                timers.came_online(watch.now());
             }
             changed.is_ok()
         }
     }
 }
 
-/// What is due when, in a started engine.
-#[derive(Debug, Default)]
-struct Timers {
-    auto: Option<AutoSync>,
-    flush_at: Option<Instant>,
-    pull_at: Option<Instant>,
-    /// What the server told about and was not pulled yet, and when it is to be.
-    told: BTreeSet<&'static str>,
-    told_at: Option<Instant>,
-    /// How many pulls in a row did not come to their end.
-    pull_failures: u32,
-    /// How many flushes in a row left something behind that could have been sent.
-    flush_failures: u32,
-    /// The device has just come online: the back-off of when it was not is not waited for.
-    edge: bool,
-    /// The connectivity will not change any more.
-    deaf: bool,
-}
-
-impl Timers {
-    fn adopt(&mut self, auto: Option<AutoSync>, pushed: bool, now: Instant) {
-        if auto != self.auto {
-            self.auto = auto;
-            self.pull_at = auto.and_then(|auto| auto.pull_every).map(|_| now);
-        }
-        if let (Some(auto), true) = (self.auto, pushed) {
-            // A time that the clock does not reach is never.
-            now.checked_add(auto.flush_after).into_iter().for_each(|at| self.flush_by(at));
-        }
-    }
-
-    fn listens(&self) -> bool {
-        self.auto.is_some_and(|auto| auto.listen)
-    }
-
-    fn hinted(&mut self, entities: BTreeSet<&'static str>, now: Instant) {
-        if !entities.is_empty() {
-            self.told.extend(entities);
-            self.told_at.get_or_insert(now);
-        }
-    }
-
-    fn flush_by(&mut self, at: Instant) {
-        self.flush_at = Some(self.flush_at.map_or(at, |earlier| earlier.min(at)));
-    }
-
-    fn came_online(&mut self, now: Instant) {
-        if let Some(auto) = self.auto {
-            self.edge = true;
-            self.flush_at = Some(now);
-            self.pull_at = auto.pull_every.map(|_| now);
-        }
-    }
-
-    fn earliest(&self) -> Option<Instant> {
-        self.auto?;
-        [self.flush_at, self.pull_at, self.told_at].into_iter().flatten().min()
-    }
-
-    /// What is due.
-    fn take_due(&mut self, now: Instant) -> Option<Wanted> {
-        let auto = self.auto?;
-        let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now).is_some();
-        let (flush, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
-        if pull {
-            self.pull_at = auto.pull_every.and_then(|every| now.checked_add(every.max(SHORTEST_INTERVAL)));
-        }
-        let edge = std::mem::take(&mut self.edge);
-        let told = due(&mut self.told_at);
-        let pulls = match (pull, told) {
-            (true, _) => Pulls::Everything,
-            (false, true) => Pulls::These(self.told.clone()),
-            (false, false) => Pulls::Nothing,
-        };
-        let wanted = Wanted { flush: flush || pull, pull: pulls, by_hand: edge };
-        (wanted.flush || wanted.pull != Pulls::Nothing).then_some(wanted)
-    }
-
-    /// Sets the timers for what the sync left behind.
-    async fn after(&mut self, core: &Core, wanted: &Wanted, left: &Left) {
-        if self.auto.is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let wall = core.now();
-        let in_time = |at: DateTime<Utc>| now + (at - wall).to_std().unwrap_or_default().min(LONGEST_SLEEP);
-        let waiting = self.flush_at.take().filter(|_| !wanted.flush);
-        let attempt = core.next_attempt().await;
-        let next = match attempt {
-            // What was pushed meanwhile, and is to wait for more.
-            Ok(Some(NextAttempt::Now)) if waiting.is_some() => None,
-            Ok(Some(NextAttempt::Now)) => Some(core.retry_at(self.flush_failures)),
-            Ok(Some(NextAttempt::At(due))) => Some(due),
-            Ok(None) => None,
-            Err(_) => Some(core.retry_at(3)),
-        };
-        if wanted.flush {
-            let is_left = matches!(attempt, Ok(Some(NextAttempt::Now)));
-            self.flush_failures = if is_left { self.flush_failures.saturating_add(1) } else { 0 };
-        }
-        let next = next.map(in_time).filter(|_| !planted!(TimerIsLost));
-        self.flush_at = waiting.into_iter().chain(next).min();
-        if wanted.pull == Pulls::Nothing {
-            return;
-        }
-        if !left.was_not_begun {
-            self.pull_failures =
-                if left.unpulled.is_empty() { 0 } else { self.pull_failures.saturating_add(1) };
-        }
-        self.told.retain(|entity| !wanted.pull.includes(entity) || left.unpulled.contains(entity));
-        if !left.unpulled.is_empty() {
-            let pause = core.holding_pause(wall).map(|pause| pause.until);
-            let again = in_time(pause.unwrap_or_else(|| core.retry_at(self.pull_failures)));
-            self.pull_at = self.pull_at.map(|at| at.min(again));
-            self.told_at = (!self.told.is_empty()).then_some(again);
-        } else if self.told.is_empty() {
-            self.told_at = None;
-        }
-    }
-}
-
 /// What a sync was to do and did not.
 #[derive(Debug, Default)]
-struct Left {
+pub(super) struct Left {
     /// The entities of which there may be more.
-    unpulled: BTreeSet<&'static str>,
+    pub(super) unpulled: BTreeSet<&'static str>,
     /// It was not even begun, so that nothing failed either.
-    was_not_begun: bool,
+    pub(super) was_not_begun: bool,
 }
 
 /// Runs one sync, and tells what it left.

@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::core::{Core, Tried};
-use super::driver::LONGEST_SLEEP;
 use super::inbox::Inbox;
 use super::ledger::readable;
 use super::pause::{Pause, PauseReason};
 use super::settings::RetryPolicy;
+use super::timers::LONGEST_SLEEP;
 use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
 use crate::record::{RecordKey, RecordRef};

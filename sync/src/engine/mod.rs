@@ -33,6 +33,7 @@ pub(crate) mod shapes;
 pub(crate) mod showing;
 pub(crate) mod suspects;
 pub(crate) mod sweep;
+mod timers;
 pub(crate) mod to_its_end;
 pub(crate) mod turn;
 pub(crate) mod watches;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{AutoSync, Events, MemoryStorage, SyncEvent};
-use sync_tests::entities::{Note, note};
+use sync_tests::entities::{Note, note, task};
 
 use crate::device::Device;
 
@@ -226,6 +226,29 @@ async fn a_pull_that_was_told_to_and_failed_is_tried_again() {
         device.clock.advance(chrono::TimeDelta::seconds(1));
         events.next().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_cannot_be_pulled_puts_off_no_other() {
+    let server = ScriptedRemote::new();
+    let (device, mut events) = listening(&server).await;
+    server.script(|call| match call {
+        Call::Pull { entity: "Task", .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    server.put(&task(1, None, "theirs"));
+    a_while().await;
+    for minute in 0..20 {
+        let told = tokio::time::Instant::now();
+        server.put(&note("theirs", "x", minute));
+        while device.app.state().notes.get("theirs") != Some(&note("theirs", "x", minute)) {
+            events.next().await.unwrap();
+        }
+        assert_eq!(told.elapsed(), Duration::ZERO, "no timer was waited for");
+    }
+    server.heal();
+    a_while().await;
+    assert_eq!(device.app.state().tasks.len(), 1, "it is tried again");
 }
 
 #[tokio::test(start_paused = true)]

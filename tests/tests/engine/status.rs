@@ -193,3 +193,19 @@ async fn after_a_restart_it_says_what_is_waited_for() {
         assert_eq!((status.state, status.next_attempt_at), (state, before));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_nothing_waited_for_is_shown_until_it_is_over() {
+    let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
+        builder.clock(Ticking::default())
+    })
+    .await;
+    device.engine.start(NO_PULLS);
+    device.server.once(Fault::ThenWait(Duration::from_secs(2)));
+    let mut status = device.engine.watch_status();
+    device.engine.push(&note("a", "x", 0)).await.unwrap().synced().await.unwrap();
+    status.wait_for(|status| status.state == State::Paused).await.unwrap();
+    let shown = tokio::time::Instant::now();
+    let over = status.wait_for(|status| status.state == State::Idle).await.unwrap();
+    assert_eq!((shown.elapsed().as_secs(), over.next_attempt_at), (2, None));
+}

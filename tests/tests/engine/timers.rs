@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{AutoSync, BoxError, Engine, MemoryStorage, OnPull, Outdated, Schema, SyncEvent, Syncable};
-use sync_tests::entities::note;
+use sync::{
+    AutoSync, BoxError, Engine, MemoryStorage, OnPull, Outdated, RetryPolicy, Schema, SyncEvent, Syncable,
+};
+use sync_tests::entities::{note, task};
 
 use crate::device::{Device, NO_PULLS, Ticking};
 
@@ -37,6 +40,51 @@ async fn a_pull_that_failed_is_tried_again_however_much_went_wrong_before_it() {
     device.engine.start(AutoSync { pull_every: Some(24 * HOUR), ..NO_PULLS });
     while !matches!(events.next().await, Some(SyncEvent::Pulled { changes: 1, .. })) {}
     assert!(started.elapsed() < HOUR, "{:?}", started.elapsed());
+}
+
+/// Neither the storage nor anybody who watches is troubled meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_wants_an_hour_is_left_alone_for_an_hour_without_a_sync_in_between() {
+    let device = ticking().await;
+    device.server.once(Fault::Throttled(Some(HOUR)));
+    let (mut events, started) = (device.engine.events(), tokio::time::Instant::now());
+    device.engine.start(NO_PULLS);
+    device.engine.push(&note("a", "x", 0)).await.unwrap().synced().await.unwrap();
+    assert!(started.elapsed() >= HOUR);
+    device.engine.shutdown().await;
+    let mut syncs = 0;
+    while let Some(Some(event)) = events.next().now_or_never() {
+        syncs += usize::from(matches!(event, SyncEvent::SyncComplete(_)));
+    }
+    assert_eq!(syncs, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pull_sets_free_is_sent_although_something_else_waits_for_its_next_attempt() {
+    let server = ScriptedRemote::new();
+    server.tell_changes();
+    let patient = RetryPolicy { max_attempts: 1000, cap: 10 * HOUR, ..RetryPolicy::default() };
+    let device = Device::with(&server, MemoryStorage::new(), |builder| {
+        builder.clock(Ticking::default()).retry(patient)
+    });
+    let device = device.await;
+    server.script(|call| match call {
+        Call::Write { key, .. } if key == "failing" => Fault::Transient(500),
+        Call::Write { key, .. } if key == "refused" => Fault::Refused(422, "no".to_owned()),
+        _ => Fault::None,
+    });
+    device.engine.push_all(&[note("failing", "x", 0), note("refused", "x", 0)]).await.unwrap();
+    let child = device.engine.push(&task(1, Some("refused"), "child")).await.unwrap();
+    device.engine.start(AutoSync { listen: true, ..NO_PULLS });
+    let clock = Ticking::default();
+    let left = |at: DateTime<Utc>| at - sync::Clock::now(&clock);
+    while !device.engine.status().next_attempt_at.is_some_and(|at| left(at) > TimeDelta::hours(1)) {
+        tokio::time::sleep(HOUR / 60).await;
+    }
+    let shown = tokio::time::Instant::now();
+    server.put(&note("refused", "theirs", 1));
+    child.synced().await.unwrap();
+    assert!(shown.elapsed() < HOUR / 60, "{:?}", shown.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

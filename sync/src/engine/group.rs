@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use super::core::Core;
+use super::core::{Core, Kept};
 use super::ledger::Ledger;
 use crate::storage::StorageError;
 
@@ -275,7 +275,7 @@ impl Core {
 /// one on its storage.
 async fn lead(core: Weak<Core>, group: Arc<Group>) {
     while !group.ends() {
-        let Some(core) = core.upgrade() else { return group.abandon() };
+        let Some(core) = core.upgrade().map(|core| Kept::by_a_task(&core)) else { return group.abandon() };
         let together = Arc::clone(&group);
         let outcome = core.transact::<_, StorageError, _>(move |ledger| together.run(ledger)).await;
         drop(core);

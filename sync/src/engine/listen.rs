@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::core::{Core, Tried};
+use super::core::{Core, Kept, Tried};
 use super::inbox::Inbox;
 use super::ledger::readable;
 use super::pause::{Pause, PauseReason};
@@ -227,7 +227,7 @@ impl Listener {
 
     /// What is asked for with the refusal of a connection concerns everything to that server.
     async fn obey(&self, error: &RemoteError) {
-        let Some(core) = self.core.upgrade() else { return };
+        let Some(core) = self.core.upgrade().map(|core| Kept::by_a_task(&core)) else { return };
         let wish = error.retry_after();
         let begun = match error {
             RemoteError::Throttled { .. } => core.begin_pause(PauseReason::Throttled, wish).await.map(Some),

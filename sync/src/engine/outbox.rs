@@ -109,6 +109,11 @@ impl Core {
         })
     }
 
+    /// What is done step by step ends between two of them when the engine does.
+    fn goes_on(&self) -> Result<(), Error> {
+        if self.is_closing() { Err(Error::ShutDown) } else { Ok(()) }
+    }
+
     /// Sends a parked operation again.
     pub(crate) async fn retry(&self, id: OperationId) -> Result<(), Error> {
         self.transact(move |ledger| {
@@ -124,6 +129,7 @@ impl Core {
     pub(crate) async fn retry_all(&self) -> Result<u64, Error> {
         let (mut walk, mut retried) = (Walk::default(), 0);
         loop {
+            self.goes_on()?;
             let count;
             (walk, count) = self
                 .transact::<_, Error, _>(move |ledger| {
@@ -165,6 +171,7 @@ impl Core {
         let newest_edit = self.seq.load(Ordering::Relaxed);
         let (mut walk, mut cleared) = (Walk::default(), 0);
         loop {
+            self.goes_on()?;
             let page;
             (walk, page) = self
                 .transact::<_, Error, _>(move |ledger| {

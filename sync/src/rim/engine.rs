@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::builder::EngineBuilder;
 use super::entity::{Facts, name_of};
@@ -30,6 +31,9 @@ use crate::telemetry::Events;
 
 /// How long [`Engine::shutdown`] waits for the requests in flight.
 const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// What is being written when the deadline is over gets so long at least.
+const WRITING: Duration = Duration::from_secs(1);
 
 /// Keeps a durable queue of local edits for each entity of the schema `S`, and syncs it with a server.
 ///
@@ -334,8 +338,8 @@ impl<S: Schema> Engine<S> {
         self.shutdown_within(SHUTDOWN).await;
     }
 
-    /// Finishes the requests in flight, for at most the given time, and stops. Only the first call waits; when that is dropped, the
-    /// deadline is over. What is cut short is durable, and is sent again by the next engine under the same idempotency key.
+    /// Finishes the requests in flight, for at most the given time, and stops; what is being written by then gets a second more. Only the
+    /// first call waits; when that is dropped, the deadline is over. What is cut short is durable, and is sent again by the next engine under the same idempotency key.
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);
         self.inner.inbox.close();
@@ -345,12 +349,27 @@ impl<S: Schema> Engine<S> {
         let driver = self.inner.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(driver) = driver else { return };
         let mut ending = Ending { driver, receipts: &self.core().receipts };
-        if tokio::time::timeout(deadline, &mut ending.driver).await.is_err() {
+        let began = Instant::now();
+        if self.at_most(deadline, &mut ending.driver).await.is_none() {
             ending.driver.abort();
             // It ends at its next await, and so does each attempt; an outcome that is being written down is written to its end.
             let _ = (&mut ending.driver).await;
         }
-        self.core().kept_by.closed().await;
+        let left = deadline.saturating_sub(began.elapsed()).max(WRITING);
+        if self.at_most(left, self.core().kept_by.closed()).await.is_none() {
+            tracing::warn!(
+                "the engine has stopped, but a handler or the storage keeps it, and with that the lock on the storage"
+            );
+        }
+    }
+
+    /// Waits by the clock of the engine's runtime: who calls may be outside of any.
+    async fn at_most<T>(&self, time: Duration, what: impl Future<Output = T>) -> Option<T> {
+        let waited = {
+            let _entered = self.core().runtime.enter();
+            tokio::time::timeout(time, what)
+        };
+        waited.await.ok()
     }
 }
 

@@ -1,11 +1,15 @@
 //! A device: an application, its storage and its engine, on a server in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use sync::storage::{StorageError, StorageLock, Work};
 use sync::testing::{Fault, ManualClock, ScriptedRemote};
-use sync::{AutoSync, Engine, EngineBuilder, ManualConnectivity, MemoryStorage};
+use sync::{AutoSync, Engine, EngineBuilder, ManualConnectivity, MemoryStorage, Principal, Storage};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
+use tokio::sync::Semaphore;
 
 /// A background that flushes and hears nothing of the server.
 pub const NO_PULLS: AutoSync =
@@ -94,5 +98,24 @@ impl Default for Ticking {
 impl sync::Clock for Ticking {
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+}
+
+/// A storage that does something only when it is let.
+#[derive(Debug, Clone)]
+pub struct Gated {
+    pub storage: MemoryStorage,
+    pub gate: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Storage for Gated {
+    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
+        let _permit = self.gate.acquire().await.map_err(|_| StorageError::Closed)?;
+        self.storage.transact(principal, work).await
+    }
+
+    fn lock(&self) -> Result<StorageLock, StorageError> {
+        self.storage.lock()
     }
 }

@@ -3,36 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
-use sync::storage::{StorageError, StorageLock, Work};
 use sync::testing::ScriptedRemote;
-use sync::{Engine, MemoryStorage, Principal, Storage, SyncEvent};
+use sync::{Engine, MemoryStorage, NotSynced, SyncEvent};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-use crate::device::NO_PULLS;
-
-/// A storage that does something only when it is let.
-#[derive(Debug, Clone)]
-struct Gated {
-    storage: MemoryStorage,
-    gate: Arc<Semaphore>,
-}
-
-#[async_trait]
-impl Storage for Gated {
-    async fn transact(&self, principal: &Principal, work: Work) -> Result<(), StorageError> {
-        let _permit = self.gate.acquire().await.map_err(|_| StorageError::Closed)?;
-        self.storage.transact(principal, work).await
-    }
-
-    fn lock(&self) -> Result<StorageLock, StorageError> {
-        self.storage.lock()
-    }
-}
+use crate::device::{Gated, NO_PULLS};
 
 /// An engine on a runtime that is always driven, and one that is not.
 struct Fixture {
@@ -103,4 +82,12 @@ fn an_edit_that_nobody_waits_for_any_more_is_sent_wherever_it_was_dropped() {
         fixture.soon(async { while !matches!(events.next().await, Some(SyncEvent::Pushed { .. })) {} });
         assert_eq!(fixture.server.records::<Note>().len(), 1);
     }
+}
+
+#[test]
+fn an_engine_is_shut_down_from_outside_of_any_runtime() {
+    let fixture = Fixture::new();
+    let receipt = futures::executor::block_on(fixture.engine.push(&note("a", "x", 0))).unwrap();
+    futures::executor::block_on(fixture.engine.shutdown());
+    assert!(matches!(fixture.soon(receipt.synced()), Err(NotSynced::Closed { .. })));
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, SyncEvent};
+use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, Storage, SyncEvent};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
+use tokio::sync::Semaphore;
 
-use crate::device::{Device, NO_PULLS};
+use crate::device::{Device, Gated, NO_PULLS};
 
 #[tokio::test]
 async fn shutdown_finishes_the_requests_in_flight() {
@@ -242,4 +243,43 @@ async fn after_a_shutdown_at_its_deadline_the_storage_is_free_at_once() {
         drop(flush);
         engine.shutdown_within(Duration::ZERO).await;
     }
+}
+
+/// What a call that was dropped had begun goes on by itself, and may not end.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_return_does_not_keep_a_shutdown_for_ever() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    let parked = device.engine.parked::<Note>().await.unwrap().remove(0);
+    device.app.state().on_page = Some(Box::new(|| futures::future::pending().boxed()));
+    let patience = Duration::from_secs(2);
+    tokio::time::timeout(patience, device.engine.discard(parked.operation)).await.unwrap_err();
+    tokio::time::timeout(Duration::from_secs(60), device.engine.shutdown()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_what_the_storage_is_doing_so_that_it_is_free_after_that() {
+    let gate = Arc::new(Semaphore::new(1));
+    let storage = Gated { storage: MemoryStorage::new(), gate: Arc::clone(&gate) };
+    let building = Engine::builder(App::default(), ScriptedRemote::new(), storage.clone()).build();
+    let engine = building.await.unwrap();
+    engine.push(&note("a", "x", 0)).await.unwrap();
+    gate.forget_permits(1);
+    let flush = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.flush().await }
+    });
+    // It comes as far as it can.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    {
+        let mut shutdown = std::pin::pin!(engine.shutdown_within(Duration::ZERO));
+        tokio::time::timeout(Duration::from_millis(100), &mut shutdown).await.unwrap_err();
+        gate.add_permits(1);
+        shutdown.await;
+    }
+    assert!(matches!(flush.await.unwrap(), Err(Error::ShutDown)));
+    drop(engine);
+    storage.lock().unwrap();
 }

@@ -206,6 +206,7 @@ async fn a_pause_that_nothing_waited_for_is_shown_until_it_is_over() {
     device.engine.push(&note("a", "x", 0)).await.unwrap().synced().await.unwrap();
     status.wait_for(|status| status.state == State::Paused).await.unwrap();
     let shown = tokio::time::Instant::now();
-    let over = status.wait_for(|status| status.state == State::Idle).await.unwrap();
+    let over = status.wait_for(|status| status.state == State::Idle);
+    let over = tokio::time::timeout(Duration::from_secs(60), over).await.unwrap().unwrap();
     assert_eq!((shown.elapsed().as_secs(), over.next_attempt_at), (2, None));
 }

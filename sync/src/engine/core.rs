@@ -140,16 +140,14 @@ impl Core {
 
     /// Finds out since when something waits, where what waited longest does not any more. A sync does so at its end.
     pub(crate) async fn look_for_the_oldest(&self) {
-        let is_in_doubt = self.is_oldest_in_doubt.swap(false, Ordering::Relaxed);
-        if !is_in_doubt || self.status.borrow().state == State::Syncing {
+        let is_syncing = self.status.borrow().state == State::Syncing;
+        if is_syncing || !self.is_oldest_in_doubt.swap(false, Ordering::Relaxed) {
             return;
         }
         #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime")]
         let oldest = self.transact::<_, StorageError, _>(|ledger| ledger.oldest_made_at()).await;
         match oldest {
-            Ok(oldest) => self.status.send_modify(|status| {
-                status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
-            }),
+            Ok(oldest) => self.status.send_modify(|status| set_oldest(status, oldest)),
             Err(error) => {
                 tracing::debug!(%error, "since when something waits is not known before the next sync");
             }
@@ -166,6 +164,7 @@ impl Core {
         held_by: Option<PauseReason>,
         tried: &Tried,
     ) -> Result<(), StorageError> {
+        self.is_oldest_in_doubt.store(false, Ordering::Relaxed);
         let read = self
             .transact::<_, StorageError, _>(|ledger| Ok((ledger.oldest_made_at()?, ledger.tx.next_due()?)))
             .await;
@@ -175,7 +174,7 @@ impl Core {
         let held_by = held_by.or_else(|| Some(pause.filter(|pause| pause.throttles(now))?.reason));
         self.status.send_modify(|status| {
             if let Ok((oldest, due)) = read {
-                status.oldest_pending = oldest.filter(|_| status.queue_len > 0);
+                set_oldest(status, oldest);
                 status.next_attempt_at = match (due, pause.map(|pause| pause.until)) {
                     (Some(due), Some(pause)) => Some(due.max(pause)),
                     (due, pause) => pause.or(due),
@@ -194,6 +193,8 @@ impl Core {
             status.state = resting(held_by, status);
         });
         self.announce_status();
+        // Whoever found it in doubt since then left it to the sync that was running.
+        self.look_for_the_oldest().await;
         read.map(drop)
     }
 
@@ -372,6 +373,11 @@ impl std::ops::Deref for Kept {
     fn deref(&self) -> &Arc<Core> {
         &self.core
     }
+}
+
+/// Since when something waits, as it was read. Where nothing did, what was taken in since is known without that.
+fn set_oldest(status: &mut Status, read: Option<DateTime<Utc>>) {
+    status.oldest_pending = read.or(status.oldest_pending).filter(|_| status.queue_len > 0);
 }
 
 /// What the engine is doing while no sync runs.

@@ -94,7 +94,7 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         seq: waiting.as_ref().map_or(stamp.seq, |waiting| waiting.seq),
         revision: stamp.seq,
         decided: None,
-        made_at: stamp.now,
+        made_at: waiting.as_ref().map_or(stamp.now, |waiting| waiting.made_at),
         write,
         references,
         leaves: Vec::new(),

@@ -126,7 +126,7 @@ pub struct Intention {
     /// The number of the decision about a conflict that made it what it is. A deletion comes after what was edited before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<u64>,
-    /// When the newest edit was made, by this device's clock; for people to read.
+    /// When the oldest edit in it was made, by this device's clock: since then something waits. For people to read.
     #[serde(with = "moment::text")]
     pub made_at: DateTime<Utc>,
     /// What the server is asked to do.

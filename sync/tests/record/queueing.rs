@@ -75,7 +75,6 @@ fn a_newer_edit_takes_the_place_of_the_waiting_one_and_all_that_is_known_of_it()
     let expected = Intention {
         id: id(9),
         revision: 9,
-        made_at: at(100),
         write: update(9),
         references: vec![name("parent")],
         decided: None,

@@ -114,6 +114,9 @@ async fn it_says_since_when_the_oldest_edit_waits() {
     device.clock.advance(TimeDelta::minutes(1));
     device.engine.push(&note("b", "x", 0)).await.unwrap();
     assert_eq!(device.engine.status().oldest_pending, Some(first));
+    device.clock.advance(TimeDelta::minutes(1));
+    device.engine.push(&note("a", "a newer edit", 1)).await.unwrap();
+    assert_eq!(device.engine.status().oldest_pending, Some(first), "something waits since then all the same");
     let device = device.restart().await;
     assert_eq!(device.engine.status().oldest_pending, Some(first));
     device.engine.delete::<Note>(&"a".to_owned()).await.unwrap();

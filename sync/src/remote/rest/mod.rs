@@ -201,8 +201,14 @@ impl Remote for RestRemote {
         };
         let shifted = match place.to_be_compared(pull) {
             Some((before, ended_with)) if !read.end.follows(ended_with) => {
-                let again = self.page(&request, &before).await?.answer;
-                again.end.last_id().map(String::as_str) != Some(ended_with)
+                match self.page(&request, &before).await {
+                    Ok(again) => !read.end.goes_on_after(&again.answer.end, ended_with),
+                    // Some tokens are good for one request.
+                    Err(error) if before.was_given_by_the_server() && answer::refuses_a_place(&error) => {
+                        false
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             _ => false,
         };

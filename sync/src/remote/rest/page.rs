@@ -84,7 +84,7 @@ pub(super) fn decode(
     if let (CursorSource::Member(_), None) = (&pull.cursor, &end.cursor) {
         end.times = texts.iter().filter_map(|text| changed_at(text, request.entity)).collect();
     }
-    let told = if pull.counts_through() { 0 } else { items.len().saturating_sub(1) };
+    let told = if pull.may_shift() { 0 } else { items.len().saturating_sub(1) };
     end.ids = items[told..].iter().filter_map(|item| id_of(item, request.entity, dialect)).collect();
     Ok(Read { items, end })
 }

@@ -33,6 +33,9 @@ pub(super) struct Place {
     /// The page of the round that comes next; `None` for the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<NextPage>,
+    /// The page before that, where the server names pages; `None` for the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<NextPage>,
     /// The cursor of the next round, as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
@@ -69,7 +72,7 @@ pub(super) struct PageEnd {
     pub(super) more: Option<bool>,
     /// The address or token of the next page.
     pub(super) next: Option<String>,
-    /// The ids of the items, where places are counted; else that of the last one.
+    /// The ids of the items, where the list may shift between two pages; else that of the last one.
     pub(super) ids: Vec<String>,
     /// When each item was changed, where that may have to be the cursor.
     pub(super) times: Vec<DateTime<Utc>>,
@@ -101,6 +104,13 @@ impl PageEnd {
     /// pushes it down, and nothing is missed.
     pub(super) fn follows(&self, ended_with: &str) -> bool {
         self.ids.iter().any(|id| id == ended_with)
+    }
+
+    /// Whether the page goes on without a gap after the one before it, as that one is now: of what has moved up into that one, the page
+    /// shows all, because it begins after an item and not after a number of them.
+    pub(super) fn goes_on_after(&self, before: &Self, ended_with: &str) -> bool {
+        let end = before.ids.iter().rposition(|id| id == ended_with);
+        end.is_some_and(|end| before.ids[end + 1..].iter().all(|id| self.follows(id)))
     }
 }
 
@@ -179,18 +189,24 @@ impl Place {
     }
 
     /// The page before this one and the id that it ended with, where the list has to be looked at again to know whether it
-    /// has shifted since: a page's number says nothing of what is on it.
+    /// has shifted since: a page's number says nothing of what is on it, nor does an address that the server made of such a number.
     pub(super) fn to_be_compared(&self, pull: &PullDialect) -> Option<(Self, &str)> {
-        let numbered = matches!(pull.paging, Paging::Number { .. }) && pull.counts_through();
-        let before = self.passed().checked_sub(1).filter(|_| numbered)?;
-        Some((Self { next: Some(NextPage::After(before)), ..self.clone() }, self.ended_with.as_deref()?))
+        let ended_with = self.ended_with.as_deref().filter(|_| pull.may_shift())?;
+        let before = match self.next.as_ref()? {
+            NextPage::Address(_) | NextPage::Token(_) => self.before.clone(),
+            NextPage::After(passed) if matches!(pull.paging, Paging::Number { .. }) => {
+                Some(NextPage::After(passed.checked_sub(1)?))
+            }
+            NextPage::After(_) => return None,
+        };
+        Some((Self { next: before, ..self.clone() }, ended_with))
     }
 
     /// The same list from its beginning, because it shifted while it was read, or its next page is not known any more; `None` when that
     /// happens all the time.
     pub(super) fn anew(&self, pull: &PullDialect) -> Option<Position> {
         let restarts = self.restarts + 1;
-        let place = Self { next: None, ended_with: None, restarts, ..self.clone() };
+        let place = Self { next: None, before: None, ended_with: None, restarts, ..self.clone() };
         (restarts <= RESTARTS).then(|| place.position(pull, true))
     }
 
@@ -270,7 +286,10 @@ impl Place {
         }
         Ok(match next {
             None => ended.ended(pull),
-            next => Self { next, ended_with: page.last_id().cloned(), ..ended }.position(pull, true),
+            next => {
+                let before = self.next.clone().filter(|_| self.was_given_by_the_server());
+                Self { next, before, ended_with: page.last_id().cloned(), ..ended }.position(pull, true)
+            }
         })
     }
 
@@ -313,6 +332,16 @@ impl PullDialect {
     pub(super) fn counts_through(&self) -> bool {
         matches!(self.paging, Paging::Number { .. } | Paging::Offset { .. })
             && !matches!(self.cursor, CursorSource::LastItem(_))
+    }
+
+    /// Whether what is written while a round is read may move items from one of its pages to another.
+    pub(super) fn may_shift(&self) -> bool {
+        match self.paging {
+            Paging::Link | Paging::Header(_) | Paging::Member(_) | Paging::Token { .. } => {
+                !self.next_after_item
+            }
+            _ => self.counts_through(),
+        }
     }
 
     fn breaks_ties(&self) -> bool {

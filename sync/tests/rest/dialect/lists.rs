@@ -115,7 +115,8 @@ async fn pages_go_on_by_a_link_and_the_first_pages_etag_is_the_cursor() {
     assert_eq!(seen[0].target, "/notes?_since=0&limit=3");
     assert_eq!(seen[1].target, "/notes?page=b&limit=3");
     walk(&server, &dialect, first.cursor).await;
-    assert_eq!(server.seen()[2].target, "/notes?_since=%2210%22&limit=3", "what changed meanwhile is newer");
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.target, "/notes?_since=%2210%22&limit=3", "what changed meanwhile is newer");
 }
 
 #[tokio::test]
@@ -190,7 +191,7 @@ async fn pages_go_on_by_a_header_a_member_or_a_token() {
         let first = walk(&server, &dialect(pull.clone()), None).await;
         assert_eq!((first.ids, first.pages), (ids(0..4), 2), "{paging:?}");
         walk(&server, &dialect(pull), first.cursor).await;
-        assert_eq!(query(&server.seen()[2])["since"], "s9", "{paging:?}");
+        assert_eq!(query(&server.seen().pop().unwrap())["since"], "s9", "{paging:?}");
     }
 }
 

@@ -64,6 +64,7 @@ impl Dialect {
                 items: "data".into(),
                 cursor: CursorSource::Header("ETag".into()),
                 paging: Paging::Header("Next-Page".into()),
+                next_after_item: true,
                 // Its tombstones have no fields, so a filter by one would hide deletions.
                 scope: ScopeDialect::nothing(),
                 ..PullDialect::default()

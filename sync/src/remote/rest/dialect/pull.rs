@@ -34,6 +34,11 @@ pub struct PullDialect {
     pub cursor: CursorSource,
     /// How the list goes on. Default: with the cursor, as long as `hasMore` is true.
     pub paging: Paging,
+    /// Whether the address or token of a next page names the item that the page begins after, as Kinto's does. Default: it may say how
+    /// many items come before the page, which leads past some when one of those moves or goes. So where the next page does not show
+    /// the last item of the page before again, that page is asked for once more and compared, and the list is begun anew when it has
+    /// shifted, three times at most.
+    pub next_after_item: bool,
     /// How only the records of a scope are asked for. Default: `list=todo`, `rank_gte=3`.
     pub scope: ScopeDialect,
     /// The statuses that say that the cursor is no longer known: everything is pulled anew. Default: 410.
@@ -54,6 +59,7 @@ impl Default for PullDialect {
             item: MemberPath::whole(),
             cursor: CursorSource::Member("cursor".into()),
             paging: Paging::Cursor { more: "hasMore".into() },
+            next_after_item: false,
             scope: ScopeDialect::default(),
             gone: vec![410],
             newest: None,

@@ -279,7 +279,7 @@ fn write(
         )),
         Outcome::Gone => Err(Problem::new(
             StatusCode::GONE,
-            format!("the record `{id}` was deleted: PUT without If-Match brings it back"),
+            format!("the record `{id}` was deleted: POST brings it back, or PUT without If-Match"),
         )),
         Outcome::KeyReused => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

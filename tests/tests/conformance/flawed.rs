@@ -31,7 +31,9 @@ pub enum Flaw {
     OverwritesAnyVersion,
     ForgetsKeysOfOverwrites,
     OverwritesAgain,
+    /// Not a flaw: what is not there cannot be put in its place.
     PutsNothingBack,
+    CreatesNothingAgain,
     DeletesNothing,
     DeletesAnyVersion,
     DecodesPathsTooEarly,
@@ -106,6 +108,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     match (between.flaw, head.method.as_str()) {
         (Flaw::CreatesAgainWhatWasDeleted, "POST") if is_gone().await => forget_key(&mut headers),
         (Flaw::PutsNothingBack, "PUT") if is_gone().await => return StatusCode::NOT_FOUND.into_response(),
+        (Flaw::CreatesNothingAgain, "POST") if is_gone().await => return StatusCode::CONFLICT.into_response(),
         _ => {}
     }
     let (path, headers) = between.asked(&head.method, path, headers);

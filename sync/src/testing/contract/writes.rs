@@ -133,18 +133,17 @@ pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
 }
 
-/// Whose edit wins over somebody's deletion sends it without a version: there is none to name.
-pub(super) async fn overwrite_of_nothing(client: &Client) -> Checked {
+/// Whose edit wins over a deletion creates the record anew: there is no version to name.
+pub(super) async fn create_of_what_was_deleted(client: &Client) -> Checked {
     let made = made(client, "first").await?;
     client.write(Method::DELETE, &made.id, Ask::default()).await?;
     expect(client.fetch(&made.id).await?.is_gone(), "404 or 410 to a request for a deleted record")?;
-    let ask = Ask { body: Some(client.record(&made.id, "back")), ..Ask::default() };
-    let said = client.write(Method::PUT, &made.id, ask).await?;
+    let said = client.create(client.record(&made.id, "back"), Uuid::now_v7()).await?;
     expect(
         matches!(said.status, 200 | 201 | 204),
-        "200, 201 or 204 to a `PUT` where the record was deleted",
+        "200, 201 or 204 to a creation, under a key of its own, of a record that was deleted",
     )?;
-    expect(says(client, &made.id, "back").await?, "the record that was put")
+    expect(says(client, &made.id, "back").await?, "the record that was created again")
 }
 
 pub(super) async fn delete(client: &Client) -> Checked {

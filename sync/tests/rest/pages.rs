@@ -134,6 +134,37 @@ async fn deletions_and_what_cannot_be_read_have_a_part_in_the_newest_change() {
     assert_eq!(page.position, Position::NewestItem { full: false, newest, limit: None });
 }
 
+/// The next page would begin at the newest of them, and whatever is older and on no page yet would never come.
+#[tokio::test]
+async fn a_full_page_without_a_cursor_whose_items_are_in_another_order_than_their_times_is_refused() {
+    let item = |day: u8| format!(r#"{{"id":"r{day}","updatedAt":"2026-01-0{day}T00:00:00Z"}}"#);
+    let page = |days: &[u8], rest: &str| {
+        let items: Vec<_> = days.iter().copied().map(item).collect();
+        format!(r#"{{"items":[{}]{rest}}}"#, items.join(","))
+    };
+    for (body, limit) in [
+        (page(&[3, 2, 1], ""), 3),
+        (page(&[1, 3, 2], ""), 3),
+        (page(&[3, 1], r#","hasMore":true"#), 3),
+        (page(&[3, 1, 2], r#","cursor":null"#), 3),
+    ] {
+        let error = pulled(&body, page_of(limit)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{body}: {error:?}");
+        assert!(error.to_string().contains("list the oldest change first"), "{body}: {error}");
+    }
+    for (body, limit) in [
+        (page(&[1, 2, 2], ""), 3),
+        // These lists are over.
+        (page(&[3, 1], ""), 3),
+        (page(&[3, 2, 1], r#","hasMore":false"#), 3),
+        // This server sends everything, however much was asked for.
+        (page(&[3, 2, 1], ""), 2),
+        (page(&[3, 2, 1], r#","cursor":"c3""#), 3),
+    ] {
+        pulled(&body, page_of(limit)).await.unwrap();
+    }
+}
+
 /// By a device whose clock is wrong by years: as a cursor, its time would hide every change for as long.
 #[tokio::test]
 async fn what_was_changed_in_the_future_is_passed_over() {

@@ -87,9 +87,15 @@ impl PageEnd {
     }
 
     /// Where it goes on by the newest item.
-    fn newest_item(&self, full: bool) -> Position {
+    fn newest_item(&self, full: bool) -> Result<Position, NoWay> {
         let times = self.times.iter().filter(|time| self.latest.is_none_or(|latest| **time <= latest));
-        Position::NewestItem { full, newest: times.max().copied(), limit: self.latest }
+        // A page that was cut off in another order lacks items that are older than its newest. One with more items than were asked for was
+        // not cut off.
+        let cut = self.more.unwrap_or(self.items == self.limit);
+        if cut && !times.clone().is_sorted() {
+            return Err(NoWay::NotByTime);
+        }
+        Ok(Position::NewestItem { full, newest: times.max().copied(), limit: self.latest })
     }
 
     fn is_full(&self) -> bool {
@@ -121,6 +127,8 @@ pub(super) enum NoWay {
     NoCursor,
     /// The list is over, and no page of it has told where the next pull begins.
     NoMark,
+    /// The page is full and without a cursor, and its items are not in the order of their times.
+    NotByTime,
 }
 
 impl NoWay {
@@ -129,6 +137,9 @@ impl NoWay {
         match (self, &pull.cursor) {
             (Self::NoMark, CursorSource::Member(member)) => format!(
                 "the list is over, and none of its pages has the cursor `{member}`: choose another `pull.cursor`, such as `CursorSource::LastItem`, or `CursorSource::Nothing`, with which each pull lists everything"
+            ),
+            (Self::NotByTime, CursorSource::Member(member)) => format!(
+                "the page is full, has no cursor `{member}`, and its items are not in the order of their `updated_at`, by which the next page would be asked for: list the oldest change first"
             ),
             _ => "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
         }
@@ -215,10 +226,10 @@ impl Place {
         match (&pull.cursor, &pull.paging) {
             (CursorSource::Member(_), Paging::Cursor { .. }) => {
                 let has_more = page.more.unwrap_or(page.is_full());
-                Ok(match page.cursor {
-                    Some(cursor) => Position::Cursor { cursor: Cursor::new(cursor), has_more },
+                match page.cursor {
+                    Some(cursor) => Ok(Position::Cursor { cursor: Cursor::new(cursor), has_more }),
                     None => page.newest_item(has_more),
-                })
+                }
             }
             (CursorSource::LastItem(_), Paging::Cursor { .. }) => Ok(self.by_key(page, pull)),
             (CursorSource::LastItem(_), Paging::Offset { .. } | Paging::Number { .. }) => {

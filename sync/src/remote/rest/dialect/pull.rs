@@ -177,8 +177,8 @@ impl PullDialect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CursorSource {
-    /// A member of the answer, a string or an integer. Where it is absent, the newest `updated_at` of the items with [`Paging::Cursor`];
-    /// with any other paging, the last one that a page of the list has had, and an error where there was none.
+    /// A member of the answer, a string or an integer. Where it is absent, the newest `updated_at` of the items with [`Paging::Cursor`], and the
+    /// oldest change has to come first; with any other paging, the last one that a page of the list has had, and an error where there was none.
     Member(MemberPath),
     /// A header of the list's first page, without the quotes around its value: `ETag`, for instance. Whatever changes while
     /// the other pages are read is newer, and comes with the next pull.

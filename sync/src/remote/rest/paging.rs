@@ -98,6 +98,14 @@ impl PageEnd {
         Ok(Position::NewestItem { full, newest: times.max().copied(), limit: self.latest })
     }
 
+    /// The last item's key; `None` for an empty page, which ends the list.
+    fn key(&mut self) -> Result<Option<String>, NoWay> {
+        match self.cursor.take() {
+            None if self.items > 0 => Err(NoWay::NoCursor),
+            key => Ok(key),
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.items >= self.limit
     }
@@ -140,6 +148,9 @@ impl NoWay {
             ),
             (Self::NotByTime, CursorSource::Member(member)) => format!(
                 "the page is full, has no cursor `{member}`, and its items are not in the order of their `updated_at`, by which the next page would be asked for: list the oldest change first"
+            ),
+            (_, CursorSource::LastItem(member)) => format!(
+                "the last item of the list has no `{member}`, a text or a number, by which the list would go on: choose another `pull.cursor`, or let the server send it with each item, deletions included"
             ),
             _ => "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
         }
@@ -231,36 +242,36 @@ impl Place {
                     None => page.newest_item(has_more),
                 }
             }
-            (CursorSource::LastItem(_), Paging::Cursor { .. }) => Ok(self.by_key(page, pull)),
+            (CursorSource::LastItem(_), Paging::Cursor { .. }) => self.by_key(page, pull),
             (CursorSource::LastItem(_), Paging::Offset { .. } | Paging::Number { .. }) => {
-                Ok(self.through_ties(page, pull))
+                self.through_ties(page, pull)
             }
             _ => self.round(page, pull),
         }
     }
 
     /// The last item is the cursor of the next page, too.
-    fn by_key(&self, mut page: PageEnd, pull: &PullDialect) -> Position {
+    fn by_key(&self, mut page: PageEnd, pull: &PullDialect) -> Result<Position, NoWay> {
         let has_more = page.more.unwrap_or(page.is_full());
-        let Some(key) = page.cursor.take() else { return self.ended(pull) };
+        let Some(key) = page.key()? else { return Ok(self.ended(pull)) };
         let last_id = page.last_id().filter(|_| pull.breaks_ties()).cloned();
-        Self { since: Some(key), last_id, ..Self::default() }.position(pull, has_more)
+        Ok(Self { since: Some(key), last_id, ..Self::default() }.position(pull, has_more))
     }
 
     /// The key goes on as far as it can. A whole page of items with one key is passed by counting them.
-    fn through_ties(&self, mut page: PageEnd, pull: &PullDialect) -> Position {
+    fn through_ties(&self, mut page: PageEnd, pull: &PullDialect) -> Result<Position, NoWay> {
         let full = page.is_full();
-        let Some(key) = page.cursor.take() else { return self.ended(pull) };
+        let Some(key) = page.key()? else { return Ok(self.ended(pull)) };
         if self.since.as_ref() != Some(&key) || !full {
-            return Self { since: Some(key), ..Self::default() }.position(pull, full);
+            return Ok(Self { since: Some(key), ..Self::default() }.position(pull, full));
         }
         // A server that repeats its last page would be asked for ever.
         if self.ended_with.is_some() && self.ended_with.as_ref() == page.last_id() {
-            return self.ended(pull);
+            return Ok(self.ended(pull));
         }
         let more = if matches!(pull.paging, Paging::Number { .. }) { 1 } else { page.items as u64 };
         let next = Some(NextPage::After(self.passed().saturating_add(more)));
-        Self { next, ended_with: page.last_id().cloned(), ..self.clone() }.position(pull, true)
+        Ok(Self { next, ended_with: page.last_id().cloned(), ..self.clone() }.position(pull, true))
     }
 
     /// The pages of a round, whose cursor is that of the next round.
@@ -292,7 +303,8 @@ impl Place {
         // Taken for the end, it would be listed anew at each pull, and nobody would know why.
         let is_unmarked = ended.mark.is_none() && ended.since.is_none();
         let is_empty = page.items == 0 && self.ended_with.is_none();
-        if next.is_none() && is_unmarked && !is_empty && matches!(pull.cursor, CursorSource::Member(_)) {
+        let is_marked = matches!(pull.cursor, CursorSource::Member(_) | CursorSource::LastItem(_));
+        if next.is_none() && is_unmarked && !is_empty && is_marked {
             return Err(NoWay::NoMark);
         }
         Ok(match next {

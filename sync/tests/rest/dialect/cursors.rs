@@ -1,10 +1,10 @@
 //! Lists that do not tell where the next pull begins.
 
-use sync::remote::rest::{CursorSource, Dialect, Paging, PullDialect};
+use sync::remote::rest::{CursorSource, Dialect, MemberPath, Paging, PullDialect};
 use sync::remote::{Page, Position, PullRequest};
 use sync::{Remote, RemoteError, RestRemote};
 
-use super::lists::{dialect, items};
+use super::lists::{by_number, dialect, items};
 use crate::given::NOTES;
 use crate::server::{Answer, Server};
 
@@ -22,6 +22,28 @@ async fn pulled(body: String, pull: PullDialect) -> Result<Page, RemoteError> {
     let remote = RestRemote::builder(server.url()).dialect(dialect(pull)).build().unwrap();
     let request = PullRequest { entity: &NOTES, since: None, limit: 3, scope: None };
     remote.pull(request).await.map(|reply| reply.answer)
+}
+
+/// Taken for the end of the list, it would end each pull at the same item, and nobody would know why.
+#[tokio::test]
+async fn a_last_item_without_the_key_by_which_the_list_goes_on_is_refused() {
+    let parameter = "at".to_owned();
+    for paging in [
+        Paging::Cursor { more: MemberPath::whole() },
+        Paging::Offset { parameter: parameter.clone() },
+        Paging::Number { parameter, first: 1 },
+        Paging::Link,
+        Paging::Whole,
+    ] {
+        for last in [r#"{"id":"b"}"#, r#"{"id":"b","n":null}"#, r#"{"id":"b","n":{}}"#, r#"{"id":"b","deleted":true}"#] {
+            let body = format!(r#"[{{"id":"a","n":1}},{last}]"#);
+            let error = pulled(body, by_number(paging.clone())).await.unwrap_err();
+            assert!(matches!(error, RemoteError::Protocol { .. }), "{paging:?} {last}: {error:?}");
+            assert!(error.to_string().contains("has no `n`"), "{error}");
+        }
+        let empty = pulled("[]".to_owned(), by_number(paging.clone())).await.unwrap();
+        assert_eq!(empty.position, Position::Beginning, "{paging:?}: there is nothing yet");
+    }
 }
 
 /// Each pull would list everything, and nobody would know why.

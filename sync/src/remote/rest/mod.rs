@@ -63,7 +63,7 @@ use super::{
     WriteRequest,
 };
 use crate::entity::EntityInfo;
-use crate::record::{RecordKey, Write};
+use crate::record::{RecordKey, Refusal, Write};
 
 /// A server that speaks the HTTP contract, or a dialect of it.
 ///
@@ -196,6 +196,12 @@ impl Remote for RestRemote {
                 };
                 let page = Page { items: Vec::new(), position };
                 return Ok(Reply { answer: page, retry_after });
+            }
+            // That is how some say that the page before was the last one.
+            Err(RemoteError::Refused { refusal: Refusal { status: 404, .. }, retry_after, .. })
+                if place.may_be_past_the_end() =>
+            {
+                Reply { answer: page::Read::nothing(&request), retry_after }
             }
             reply => reply?,
         };

@@ -39,6 +39,18 @@ pub(super) struct Read {
     pub(super) end: PageEnd,
 }
 
+impl Read {
+    /// The page past the end of a list.
+    pub(super) fn nothing(request: &PullRequest) -> Self {
+        Self { items: Vec::new(), end: PageEnd { limit: limit_of(request), ..PageEnd::default() } }
+    }
+}
+
+/// How many items are asked for.
+fn limit_of(request: &PullRequest) -> usize {
+    usize::try_from(request.limit).unwrap_or(usize::MAX).max(1)
+}
+
 /// Reads a page. `max_bytes` is the limit that the body was read with.
 pub(super) fn decode(
     body: &Bytes,
@@ -47,7 +59,7 @@ pub(super) fn decode(
     max_bytes: usize,
 ) -> Result<Read, NoPage> {
     let pull = &dialect.pull;
-    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX).max(1);
+    let limit = limit_of(request);
     match (body.trim_ascii_start().first(), pull.items.is_whole()) {
         (Some(b'{'), false) | (Some(b'['), true) => {}
         (Some(b'['), false) => return Err(wrong(pull, "it is a bare list")),

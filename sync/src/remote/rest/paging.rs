@@ -210,6 +210,11 @@ impl Place {
         }
     }
 
+    /// Whether so many pages or items are passed that there may be none here.
+    pub(super) fn may_be_past_the_end(&self) -> bool {
+        self.passed() > 0
+    }
+
     /// The page before this one and the id that it ended with, where the list has to be looked at again to know whether it
     /// has shifted since: a page's number says nothing of what is on it, nor does an address that the server made of such a number.
     pub(super) fn to_be_compared(&self, pull: &PullDialect) -> Option<(Self, &str)> {
@@ -290,8 +295,10 @@ impl Place {
         }
         // Some servers repeat their last page for ever.
         let repeated = self.ended_with.is_some() && self.ended_with.as_ref() == page.last_id();
-        let goes_on = page.is_full() && !repeated;
         let items = page.items as u64 - u64::from(overlap.is_some()).min(page.items as u64);
+        // A page with fewer items than were asked for may be as large as the server makes them. One of whose items none has an id can only be
+        // judged by its size.
+        let goes_on = items > 0 && if page.last_id().is_some() { !repeated } else { page.is_full() };
         let next = match &pull.paging {
             Paging::Link | Paging::Header(_) | Paging::Member(_) => page.next.take().map(NextPage::Address),
             Paging::Token { .. } => page.next.take().map(NextPage::Token),

@@ -17,11 +17,17 @@ async fn a_page_without_the_cursor_that_was_promised_is_refused() {
     assert!(error.to_string().contains("pull.cursor"), "{error}");
 }
 
+/// The last page of a server that says the same to whatever it is asked.
 async fn pulled(body: String, pull: PullDialect) -> Result<Page, RemoteError> {
     let server = Server::saying(Answer::json(200, body)).await;
     let remote = RestRemote::builder(server.url()).dialect(dialect(pull)).build().unwrap();
-    let request = PullRequest { entity: &NOTES, since: None, limit: 3, scope: None };
-    remote.pull(request).await.map(|reply| reply.answer)
+    let mut since = None;
+    loop {
+        let request = PullRequest { entity: &NOTES, since, limit: 3, scope: None };
+        let page = remote.pull(request).await?.answer;
+        let Position::Cursor { cursor, has_more: true } = page.position else { return Ok(page) };
+        since = Some(cursor);
+    }
 }
 
 /// Taken for the end of the list, it would end each pull at the same item, and nobody would know why.

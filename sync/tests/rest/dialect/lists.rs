@@ -375,6 +375,85 @@ async fn a_server_that_repeats_its_last_page_for_ever_has_come_to_its_end() {
     assert!(walked.pages <= 3, "{}", walked.pages);
 }
 
+fn counted(numbered: bool, cursor: CursorSource) -> PullDialect {
+    let parameter = "at".to_owned();
+    PullDialect {
+        since: if cursor == CursorSource::Nothing { Vec::new() } else { PullDialect::default().since },
+        items: MemberPath::whole(),
+        cursor,
+        paging: if numbered {
+            Paging::Number { parameter, first: 1 }
+        } else {
+            Paging::Offset { parameter }
+        },
+        ..PullDialect::default()
+    }
+}
+
+/// Pages have two items, however many are asked for, and the page past the end is what the server makes of it.
+async fn of_two(count: usize, numbered: bool, past: fn() -> Answer) -> Server {
+    Server::scripted(move |seen, _| {
+        let at = number(seen, "at");
+        let skip = if numbered { 2 * (at - 1) } else { at };
+        let rows: Vec<_> = (0..count).skip(skip).take(2).collect();
+        let answer = if rows.is_empty() && skip > 0 {
+            past()
+        } else {
+            Answer::json(200, format!("[{}]", items(rows)))
+        };
+        answer.header("ETag", "\"9\"")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_sends_fewer_items_at_a_time_than_are_asked_for_is_read_to_its_end() {
+    let empty = || Answer::json(200, "[]");
+    let missing = || Answer::json(404, r#"{"detail":"Invalid page."}"#);
+    for numbered in [false, true] {
+        for past in [empty, missing] {
+            for cursor in [CursorSource::Nothing, CursorSource::Header("ETag".into())] {
+                for count in [0, 1, 2, 5, 8] {
+                    let server = of_two(count, numbered, past).await;
+                    let walked = walk(&server, &dialect(counted(numbered, cursor.clone())), None).await;
+                    let mut found = walked.ids;
+                    found.dedup();
+                    assert_eq!(found, ids(0..count), "numbered: {numbered}, {cursor:?}");
+                    assert_eq!(walked.cursor.is_some(), cursor != CursorSource::Nothing);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_items_is_asked_for_once_and_a_short_one_once_more() {
+    for (numbered, count, requests) in
+        // A page that has none of the items before is compared with the one that had.
+        [(false, 0, 1), (true, 0, 1), (false, 1, 2), (true, 1, 3)]
+    {
+        let server = of_two(count, numbered, || Answer::json(200, "[]")).await;
+        walk(&server, &dialect(counted(numbered, CursorSource::Nothing)), None).await;
+        assert_eq!(server.seen().len(), requests, "numbered: {numbered}, {count}");
+    }
+}
+
+/// A gateway may have said it.
+#[tokio::test]
+async fn a_page_of_html_is_no_end_of_a_list() {
+    let page = || Answer::status(404).header("Content-Type", "text/html").body("<h1>404</h1>");
+    let server = of_two(2, true, page).await;
+    let dialect = dialect(counted(true, CursorSource::Nothing));
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+    let request = |since| PullRequest { entity: &NOTES, since, limit: 3, scope: None };
+    let Position::Cursor { cursor, has_more: true } = remote.pull(request(None)).await.unwrap().answer.position
+    else {
+        panic!()
+    };
+    let error = remote.pull(request(Some(cursor))).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Transient { status: 404, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn records_inside_items_are_found_and_numbers_are_cursors() {
     let body = r#"{"results":[

@@ -216,14 +216,19 @@ pub enum Paging {
         /// The parameter.
         parameter: String,
     },
-    /// By the page's number. There is more after a page with as many items as were asked for.
+    /// By the page's number, until a page is empty, ends with the same item as the one before, or is answered with 404.
+    ///
+    /// With [`CursorSource::LastItem`], the key goes on as long as pages have as many items as were asked for, and numbers lead through
+    /// the items of one key only: a server that sends fewer of them at a time than are asked for
+    /// ([`page_size`](crate::EngineBuilder::page_size)) hides those of one key that fill a page of its own.
     Number {
         /// The parameter.
         parameter: String,
         /// The number of the first page.
         first: u32,
     },
-    /// By the number of items before it. There is more after a page with as many items as were asked for.
+    /// By the number of items before it, as with [`Number`](Self::Number). Each page begins with the last item of the one before, by which it is
+    /// seen that the list has not shifted.
     Offset {
         /// The parameter.
         parameter: String,

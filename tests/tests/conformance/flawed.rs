@@ -49,6 +49,11 @@ pub enum Flaw {
     NoStream,
     /// Not a flaw: it gives no cursors, and goes by the time of each change.
     GivesNoCursors,
+    /// Nor this: what comes compressed has a weak `ETag`, as behind nginx.
+    CompressesWhatMayBe,
+    /// Nor this: the collection is at another address of the server.
+    HasMoved,
+    HasMovedElsewhere,
     /// Nor this: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }
@@ -105,18 +110,28 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         between.http.get(url).bearer_auth("the-token").send().await.unwrap().status() == StatusCode::GONE
     };
     let mut headers = head.headers;
+    let may_be_compressed =
+        headers.get("accept-encoding").is_some_and(|all| all.to_str().unwrap().contains("gzip"));
     match (between.flaw, head.method.as_str()) {
         (Flaw::CreatesAgainWhatWasDeleted, "POST") if is_gone().await => forget_key(&mut headers),
         (Flaw::PutsNothingBack, "PUT") if is_gone().await => return StatusCode::NOT_FOUND.into_response(),
-        (Flaw::CreatesNothingAgain, "POST") if is_gone().await => return StatusCode::CONFLICT.into_response(),
+        (Flaw::CreatesNothingAgain, "POST") if is_gone().await => {
+            return StatusCode::CONFLICT.into_response();
+        }
         _ => {}
     }
-    let (path, headers) = between.asked(&head.method, path, headers);
+    let (path, headers) = between.asked(&head.method, &path, headers);
     let url = format!("{}{path}", between.server);
     let ask = async |method: Method, url: String| {
         between.http.request(method, url).headers(headers.clone()).body(body.clone()).send().await.unwrap()
     };
     let mut answered = ask(head.method.clone(), url.clone()).await;
+    if between.flaw == Flaw::CompressesWhatMayBe
+        && let Some(tag) = answered.headers().get("etag").filter(|_| may_be_compressed)
+    {
+        let weak = format!("W/{}", tag.to_str().unwrap()).parse().unwrap();
+        answered.headers_mut().insert("etag", weak);
+    }
     if between.flaw == Flaw::SomebodyWrites {
         // First the record of that rule, then the page behind it.
         if body.ends_with(br#""title":"last","updatedAt":"2026-01-01T00:00:00Z"}"#) {
@@ -153,6 +168,8 @@ impl Between {
             (Flaw::UpdatesNothing, "PATCH") | (Flaw::DeletesNothing, "DELETE") => {
                 status(StatusCode::NO_CONTENT)
             }
+            (Flaw::HasMoved, _) if !path.starts_with("/moved") => Some(moved(&format!("/moved{path}"))),
+            (Flaw::HasMovedElsewhere, _) => Some(moved(&format!("{}{path}", self.server))),
             (Flaw::TakesNoPut, "PUT") => status(StatusCode::METHOD_NOT_ALLOWED),
             (Flaw::DecodesPathsTooEarly, _) if path.contains('%') && !path.contains('?') => {
                 status(StatusCode::NOT_FOUND)
@@ -173,7 +190,8 @@ impl Between {
     }
 
     /// Another question than the one that came.
-    fn asked(&self, method: &Method, path: String, mut headers: HeaderMap) -> (String, HeaderMap) {
+    fn asked(&self, method: &Method, path: &str, mut headers: HeaderMap) -> (String, HeaderMap) {
+        let path = path.trim_start_matches("/moved").to_owned();
         headers.remove("host");
         headers.remove("content-length");
         headers.remove("accept-encoding");
@@ -273,6 +291,10 @@ impl Between {
         let body = changed.map_or(body, |changed| changed.to_string().into());
         (status, headers, body).into_response()
     }
+}
+
+fn moved(to: &str) -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [("location", to)]).into_response()
 }
 
 /// Makes another operation of a request.

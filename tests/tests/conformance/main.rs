@@ -167,6 +167,26 @@ async fn a_server_that_gives_no_cursors_but_the_time_of_each_change_keeps_every_
     }
 }
 
+/// What the engine would not see: it asks for answers about one record as they are, and goes where a redirect leads within the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_behind_what_compresses_or_redirects_keeps_every_rule() {
+    for flaw in [Flaw::CompressesWhatMayBe, Flaw::HasMoved] {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = checked(&flawed.url()).await;
+        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_redirected_to_another_server_keeps_no_rule() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::HasMovedElsewhere).await;
+    let report = checked(&flawed.url()).await;
+    assert!(!report.rows.iter().any(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(!report.is_kept());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_have_written_is_listed_once() {
     const THEIRS: usize = 5_000;

@@ -41,7 +41,12 @@ async fn a_last_item_without_the_key_by_which_the_list_goes_on_is_refused() {
         Paging::Link,
         Paging::Whole,
     ] {
-        for last in [r#"{"id":"b"}"#, r#"{"id":"b","n":null}"#, r#"{"id":"b","n":{}}"#, r#"{"id":"b","deleted":true}"#] {
+        for last in [
+            r#"{"id":"b"}"#,
+            r#"{"id":"b","n":null}"#,
+            r#"{"id":"b","n":{}}"#,
+            r#"{"id":"b","deleted":true}"#,
+        ] {
             let body = format!(r#"[{{"id":"a","n":1}},{last}]"#);
             let error = pulled(body, by_number(paging.clone())).await.unwrap_err();
             assert!(matches!(error, RemoteError::Protocol { .. }), "{paging:?} {last}: {error:?}");

@@ -381,11 +381,7 @@ fn counted(numbered: bool, cursor: CursorSource) -> PullDialect {
         since: if cursor == CursorSource::Nothing { Vec::new() } else { PullDialect::default().since },
         items: MemberPath::whole(),
         cursor,
-        paging: if numbered {
-            Paging::Number { parameter, first: 1 }
-        } else {
-            Paging::Offset { parameter }
-        },
+        paging: if numbered { Paging::Number { parameter, first: 1 } } else { Paging::Offset { parameter } },
         ..PullDialect::default()
     }
 }
@@ -446,7 +442,8 @@ async fn a_page_of_html_is_no_end_of_a_list() {
     let dialect = dialect(counted(true, CursorSource::Nothing));
     let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
     let request = |since| PullRequest { entity: &NOTES, since, limit: 3, scope: None };
-    let Position::Cursor { cursor, has_more: true } = remote.pull(request(None)).await.unwrap().answer.position
+    let Position::Cursor { cursor, has_more: true } =
+        remote.pull(request(None)).await.unwrap().answer.position
     else {
         panic!()
     };

@@ -184,9 +184,10 @@ async fn a_record_that_leaves_a_page_hides_none_of_the_next_one_wherever_it_was(
                 if more { answer.header("Link", format!("<?skip={next}>; rel=next")) } else { answer }
             })
             .await;
-            let paging = match token {
-                true => Paging::Token { member: "next".into(), parameter: "skip".into() },
-                false => Paging::Link,
+            let paging = if token {
+                Paging::Token { member: "next".into(), parameter: "skip".into() }
+            } else {
+                Paging::Link
             };
             let pull = PullDialect {
                 since: Vec::new(),
@@ -227,9 +228,21 @@ async fn links_that_name_an_item_lose_nothing_and_come_to_an_end() {
     // Another record of the page before, its last one, one that is deleted, and one at each request.
     type Happens = fn(&mut Store, usize);
     let all: [Happens; 4] = [
-        |store, nth| if nth == 1 { store.touch(1) },
-        |store, nth| if nth == 1 { store.touch(2) },
-        |store, nth| if nth == 1 { store.delete(0) },
+        |store, nth| {
+            if nth == 1 {
+                store.touch(1);
+            }
+        },
+        |store, nth| {
+            if nth == 1 {
+                store.touch(2);
+            }
+        },
+        |store, nth| {
+            if nth == 1 {
+                store.delete(0);
+            }
+        },
         |store, nth| store.touch(nth % 12),
     ];
     for (which, happens) in all.into_iter().enumerate() {

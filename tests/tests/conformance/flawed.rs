@@ -54,6 +54,8 @@ pub enum Flaw {
     /// Nor this: the collection is at another address of the server.
     HasMoved,
     HasMovedElsewhere,
+    /// Not a flaw: each id is a UUID.
+    TakesUuidsOnly,
     /// Nor this: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }
@@ -170,6 +172,13 @@ impl Between {
             }
             (Flaw::HasMoved, _) if !path.starts_with("/moved") => Some(moved(&format!("/moved{path}"))),
             (Flaw::HasMovedElsewhere, _) => Some(moved(&format!("{}{path}", self.server))),
+            (Flaw::TakesUuidsOnly, "POST") => {
+                let record: Value = serde_json::from_slice(body).unwrap_or_default();
+                let id = record["id"].as_str().unwrap_or_default();
+                let refusal = axum::Json(json!({ "title": "the id is no UUID" }));
+                let refused = (StatusCode::UNPROCESSABLE_ENTITY, refusal).into_response();
+                id.parse::<uuid::Uuid>().is_err().then_some(refused)
+            }
             (Flaw::TakesNoPut, "PUT") => status(StatusCode::METHOD_NOT_ALLOWED),
             (Flaw::DecodesPathsTooEarly, _) if path.contains('%') && !path.contains('?') => {
                 status(StatusCode::NOT_FOUND)

@@ -144,6 +144,22 @@ async fn a_server_that_puts_nothing_in_place_of_what_was_deleted_need_not() {
     assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_ids_are_uuids_takes_no_others() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::TakesUuidsOnly).await;
+    let report = checked(&flawed.url()).await;
+    for row in &report.rows {
+        match &row.outcome {
+            Outcome::NotOffered { reason } if row.rule == Rule::OddIds => {
+                assert!(reason.contains("a/b") && reason.contains("422"), "{reason}");
+            }
+            outcome => assert!(matches!(outcome, Outcome::Passed) && row.rule != Rule::OddIds, "{report}"),
+        }
+    }
+    assert!(report.is_kept());
+}
+
 #[tokio::test]
 async fn a_server_that_offers_no_live_changes_need_not() {
     let server = reference();

@@ -10,9 +10,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The records that it writes have the members of a [template](Contract::template) and ids of its own, and are deleted in
-//! the end, so that a collection with other records in it can be used, too: those are listed once. What it asks is the contract
-//! and nothing of the framework: a plain HTTP client, whose requests it shows as `curl` commands.
+//! The records that it writes have the members of a [template](Contract::template) and ids of its own, which are UUIDs as text, so that a
+//! collection whose ids are numbers cannot be checked. They are deleted in the end, so that a collection with other records in it can be used, too: those are listed once. What it asks is the contract
+//! and nothing of the framework: a plain HTTP client, which follows the redirects that `RestRemote` follows, and whose requests it shows as
+//! `curl` commands.
 
 mod client;
 mod lists;

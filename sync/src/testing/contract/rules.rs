@@ -66,7 +66,7 @@ rules! {
     CreateOfWhatWasDeleted required "a deleted record can be created again, when an edit wins over a deletion",
     Delete required "a deleted record is gone, and deleting it again does no harm",
     StaleDelete required "a deletion of another version is refused with 409 or 412, and deletes nothing",
-    OddIds required "ids are percent-encoded as one segment, whatever is in them",
+    OddIds required "ids are percent-encoded as one segment, whatever is in those that are taken",
     Versions optional "answers and pulled records tell a version, and the same one",
     Pages required "a list comes in pages, complete and no larger than asked for",
     Changes required "what changed after a cursor comes after it",

@@ -179,6 +179,11 @@ impl Place {
         self.next.is_none()
     }
 
+    /// Whether the cursor of the next round is known.
+    pub(super) fn is_marked(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// The next page's address, where the server names it.
     pub(super) fn address(&self) -> Option<&str> {
         match &self.next {

@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+};
 use url::Url;
 
 use super::base_url::{BaseUrl, OutsideBase, shown};
-use super::dialect::{self, Dialect, Parameters, SentBody, Template, VersionCheck, WriteDialect};
+use super::dialect::{
+    self, CursorSource, Dialect, Parameters, SentBody, Template, VersionCheck, WriteDialect,
+};
 use super::paging::Place;
 use super::sent_body;
 use super::version::if_match;
@@ -56,7 +60,7 @@ pub(super) fn write(
         url.query_pairs_mut().append_pair(name, &value);
     }
     fits(base, &url, &request.key)?;
-    let mut headers = about_one_record();
+    let mut headers = as_it_is();
     let id = HeaderValue::from_str(&request.id.to_string());
     headers.insert(IDEMPOTENCY_KEY, id.expect("a UUID is written in visible ASCII"));
     headers.extend(always(&way.headers));
@@ -149,7 +153,10 @@ pub(super) fn pull(
     if let Some((parameter, value)) = place.parameter(pull) {
         url.query_pairs_mut().append_pair(parameter, &value);
     }
-    Ok(get(url))
+    let by_tag =
+        matches!(&pull.cursor, CursorSource::Header(name) if name.eq_ignore_ascii_case(ETAG.as_str()));
+    let headers = if by_tag && !place.is_marked() { as_it_is() } else { accepting_json() };
+    Ok(Request { headers, ..get(url) })
 }
 
 /// One record.
@@ -163,7 +170,7 @@ pub(super) fn fetch(
     let mut url = record(base, entity, key, &fetch.path)?;
     append(&mut url, &fetch.parameters, |place| one_record(entity, key, place));
     fits(base, &url, key)?;
-    Ok(Request { headers: about_one_record(), ..get(url) })
+    Ok(Request { headers: as_it_is(), ..get(url) })
 }
 
 /// A stream of events.
@@ -195,8 +202,9 @@ fn accepting_json() -> HeaderMap {
 }
 
 /// What compresses an answer on its way changes its `ETag` (RFC 9110, section 8.8.3.3): into a weak one, which is no version, or into one with
-/// a suffix, which the server then does not know. So an answer about one record, which is short, comes as it is.
-fn about_one_record() -> HeaderMap {
+/// a suffix, which the server then does not know. So an answer about one record, which is short, comes as it is, and so does the page of a list
+/// whose `ETag` is the cursor.
+fn as_it_is() -> HeaderMap {
     let mut headers = accepting_json();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers

@@ -66,8 +66,8 @@ pub enum RemoteError {
         #[source]
         source: Option<BoxError>,
     },
-    /// 408, 425, 500 and other 5xx, and a page of HTML with 403, 404, 405 or 410, which may be a gateway's: this request failed, and may
-    /// succeed later.
+    /// 408, 425, 500 and other 5xx, and a page of HTML with any other 4xx, which may be a gateway's: this request failed, and may succeed
+    /// later.
     #[error("{url} failed with status {status}{}", hint(*status))]
     Transient {
         /// What was asked.
@@ -149,7 +149,8 @@ impl RemoteError {
 /// What a person can do about a failure that may pass.
 fn hint(status: u16) -> &'static str {
     match status {
-        403 | 404 | 405 | 410 => ", a page of HTML: is the base URL right, and the endpoint?",
+        408 | 425 => "",
+        400..500 => ", a page of HTML: is the base URL right, and the endpoint?",
         _ => "",
     }
 }

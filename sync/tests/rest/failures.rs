@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sync::record::{Problem, Write};
+use sync::remote::WriteAnswer;
 use sync::{Remote, RemoteError, RestRemote};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::given::{NOTES, create, key, operation, overwrite, page_of, remote, send, told, update};
+use super::given::{NOTES, answered, create, key, operation, overwrite, page_of, remote, send, told, update};
 use super::server::{Answer, Server};
 
 #[tokio::test]
@@ -49,10 +50,11 @@ async fn what_will_not_succeed_as_it_is_is_refused() {
     }
 }
 
-/// A web application firewall, an application that was stopped, a web server that has static files only while the API is set up anew.
+/// A web application firewall, an application that was stopped, a web server that has static files only while the API is set up anew, a proxy
+/// to which the headers are too long (400) or that does not know the host (421).
 #[tokio::test]
-async fn what_a_web_page_forbids_may_be_allowed_later() {
-    for status in [403, 405] {
+async fn what_a_web_page_refuses_may_succeed_later() {
+    for status in [400, 402, 403, 405, 413, 421, 422, 431, 451] {
         let page = |body: &str| Answer::status(status).header("Content-Type", "text/html").body(body);
         let server = Server::saying(page("<!doctype html><title>Error</title>")).await;
         for write in [create(), update(), overwrite(), Write::Delete] {
@@ -63,10 +65,53 @@ async fn what_a_web_page_forbids_may_be_allowed_later() {
         let error = remote(&server).pull(page_of(5)).await.unwrap_err();
         assert!(matches!(error, RemoteError::Transient { .. }), "{error:?}");
         let error = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap_err();
-        let cannot_be_read = matches!(error, RemoteError::Refused { .. });
-        assert!(cannot_be_read, "no edit waits for ever for such a question: {error:?}");
+        if matches!(status, 403 | 405) {
+            let cannot_be_read = matches!(error, RemoteError::Refused { .. });
+            assert!(cannot_be_read, "no edit waits for ever for such a question: {error:?}");
+        } else {
+            assert!(matches!(error, RemoteError::Transient { .. }), "{error:?}");
+        }
         let error = send(&Server::saying(page("")).await, update()).await.unwrap_err();
         assert!(matches!(error, RemoteError::Refused { .. }), "there is no page in it: {error:?}");
+    }
+}
+
+/// Frameworks say so with a page of theirs, and then the record can be read. A gateway says it of everything.
+#[tokio::test]
+async fn a_conflict_that_a_web_page_tells_is_looked_into() {
+    for status in [409, 412] {
+        let page = Answer::status(status).header("Content-Type", "text/html").body("<h1>Conflict</h1>");
+        let server = Server::saying(page).await;
+        assert!(matches!(answered(&server, update()).await, WriteAnswer::Conflict { body: None, .. }));
+        for error in [
+            remote(&server).fetch(&NOTES, &key("n1")).await.map(drop).unwrap_err(),
+            remote(&server).pull(page_of(5)).await.map(drop).unwrap_err(),
+        ] {
+            assert!(matches!(error, RemoteError::Transient { .. }), "{status}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_status_says_of_the_moment_it_says_with_a_web_page_too() {
+    for status in [401, 407, 408, 425, 429] {
+        let page = Answer::status(status).header("Content-Type", "text/html").body("<h1>Not now</h1>");
+        let server = Server::saying(page).await;
+        let errors = [
+            send(&server, update()).await.map(drop).unwrap_err(),
+            remote(&server).pull(page_of(5)).await.map(drop).unwrap_err(),
+            remote(&server).fetch(&NOTES, &key("n1")).await.map(drop).unwrap_err(),
+        ];
+        for error in errors {
+            let right = match status {
+                401 => matches!(error, RemoteError::Unauthorized { .. }),
+                407 => matches!(error, RemoteError::Unreachable { .. }),
+                429 => matches!(error, RemoteError::Throttled { .. }),
+                _ => matches!(error, RemoteError::Transient { .. }),
+            };
+            assert!(right, "{status}: {error:?}");
+            assert!(!error.to_string().contains("a page of HTML"), "{error}");
+        }
     }
 }
 

@@ -39,11 +39,12 @@ impl Reader<'_> {
         } else if is(&way.unproven) {
             WriteAnswer::Existing { version: None, body: None }
         } else if is(&way.conflict) {
+            // Also with a page of HTML, as some frameworks write one: the record is asked for then, and a gateway says the same of that.
             self.conflict(request, &answer)
         } else if is(&way.unavailable) {
             return Err(unavailable(&answer));
         } else if is_page_instead(&answer) {
-            return Err(nothing_said(&answer));
+            return Err(failure(&answer));
         } else if is(&way.missing) {
             match request.write {
                 // It is gone, which is what was wanted.
@@ -152,7 +153,7 @@ impl Reader<'_> {
             status @ (403 | 405) if !self.dialect.fetch.missing.contains(&status) => {
                 return Err(refused(&answer));
             }
-            _ if is_page_instead(&answer) => return Err(nothing_said(&answer)),
+            _ if is_page_instead(&answer) => return Err(failure(&answer)),
             status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),
         };
@@ -169,7 +170,7 @@ impl Reader<'_> {
         let pull = &self.dialect.pull;
         match answer.status.as_u16() {
             200 => {}
-            _ if is_page_instead(&answer) => return Err(nothing_said(&answer)),
+            _ if is_page_instead(&answer) => return Err(failure(&answer)),
             status if request.since.is_some() && pull.gone.contains(&status) => {
                 return Err(RemoteError::CursorGone { url: answer.url, retry_after });
             }
@@ -375,26 +376,26 @@ fn at(answer: &Answer, expected: &str) -> String {
     }
 }
 
+/// Whether an answer is a 4xx with a page of HTML.
+///
 /// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
-/// edits and deletions of records that are there would be given up for it. Nor is it the API that forbids something with such a page, but
-/// a firewall, a host whose application was stopped, or a web server that has nothing but files while the API is set up anew.
+/// edits and deletions of records that are there would be given up for it. Nor is it the API that refuses something with such a page, but
+/// a firewall, a host whose application was stopped, a web server that has nothing but files while the API is set up anew, or a proxy to
+/// which the headers are too long.
 ///
 /// Frameworks call an answer without a body a page, too, which is then the API's.
 fn is_page_instead(answer: &Answer) -> bool {
     let is_empty = answer.body.as_ref().is_ok_and(|body| body.trim_ascii().is_empty());
-    matches!(answer.status.as_u16(), 403 | 404 | 405 | 410)
-        && !is_empty
-        && has_content_type(answer, b"text/html")
+    answer.status.is_client_error() && !is_empty && has_content_type(answer, b"text/html")
 }
 
 /// Whether a page that the server had named is not to be had from it, as a page of HTML says, too.
 pub(super) fn refuses_a_place(error: &RemoteError) -> bool {
-    matches!(
-        error,
-        RemoteError::Refused { .. }
-            | RemoteError::CursorGone { .. }
-            | RemoteError::Transient { status: 403 | 404 | 405 | 410, .. }
-    )
+    match error {
+        RemoteError::Refused { .. } | RemoteError::CursorGone { .. } => true,
+        RemoteError::Transient { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 425),
+        _ => false,
+    }
 }
 
 /// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.

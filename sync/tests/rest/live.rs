@@ -199,6 +199,25 @@ async fn a_long_poll_goes_on_after_a_lost_connection() {
 }
 
 #[tokio::test]
+async fn a_long_poll_that_leads_no_further_is_asked_again_after_a_pause() {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let told = r#"{"results":[{"id":"a","changes":[{"rev":"1-x"}]}],"last_seq":8}"#;
+    let silent = r#"{"results":[],"last_seq":8}"#;
+    // The second one says to ask from the same place on, whatever else it tells.
+    for (answers, hints) in [([told, told, told], 3), ([silent, silent, told], 1)] {
+        let server = Server::saying_in_turn(answers.map(|body| Answer::json(200, body)).into()).await;
+        let poll = LongPollDialect { pause: PAUSE, ..LongPollDialect::default() };
+        let dialect = Dialect { live: LiveDialect::LongPoll(Box::new(poll)), ..Dialect::default() };
+        let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+        let changes = remote.changes(ANYTHING).await.unwrap().unwrap();
+        let began = std::time::Instant::now();
+        let heard: Vec<_> = changes.take(hints).map(Result::unwrap).collect().await;
+        assert!(began.elapsed() >= PAUSE, "{:?}", began.elapsed());
+        assert_eq!(heard, vec![hint(Some("8"), record("a", "1-x")); hints]);
+    }
+}
+
+#[tokio::test]
 async fn a_long_poll_that_is_answered_with_something_else_ends_the_stream() {
     for (answer, expected) in [
         (Answer::json(200, "[]"), "the cursor `last_seq` and the list `results`"),

@@ -51,7 +51,7 @@ pub struct LongPollDialect {
     pub version_path: MemberPath,
     /// Where in an item it says `true` when the record was deleted. Default: `deleted`.
     pub deleted_path: MemberPath,
-    /// How long to wait before the next request when the server answered at once and had nothing to say. Default: 5 s.
+    /// How long to wait before the next request after an answer that says to ask from the same place on. Default: 5 s.
     pub pause: Duration,
 }
 

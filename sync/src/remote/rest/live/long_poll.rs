@@ -26,7 +26,7 @@ pub(super) fn listen(
 ) -> Result<Changes, RemoteError> {
     let url = request::listen(base, wanted.entity, &dialect.path)?.url;
     let since = wanted.after.as_ref().map_or(&*dialect.first, EventId::as_str).to_owned();
-    let poll = Poll { exchange: Arc::clone(exchange), dialect: dialect.clone(), url, since };
+    let poll = Poll { exchange: Arc::clone(exchange), dialect: dialect.clone(), url, since, stands: false };
     let polls = stream::unfold(Some(poll), |poll| async move {
         let mut poll = poll?;
         Some(match poll.next().await {
@@ -42,21 +42,24 @@ struct Poll {
     dialect: LongPollDialect,
     url: Url,
     since: String,
+    /// Whether the last answer led no further.
+    stands: bool,
 }
 
 impl Poll {
     /// Waits until something changed, or until the server has waited long enough.
     async fn next(&mut self) -> Result<Vec<Heard>, RemoteError> {
+        // A server that answers at once, and has nothing new to say, must not be asked again and again.
+        if self.stands {
+            tokio::time::sleep(self.dialect.pause).await;
+        }
         let mut answer = self.exchange.run(self.request()).await?;
         if answer.status.as_u16() != 200 {
             return Err(failure(&answer));
         }
         let body = self.exchange.body(&mut answer)?;
         let (since, heard) = self.read(&body).ok_or_else(|| self.unreadable(&answer))?;
-        // A server that answers at once, and has nothing to say, must not be asked again and again.
-        if heard.is_empty() && since == self.since {
-            tokio::time::sleep(self.dialect.pause).await;
-        }
+        self.stands = since == self.since;
         self.since = since;
         Ok(heard)
     }

@@ -149,7 +149,22 @@ fn a_root_certificate_has_to_be_one() {
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 40] = [
+    let broken: [(Mistake, &str); 44] = [
+        (
+            |d| {
+                d.pull.items = "data.rows".into();
+                d.pull.cursor = CursorSource::Member("data".into());
+            },
+            "is inside of it",
+        ),
+        (
+            |d| {
+                d.pull.paging = Paging::Token { member: "cursor".into(), parameter: "page".into() };
+            },
+            "has two meanings",
+        ),
+        (|d| d.pull.paging = Paging::Member("cursor.next".into()), "has two meanings"),
+        (|d| d.pull.paging = Paging::Cursor { more: "cursor".into() }, "has two meanings"),
         (|d| d.pull.items = MemberPath::whole(), "bare list"),
         (|d| d.pull.cursor = CursorSource::Member("items.0".into()), "inside the list"),
         (|d| d.pull.cursor = CursorSource::Member("".into()), "`pull.cursor` names no member"),

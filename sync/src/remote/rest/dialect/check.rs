@@ -239,7 +239,10 @@ impl PullDialect {
             _ if !sends_cursor => {
                 return Err("`pull.since` has no placeholder `{cursor}`: every pull would get everything; say so with `CursorSource::Nothing`".to_owned());
             }
-            CursorSource::Member(path) => self.inside_envelope("pull.cursor", path)?,
+            CursorSource::Member(path) => {
+                self.inside_envelope("pull.cursor", path)?;
+                self.beside_the_cursor(path)?;
+            }
             CursorSource::Header(name) => header("pull.cursor", name)?,
             CursorSource::LastItem(member) => {
                 named("pull.cursor", member.as_str())?;
@@ -300,7 +303,27 @@ impl PullDialect {
                 format!("`{setting}` is `{path}`, which is inside the list `{}`", self.items)
             });
         }
+        if items.starts_with(path.steps()) {
+            return Err(format!("`{setting}` is `{path}`, and the list `{}` is inside of it", self.items));
+        }
         Ok(())
+    }
+
+    /// A member has one meaning, and what is inside of a cursor is a part of it.
+    fn beside_the_cursor(&self, cursor: &MemberPath) -> Check {
+        let (setting, other) = match &self.paging {
+            Paging::Cursor { more } if !more.is_whole() => ("pull.paging.more", more),
+            Paging::Member(path) => ("pull.paging", path),
+            Paging::Token { member, .. } => ("pull.paging.member", member),
+            _ => return Ok(()),
+        };
+        let (one, two) = (cursor.steps(), other.steps());
+        if !one.starts_with(two) && !two.starts_with(one) {
+            return Ok(());
+        }
+        Err(format!(
+            "`pull.cursor` is `{cursor}`, and `{setting}` is `{other}`: a member that is both has two meanings; where the cursor is all that goes on, write `Paging::Cursor`"
+        ))
     }
 
     fn own_parameter(&self, parameter: &str) -> Check {

@@ -73,8 +73,7 @@ fn changes(
                 let Ok(rows) = service.store.since(&collection, after, BATCH) else { return None };
                 if let Some(last) = rows.last() {
                     let after = last.version;
-                    let id_member = service.id_member(&collection).to_owned();
-                    let events: Vec<_> = rows.into_iter().map(|row| Ok(event(row, &id_member))).collect();
+                    let events: Vec<_> = rows.into_iter().map(|row| Ok(event(row))).collect();
                     return Some((stream::iter(events), (service, collection, written, after)));
                 }
                 written.changed().await.ok()?;
@@ -84,12 +83,13 @@ fn changes(
     .flatten()
 }
 
-fn event(row: Row, id_member: &str) -> Event {
+/// The record that it is about is named by `id`, whatever the collection calls that.
+fn event(row: Row) -> Event {
     let version = row.version.to_string();
     let id = row.id_json.unwrap_or_else(|| Value::from(row.id));
     let data = match row.record {
-        Some(_) => json!({ id_member: id, "version": version }),
-        None => json!({ id_member: id, "deleted": true }),
+        Some(_) => json!({ "id": id, "version": version }),
+        None => json!({ "id": id, "deleted": true }),
     };
     Event::default().id(version).data(data.to_string())
 }

@@ -8,7 +8,12 @@ use crate::given::{get, read, request, server};
 
 /// Listens to the notes.
 async fn listen(server: &Server, last: Option<&str>) -> Response {
-    let mut listening = request(server, Method::GET, "/notes/changes").header("Accept", "text/event-stream");
+    listen_to("/notes", server, last).await
+}
+
+async fn listen_to(collection: &str, server: &Server, last: Option<&str>) -> Response {
+    let path = format!("{collection}/changes");
+    let mut listening = request(server, Method::GET, &path).header("Accept", "text/event-stream");
     if let Some(last) = last {
         listening = listening.header("Last-Event-ID", last);
     }
@@ -54,6 +59,16 @@ async fn each_change_of_the_collection_is_told_with_the_records_version() {
         event(&mut listening, &mut rest).await,
         ("3".to_owned(), json!({ "id": "a", "deleted": true }))
     );
+}
+
+#[tokio::test]
+async fn an_event_names_its_record_by_id_whatever_the_collection_calls_that() {
+    let server = server();
+    let (mut listening, mut rest) = (listen_to("/tasks", &server, None).await, String::new());
+    server.write_as_other_client("/tasks", "t", Some(&json!({ "key": "t" })));
+    assert_eq!(event(&mut listening, &mut rest).await.1, json!({ "id": "t", "version": "1" }));
+    server.write_as_other_client("/tasks", "t", None);
+    assert_eq!(event(&mut listening, &mut rest).await.1, json!({ "id": "t", "deleted": true }));
 }
 
 #[tokio::test]

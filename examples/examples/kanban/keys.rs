@@ -1,6 +1,6 @@
 //! What the user asks for.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::screen::{Mode, Screen};
 
@@ -22,6 +22,10 @@ pub enum Command {
 
 /// Takes a key: changes the screen, or says what is to be done.
 pub fn press(screen: &mut Screen, key: KeyEvent) -> Option<Command> {
+    // What terminals mean by a letter with Ctrl is never the letter. With Alt as well it is one: AltGr, on some keyboards.
+    if key.modifiers.contains(KeyModifiers::CONTROL) && !key.modifiers.contains(KeyModifiers::ALT) {
+        return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(Command::Quit);
+    }
     match &mut screen.mode {
         Mode::Board => on_board(screen, key.code),
         Mode::Typing { title, .. } => match key.code {

@@ -139,6 +139,29 @@ fn a_newcomer_works_on_the_board_offline_and_settles_a_conflict() {
 }
 
 #[test]
+fn a_letter_with_ctrl_is_no_letter_and_two_of_them_end_the_program() {
+    const CTRL_A: &str = "\u{1}";
+    const CTRL_C: &str = "\u{3}";
+    const CTRL_D: &str = "\u{4}";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.db");
+    let start = || Terminal::with(&["--file".as_ref(), file.as_os_str()]);
+    let mut terminal = start();
+    terminal.sees_text("water the tomatoes");
+    terminal.sees_text("everything is synced");
+    // With a card selected, which `d` would delete.
+    terminal.press(CTRL_D);
+    assert!(terminal.child.wait().unwrap().success());
+
+    let mut terminal = start();
+    terminal.sees_text("water the tomatoes");
+    terminal.press(&format!("nbuy{CTRL_A} seeds\r"));
+    terminal.sees_text("buy seeds");
+    terminal.press(&format!("nmore{CTRL_C}"));
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
 fn a_board_in_a_file_is_found_there_the_next_time() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("board.db");

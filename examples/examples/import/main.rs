@@ -80,7 +80,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, BoxError> {
         (None, url.clone(), url.clone())
     } else {
         let file = beside(&path, "server.db");
-        let known_as = format!("a server of its own, {}", file.display());
+        // From whichever folder it is started.
+        let known_as =
+            format!("a server of its own, {}", beside(&path.canonicalize()?, "server.db").display());
         let server = Server::start(Config::new([]).collection("/seeds", "sku").file(file))?;
         let url = server.base_url();
         (Some(server), url, known_as)

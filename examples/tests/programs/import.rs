@@ -105,6 +105,23 @@ fn given(lines: &[&str]) -> (TempDir, PathBuf, Server) {
     (folder, file, server())
 }
 
+#[test]
+fn an_import_with_a_server_of_its_own_is_gone_on_with_from_another_folder() {
+    let (folder, _, _) = given(&[BEAN, LEEK]);
+    for (started_in, file) in [(folder.path(), "seeds.jsonl"), (folder.path(), "./seeds.jsonl")] {
+        let mut command = Command::new(example("import"));
+        let output = command.arg(file).current_dir(started_in).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("All 2 rows are on"), "{said}");
+    }
+    let elsewhere = TempDir::new().unwrap();
+    let file = folder.path().join("seeds.jsonl");
+    let mut command = Command::new(example("import"));
+    let output = command.arg(file).current_dir(elsewhere.path()).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("All 2 rows are on") && said.contains("The server had 2 of them"), "{said}");
+}
+
 const BEAN: &str = r#"{"sku":"S1","name":"Bean","sow_in":5,"price_cents":250}"#;
 const LEEK: &str = r#"{"sku":"S2","name":"Leek","sow_in":3,"price_cents":190}"#;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -113,11 +113,18 @@ impl Folder {
         };
         let id = id.map_or_else(|| serde_json::value::to_raw_value(request.key.as_str()), Ok)?;
         let entry = Entry { id, change, operations, record };
-        fs::create_dir_all(self.collection(request.entity))?;
-        // Whoever reads meanwhile sees the one or the other.
+        let collection = self.collection(request.entity);
+        if !collection.exists() {
+            fs::create_dir_all(&collection)?;
+            keep_names(&self.0)?;
+        }
+        // Whoever reads meanwhile sees the one or the other. It is on the disk before it is said to be there: the device forgets it then.
         let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(&entry)?)?;
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&entry)?)?;
+        file.sync_all()?;
         fs::rename(new, path)?;
+        keep_names(&collection)?;
         Ok(WriteAnswer::Accepted { version: Some(entry.version()), body: None })
     }
 
@@ -170,6 +177,18 @@ impl Folder {
 fn id_in(record: &RawValue, entity: &EntityInfo) -> io::Result<Option<Box<RawValue>>> {
     let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(record.get())?;
     Ok(members.remove(entity.id_member))
+}
+
+/// Which names a folder has is on the disk when this returns.
+#[cfg(unix)]
+fn keep_names(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder is no file that could be told to.
+#[cfg(not(unix))]
+fn keep_names(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<Entry> {

@@ -77,8 +77,8 @@ async fn what_a_pull_sets_free_is_sent_although_something_else_waits_for_its_nex
     let child = device.engine.push(&task(1, Some("refused"), "child")).await.unwrap();
     device.engine.start(AutoSync { listen: true, ..NO_PULLS });
     let clock = Ticking::default();
-    let left = |at: DateTime<Utc>| at - sync::Clock::now(&clock);
-    while !device.engine.status().next_attempt_at.is_some_and(|at| left(at) > TimeDelta::hours(1)) {
+    let is_soon = |at: DateTime<Utc>| at - sync::Clock::now(&clock) <= TimeDelta::hours(1);
+    while device.engine.status().next_attempt_at.is_none_or(is_soon) {
         tokio::time::sleep(HOUR / 60).await;
     }
     let shown = tokio::time::Instant::now();

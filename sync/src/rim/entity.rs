@@ -3,21 +3,22 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::marker::PhantomData;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use serde::ser::Error as _;
 
 use super::decide;
-use super::page::{Page, Slot, change};
+use super::page::{Page, Slot, Text, change};
 use crate::engine::entities::Shape;
 use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
 use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
 use crate::error::{Error, Handler, HandlerError};
 use crate::handler::Pulled;
 use crate::misfit;
-use crate::record::{Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
+use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
 use crate::remote::PageItem;
 use crate::replica::{Keeping, Outdated};
 use crate::storage::IndexEntry;
@@ -110,9 +111,7 @@ where
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
         let (key, record) = read::<T>(body)?;
-        let payload = Payload::encode(&record)
-            .map_err(|error| Unreadable { key: Some(key.clone()), reason: error.to_string() })?
-            .of_version(T::VERSION);
+        let payload = write_back(&key, &record)?;
         Ok(ReadRecord { key, payload })
     }
 
@@ -123,7 +122,8 @@ where
     }
 
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage {
-        let read: Vec<_> = items.into_iter().map(read_item::<T>).collect();
+        let rules = self.rules();
+        let read: Vec<_> = items.into_iter().map(|item| read_item::<T>(item, &rules)).collect();
         let superseded = superseded(&read);
         let mut slots = Vec::with_capacity(read.len());
         let mut unreadable = Vec::new();
@@ -213,10 +213,14 @@ pub(super) fn decode<T: Syncable>(key: &RecordKey, payload: &Payload) -> Result<
 
 /// Writes a record as it is stored and sent.
 pub(super) fn encode<T: Syncable>(key: &RecordKey, record: &T) -> Result<Payload, HandlerError> {
-    match Payload::encode(record) {
-        Ok(payload) => Ok(payload.of_version(T::VERSION)),
-        Err(source) => Err(HandlerError::Json { record: record_ref::<T>(key), source }),
-    }
+    written(record).map_err(|source| HandlerError::Json { record: record_ref::<T>(key), source })
+}
+
+/// Writes a record, and takes a panic of the user's `Serialize` for a record that cannot be written.
+fn written<T: Syncable>(record: &T) -> serde_json::Result<Payload> {
+    let written = catch_unwind(AssertUnwindSafe(|| Payload::encode(record)))
+        .unwrap_or_else(|_| Err(serde_json::Error::custom("writing it panicked")));
+    Ok(written?.of_version(T::VERSION))
 }
 
 /// Reads the id that is stored of a record.
@@ -267,6 +271,12 @@ fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
     Ok((key, record))
 }
 
+/// Writes what was read of the server.
+fn write_back<T: Syncable>(key: &RecordKey, record: &T) -> Result<Payload, Unreadable> {
+    let reason = |error| format!("what was read cannot be written as JSON again: {error}");
+    written(record).map_err(|error| Unreadable { key: Some(key.clone()), reason: reason(error) })
+}
+
 /// Reads a record, and takes a panic of the user's `Deserialize` for a record that cannot be read.
 fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
     catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
@@ -274,13 +284,26 @@ fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
     })
 }
 
-fn read_item<T: Syncable>(item: PageItem) -> Result<Slot<T>, (String, Unreadable)> {
+/// Reads an item, and writes the record where its value is going to be kept: here, where one that cannot be written again spoils nothing
+/// but itself. What is merely handed over is not written, which would make every pull of it slower.
+fn read_item<T: Syncable>(item: PageItem, rules: &Rules) -> Result<Slot<T>, (String, Unreadable)> {
     let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
     match item {
-        PageItem::Record { version, body } => match read_calmly::<T>(&body) {
-            Ok((key, record)) => Ok(Slot::Record { key, version, record }),
-            Err(unreadable) => Err((text(&body), unreadable)),
-        },
+        PageItem::Record { version, body } => {
+            let (key, record) = match read_calmly::<T>(&body) {
+                Ok(read) => read,
+                Err(unreadable) => return Err((text(&body), unreadable)),
+            };
+            let text = if Base::needs_value(version.as_ref(), rules) {
+                match write_back(&key, &record) {
+                    Ok(payload) => Text::Written(payload),
+                    Err(unreadable) => return Err((text(&body), unreadable)),
+                }
+            } else {
+                Text::AsSent(body)
+            };
+            Ok(Slot::Record { key, version, record, text })
+        }
         PageItem::Tombstone { id } => match read_id::<T>(&id) {
             Ok(slot) => Ok(slot),
             Err(reason) => Err((text(&id), Unreadable { key: None, reason })),

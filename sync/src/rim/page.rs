@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::entity::{decode, encode, hand_over, id_of};
@@ -9,14 +10,36 @@ use crate::engine::port::{Shown, TypedPage};
 use crate::entity::{Schema, Syncable};
 use crate::error::HandlerError;
 use crate::handler::{Change, Pulled};
-use crate::record::{Base, RecordKey, Rules, ServerCopy, Version};
+use crate::record::{Base, Payload, RecordKey, Rules, ServerCopy, Version};
 use crate::replica::Keeping;
 use crate::storage::IndexEntry;
 
 /// A readable item.
 pub(super) enum Slot<T> {
-    Record { key: RecordKey, version: Option<Version>, record: T },
+    Record { key: RecordKey, version: Option<Version>, record: T, text: Text },
     Deleted { key: RecordKey },
+}
+
+/// The JSON of an item.
+pub(super) enum Text {
+    /// As the program's own type writes it: it is kept.
+    Written(Payload),
+    /// As the server sent it: nothing of it but the version is kept, unless an edit waits.
+    AsSent(Bytes),
+}
+
+impl Text {
+    /// The record, as it is compared and kept. What its type cannot write again stands there as the server sent it, as which the type
+    /// has read it.
+    fn payload<T: Syncable>(&self, key: &RecordKey, record: &T) -> Result<Payload, HandlerError> {
+        match self {
+            Self::Written(payload) => Ok(payload.clone()),
+            Self::AsSent(body) => encode(key, record).or_else(|error| {
+                let sent = Payload::from_json(&String::from_utf8_lossy(body)).map_err(|_| error)?;
+                Ok(sent.of_version(T::VERSION))
+            }),
+        }
+    }
 }
 
 /// The readable items of a page, and the schema that takes them.
@@ -49,16 +72,16 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError> {
         Ok(match &self.slots[index] {
             Slot::Deleted { .. } => ServerCopy::Deleted,
-            Slot::Record { key, version, record } => {
-                ServerCopy::Present { version: version.clone(), value: encode(key, record)? }
+            Slot::Record { key, version, record, text } => {
+                ServerCopy::Present { version: version.clone(), value: text.payload(key, record)? }
             }
         })
     }
 
     fn base(&self, index: usize, rules: &Rules) -> Result<Option<Base>, HandlerError> {
-        let Slot::Record { key, version, record } = &self.slots[index] else { return Ok(None) };
-        let value =
-            if Base::needs_value(version.as_ref(), rules) { Some(encode(key, record)?) } else { None };
+        let Slot::Record { key, version, record, text } = &self.slots[index] else { return Ok(None) };
+        let keeps = Base::needs_value(version.as_ref(), rules);
+        let value = keeps.then(|| text.payload(key, record)).transpose()?;
         Ok(Some(Base { version: version.clone(), value }))
     }
 

@@ -23,4 +23,5 @@ mod status;
 mod timers;
 mod unlucky;
 mod unreadable;
+mod unwritable;
 mod waiting;

@@ -59,6 +59,9 @@ pub(crate) struct Shape {
     /// The entities whose records it refers to.
     #[serde(default)]
     pub(crate) references: Vec<String>,
+    /// Whether the values that the server is known to have are kept beside their versions.
+    #[serde(default)]
+    pub(crate) bases: bool,
 }
 
 impl Entities {

@@ -1,7 +1,7 @@
 //! What the structs of the entities were when the storage was used last, and what follows when they have changed.
 //!
-//! Payloads are brought up to date when they are read. What cannot wait for that is done before the engine is ready: an entity that
-//! has become a replica, or is one no longer, is pulled anew, fields that are indexed now are entered, and what waits for records that
+//! Payloads are brought up to date when they are read. What cannot wait for that is done before the engine is ready: an entity of which
+//! other things are to be kept than were kept is pulled anew, fields that are indexed now are entered, and what waits for records that
 //! are referred to no longer, or refer to it no longer, is freed.
 
 use std::collections::BTreeMap;
@@ -51,8 +51,7 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
         if before.version > now.version {
             return Err(Error::NewerData { entity, stored: before.version, known: now.version });
         }
-        if now.replica != before.replica {
-            // What was pulled before was kept for the other of the two, and what was deleted since is in no list.
+        if now.keeps_otherwise(&before) {
             sweep::pull_anew(ledger, &entity)?;
         }
         let is_stale = before.index != now.index || (!now.index.is_empty() && before.version != now.version);
@@ -82,6 +81,17 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
         notes::write(ledger.tx, NOTE, &shapes)?;
     }
     Ok(outdated)
+}
+
+impl Shape {
+    /// Whether what was pulled so far is not what is to be kept of it, which no page will tell that comes after the cursor.
+    fn keeps_otherwise(&self, before: &Self) -> bool {
+        // Of a replica, and of what was handed over, the other of the two has seen nothing; and what was deleted since is in no list.
+        let moved = self.replica != before.replica;
+        // Without the ancestors, the first conflict of each record would be decided as if both sides had changed everything.
+        let lacks_bases = self.bases && !(before.bases || before.replica);
+        moved || lacks_bases
+    }
 }
 
 impl Outdated {

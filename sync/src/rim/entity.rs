@@ -72,6 +72,7 @@ where
             replica: T::Keeping::KEEPS,
             index: T::INDEX.iter().map(|field| (*field).to_owned()).collect(),
             references: T::INFO.references.iter().map(|entity| (*entity).to_owned()).collect(),
+            bases: self.rules().keeps_base,
         }
     }
 

@@ -5,6 +5,7 @@
 mod device;
 
 mod background;
+mod bases;
 mod conflicts;
 mod deciding;
 mod failures;

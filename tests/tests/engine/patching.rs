@@ -49,10 +49,14 @@ impl Remote for Patched {
 type Device = (Engine<App>, Arc<Mutex<Vec<Option<String>>>>);
 
 async fn device(server: &ScriptedRemote) -> Device {
+    device_with(server, MemoryStorage::new()).await
+}
+
+async fn device_with(server: &ScriptedRemote, storage: MemoryStorage) -> Device {
     let bases = Arc::default();
     let remote = Patched { server: server.clone(), bases: Arc::clone(&bases) };
     let once = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    let building = Engine::builder(App::default(), remote, MemoryStorage::new()).retry(once).build();
+    let building = Engine::builder(App::default(), remote, storage).retry(once).build();
     (building.await.unwrap(), bases)
 }
 
@@ -61,6 +65,22 @@ async fn what_was_pulled_is_there_to_be_compared_with_whatever_the_strategy_need
     let server = ScriptedRemote::new();
     server.put(&note("a", "theirs", 0));
     let (engine, bases) = device(&server).await;
+    engine.pull().await.unwrap();
+    engine.push(&note("a", "mine", 1)).await.unwrap();
+    engine.flush().await.unwrap();
+    assert_eq!(*bases.lock().unwrap(), [Some("theirs".to_owned())]);
+}
+
+/// The difference to nothing would be the whole record, which takes no member away.
+#[tokio::test]
+async fn what_was_pulled_for_a_server_that_was_sent_whole_records_is_fetched() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&note("a", "theirs", 0));
+    let before = Engine::builder(App::default(), server.clone(), storage.clone()).build().await.unwrap();
+    before.pull().await.unwrap();
+    before.shutdown().await;
+    drop(before);
+    let (engine, bases) = device_with(&server, storage).await;
     engine.pull().await.unwrap();
     engine.push(&note("a", "mine", 1)).await.unwrap();
     engine.flush().await.unwrap();

@@ -16,8 +16,8 @@ use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
 use super::turn::Turn;
-use crate::error::{HandlerError, SyncError};
-use crate::record::{EntityName, Payload, Record, RecordRef, Rules, ServerCopy};
+use crate::error::{Chain, HandlerError, SyncError};
+use crate::record::{Dispute, EntityName, Intention, Payload, Record, RecordRef, Rules, ServerCopy, Stamp};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -49,6 +49,8 @@ struct Told {
     /// Of every item that is not in `except`.
     everything: Option<Shown>,
     except: HashMap<usize, Known>,
+    /// The conflicts that nobody could decide, since this program cannot read what is stored here of their records, and why not.
+    undecided: HashMap<usize, (Dispute, String)>,
 }
 
 impl Told {
@@ -62,6 +64,11 @@ impl Told {
     fn entry(&mut self, index: usize) -> &mut Known {
         let everything = self.everything.clone();
         self.except.entry(index).or_insert(Known { decision: None, shown: everything })
+    }
+
+    /// Why nobody could decide this very conflict, if that is so.
+    fn undecided(&self, index: usize, dispute: &Dispute) -> Option<&str> {
+        self.undecided.get(&index).filter(|(of, _)| of == dispute).map(|(_, reason)| reason.as_str())
     }
 }
 
@@ -92,10 +99,7 @@ pub(crate) async fn apply(
     let aside = unreadable(core, &entity, read, report);
     let mut told = Told::default();
     let turn = core.turn().await;
-    if port.keeps() {
-        // There is nobody to be told.
-        told.everything = Some(Shown::AsPulled);
-    } else {
+    if !port.keeps() {
         let there = (0..read.page.len()).filter(|index| read.page.is_there(*index));
         turn.is_about(there.map(|index| RecordRef::new(entity.clone(), read.page.key(index).clone())));
     }
@@ -115,8 +119,9 @@ pub(crate) async fn apply(
             stamper: core.stamper(),
         };
         match core.transact(move |ledger| writing.run(ledger)).await? {
-            Written::Done(consequences) => {
-                report.pulled += u64::try_from(read.page.len()).unwrap_or(u64::MAX);
+            Written::Done { consequences, aside } => {
+                report.set_aside += aside;
+                report.pulled += u64::try_from(read.page.len()).unwrap_or(u64::MAX).saturating_sub(aside);
                 for (name, consequence) in consequences {
                     core.publish(&name, consequence, report);
                 }
@@ -134,13 +139,16 @@ pub(crate) async fn apply(
             Written::Missing(steps) => {
                 let first = steps.first().map_or(0, |(index, _)| *index);
                 rounds.another(|| RecordRef::new(entity.clone(), read.page.key(first).clone()))?;
-                supply(&turn, port, read, has_more, steps, &mut told).await?;
+                for unread in supply(&turn, port, read, has_more, steps, &mut told).await? {
+                    core.fail(report, unread.into());
+                }
             }
         }
     }
 }
 
-/// Asks the strategy where it has to decide; when nothing is left to decide, tells the handler the rest.
+/// Asks the strategy where it has to decide; when nothing is left to decide, tells the handler the rest. Where this program cannot read
+/// what is stored here of a record, that concerns this one alone, and is answered.
 async fn supply(
     turn: &Turn<'_>,
     port: &Arc<dyn EntityPort>,
@@ -148,30 +156,45 @@ async fn supply(
     has_more: bool,
     steps: Steps,
     told: &mut Told,
-) -> Result<(), HandlerError> {
+) -> Result<Vec<HandlerError>, HandlerError> {
     let mut shows = Vec::new();
+    let mut unread = Vec::new();
     let mut decided = false;
     for (index, step) in steps {
         match step {
             Step::Decide(dispute) => {
                 let name = RecordRef::new(port.info().entity_name(), read.page.key(index).clone());
-                let decision = turn.decide(port, &name, &dispute, told.of(index).shown.as_ref()).await?;
+                decided = true;
+                let decision = match turn.decide(port, &name, &dispute, told.of(index).shown.as_ref()).await {
+                    Err(error) if error.is_about_what_is_stored() => {
+                        told.undecided.insert(index, (*dispute, Chain(&error).to_string()));
+                        unread.push(error);
+                        continue;
+                    }
+                    decision => decision?,
+                };
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 *told.entry(index) = Known { decision: Some((*dispute, decision)), shown: None };
-                decided = true;
             }
             Step::Show(shown, _) => shows.push((index, shown)),
             Step::Write(..) => {}
         }
     }
     if decided {
-        return Ok(());
+        return Ok(unread);
     }
-    deliver(turn, read, &shows, has_more).await?;
+    while let Err(error) = deliver(turn, read, &shows, has_more).await {
+        // The edit that the handler would be told of stays as it is, and so does what the application shows of it.
+        let of = |(index, _): &(usize, Shown)| error.unread() == Some(read.page.key(*index).as_str());
+        let Some(place) = shows.iter().position(of) else { return Err(error) };
+        let (index, shown) = shows.remove(place);
+        told.entry(index).shown = Some(shown);
+        unread.push(error);
+    }
     for (index, shown) in shows {
         told.entry(index).shown = Some(shown);
     }
-    Ok(())
+    Ok(unread)
 }
 
 async fn deliver(
@@ -213,7 +236,11 @@ type Steps = Vec<(usize, Step)>;
 /// What a transaction over a page came to.
 enum Written {
     /// The page and its cursor are written.
-    Done(Vec<(RecordRef, Consequence)>),
+    Done {
+        consequences: Vec<(RecordRef, Consequence)>,
+        /// So many of its items were kept aside instead.
+        aside: u64,
+    },
     /// No local edit of the entity waits, so the handler is to be told everything as it came.
     TellEverything,
     /// These have to be asked or told first.
@@ -249,7 +276,7 @@ impl Writing {
         let nothing_waits = waiting.is_some_and(|waiting| waiting.is_empty());
         let mut unread = Vec::new();
         let consequences = if nothing_waits && self.told.except.is_empty() {
-            if self.told.everything.is_none() && self.page.len() > 0 {
+            if !self.port.keeps() && self.told.everything.is_none() && self.page.len() > 0 {
                 return Ok(Written::TellEverything);
             }
             self.put_as_pulled(ledger)?;
@@ -280,7 +307,7 @@ impl Writing {
             Covers::Outdated(record) => outdated::forget(ledger, record)?,
             Covers::Itself => {}
         }
-        Ok(Written::Done(consequences))
+        Ok(Written::Done { consequences, aside: u64::try_from(unread.len()).unwrap_or(u64::MAX) })
     }
 
     fn name(&self, index: usize) -> RecordRef {
@@ -315,8 +342,19 @@ impl Writing {
                 }
                 read => read?,
             };
-            let around = Surroundings { rules: &self.rules, stamp: self.stamper.stamp() };
-            match observe(before.clone(), &copy, &self.told.of(index), around) {
+            let stamp = self.stamper.stamp();
+            let step = self.step(index, &before, &copy, stamp);
+            if let Step::Decide(dispute) = &step
+                && let Some(reason) = self.told.undecided(index, dispute)
+            {
+                looked.aside.push(beside(name.clone(), &copy, reason.to_owned(), stamp.now));
+                // What the server has is asked for once the edit is through, or given up.
+                let queued = before.queued.clone().map(|queued| Intention { crossed: true, ..queued });
+                let after = Record { queued, ..before.clone() };
+                looked.rows.push(Row { name, before, after, consequence: Consequence::default() });
+                continue;
+            }
+            match step {
                 Step::Write(after, consequence) => {
                     looked.rows.push(Row { name, before, after: *after, consequence });
                 }
@@ -324,6 +362,18 @@ impl Writing {
             }
         }
         Ok(looked)
+    }
+
+    fn step(&self, index: usize, before: &Record, copy: &ServerCopy, stamp: Stamp) -> Step {
+        let around = Surroundings { rules: &self.rules, stamp };
+        let mut known = self.told.of(index);
+        loop {
+            match observe(before.clone(), copy, &known, around) {
+                // There is nobody to be told.
+                Step::Show(shown, _) if self.port.keeps() => known.shown = Some(shown),
+                step => return step,
+            }
+        }
     }
 }
 

@@ -56,7 +56,9 @@ pub enum HandlerError {
         source: serde_json::Error,
     },
     /// What is stored of a record, and was to be given to it, is not of the entity's type any more.
-    #[error("what is stored of {record} cannot be read as the type that the program has now: {source}")]
+    #[error(
+        "what is stored of {record} cannot be read as the type that the program has now: {source}; raise its `version` and write an `upgrade`, or give the edit up with `discard`"
+    )]
     Misfit {
         /// The record.
         record: RecordRef,
@@ -130,13 +132,17 @@ pub enum HandlerError {
 impl HandlerError {
     /// Whether this version of the program cannot read what is stored, so that the code was not called.
     pub(crate) fn is_about_what_is_stored(&self) -> bool {
-        matches!(
-            self,
-            Self::Misfit { .. }
-                | Self::Upgrade { .. }
-                | Self::UpgradedToOther { .. }
-                | Self::Panicked { handler: Handler::Upgrade, .. }
-        )
+        self.unread().is_some()
+    }
+
+    /// The id of the record of which this version of the program cannot read what is stored, if that is what this says.
+    pub(crate) fn unread(&self) -> Option<&str> {
+        match self {
+            Self::Misfit { record, .. } | Self::Upgrade { record, .. } => Some(record.key.as_str()),
+            Self::UpgradedToOther { key, .. } => Some(key),
+            Self::Panicked { handler: Handler::Upgrade, key, .. } => key.as_ref().map(RecordKey::as_str),
+            _ => None,
+        }
     }
 }
 

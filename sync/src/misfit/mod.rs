@@ -22,6 +22,13 @@ use serde::de::DeserializeOwned;
 #[error("{0}")]
 pub struct Misfit(String);
 
+impl Misfit {
+    /// The type's `Deserialize` panicked.
+    pub(crate) fn panicked() -> Self {
+        Self("reading it panicked".to_owned())
+    }
+}
+
 /// Reads JSON as a type.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Misfit> {
     serde_json::from_slice(json).map_err(|error| {

@@ -12,12 +12,13 @@ use serde::ser::Error as _;
 
 use super::decide;
 use super::page::{Page, Slot, Text, change};
+use crate::BoxError;
 use crate::engine::entities::Shape;
 use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
 use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
 use crate::error::{Error, Handler, HandlerError};
 use crate::handler::Pulled;
-use crate::misfit;
+use crate::misfit::{self, Misfit};
 use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
 use crate::remote::PageItem;
 use crate::replica::{Keeping, Outdated};
@@ -157,7 +158,11 @@ where
         shown: &'a Shown,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
         Box::pin(async move {
+            // Also where nobody is told: whoever gives an edit up asks the server for what cannot be read here.
             let remote = copy.value().map(|payload| decode::<T>(key, payload)).transpose()?;
+            if T::Keeping::KEEPS {
+                return Ok(());
+            }
             let pulled = Pulled::new(vec![change(key, remote, shown)?], false);
             hand_over::<S, T>(&self.schema, pulled, Some(key)).await
         })
@@ -176,39 +181,48 @@ pub(super) async fn hand_over<S: Sync, T: Syncable<Keeping: Keeping<S, T>>>(
 
 /// The record as this version of the program writes it.
 fn reread<T: Syncable>(payload: &Payload) -> Option<Payload> {
-    let read = || match payload.version().cmp(&T::VERSION) {
-        Ordering::Less => T::upgrade(Outdated::new(payload)).ok(),
-        Ordering::Equal => payload.decode::<T>().ok(),
-        Ordering::Greater => None,
-    };
-    // The user's code: what it panics at is as good as what it cannot read.
-    let record = catch_unwind(read).ok()??;
-    Some(Payload::encode(&record).ok()?.of_version(T::VERSION))
+    written(&current::<T>(payload).ok()?).ok()
 }
 
 /// Reads what is stored of a record, whichever version of the program stored it.
 pub(super) fn decode<T: Syncable>(key: &RecordKey, payload: &Payload) -> Result<T, HandlerError> {
     let record = || record_ref::<T>(key);
-    match payload.version().cmp(&T::VERSION) {
-        Ordering::Equal => {
-            payload.decode().map_err(|source| HandlerError::Misfit { record: record(), source })
-        }
-        Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
-            Ok(upgraded) => upgraded.map_err(|source| HandlerError::Upgrade {
-                record: record(),
-                version: payload.version(),
-                source,
-            }),
-            Err(panic) => Err(HandlerError::Panicked {
-                handler: Handler::Upgrade,
-                entity: T::INFO.entity_name(),
-                key: Some(key.clone()),
-                message: decide::message(&*panic),
-            }),
+    let (stored, known) = (payload.version(), T::VERSION);
+    current::<T>(payload).map_err(|unread| match unread {
+        Unread::Misfit(source) => HandlerError::Misfit { record: record(), source },
+        Unread::Upgrade(source) => HandlerError::Upgrade { record: record(), version: stored, source },
+        Unread::Panicked(message) => HandlerError::Panicked {
+            handler: Handler::Upgrade,
+            entity: T::INFO.entity_name(),
+            key: Some(key.clone()),
+            message,
         },
-        Ordering::Greater => {
-            Err(HandlerError::Newer { record: record(), stored: payload.version(), known: T::VERSION })
-        }
+        Unread::Newer => HandlerError::Newer { record: record(), stored, known },
+    })
+}
+
+/// Why what is stored of a record is none of this version of the program.
+enum Unread {
+    Misfit(Misfit),
+    /// `upgrade` failed.
+    Upgrade(BoxError),
+    /// `upgrade` panicked.
+    Panicked(String),
+    /// A later version of the program stored it.
+    Newer,
+}
+
+/// Reads what is stored of a record. The user's code is called for that: what it panics at is as good as what it cannot read.
+fn current<T: Syncable>(payload: &Payload) -> Result<T, Unread> {
+    match payload.version().cmp(&T::VERSION) {
+        Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
+            Ok(upgraded) => upgraded.map_err(Unread::Upgrade),
+            Err(panic) => Err(Unread::Panicked(decide::message(&*panic))),
+        },
+        Ordering::Equal => catch_unwind(|| payload.decode())
+            .unwrap_or_else(|_| Err(Misfit::panicked()))
+            .map_err(Unread::Misfit),
+        Ordering::Greater => Err(Unread::Newer),
     }
 }
 
@@ -281,7 +295,7 @@ fn write_back<T: Syncable>(key: &RecordKey, record: &T) -> Result<Payload, Unrea
 /// Reads a record, and takes a panic of the user's `Deserialize` for a record that cannot be read.
 fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
     catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
-        Err(Unreadable { key: salvage::<T>(body), reason: "reading it panicked".to_owned() })
+        Err(Unreadable { key: salvage::<T>(body), reason: Misfit::panicked().to_string() })
     })
 }
 

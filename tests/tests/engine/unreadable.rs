@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{
-    BoxError, Conflict, Engine, Error, HandlerError, MemoryStorage, OnConflict, OnPull, OperationId,
+    BoxError, Change, Conflict, Engine, Error, HandlerError, MemoryStorage, OnConflict, OnPull, OperationId,
     Outdated, Pulled, Resolution, Schema, SyncState, Syncable,
 };
 
@@ -196,4 +196,124 @@ async fn an_id_that_is_stored_and_is_of_another_type_is_told_of_as_that() {
     assert!(matches!(&*error, HandlerError::StoredId { .. }), "{error:?}");
     assert!(error.to_string().starts_with("the id of Task `a`, which is stored"), "{error}");
     assert_eq!(engine.status().parked, 2, "it stays parked");
+}
+
+/// What `OnPull` of the second version is told.
+mod listening {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    pub type Told = Arc<Mutex<Vec<Change<second::Task>>>>;
+
+    #[derive(Clone, Default, Schema)]
+    #[sync(entities(second::Task))]
+    pub struct App(pub Told);
+
+    impl OnPull<second::Task> for App {
+        async fn on_pull(&self, pulled: Pulled<second::Task>) -> Result<(), BoxError> {
+            self.0.lock().unwrap().extend(pulled.changes);
+            Ok(())
+        }
+    }
+
+    impl OnConflict<second::Task> for App {
+        async fn on_conflict(&self, _: Conflict<second::Task>) -> Result<Resolution<second::Task>, BoxError> {
+            Ok(Resolution::TakeRemote)
+        }
+    }
+}
+
+fn words(id: &str, word: &str) -> second::Task {
+    second::Task { id: id.into(), words: vec![word.into()] }
+}
+
+#[tokio::test]
+async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
+    let (server, storage, operation) = refused().await;
+    let app = listening::App::default();
+    let engine = open(app.clone(), &server, &storage).await;
+    server.put(&words("b", "theirs"));
+    server.put(&words("c", "new"));
+    let report = engine.pull().await.unwrap();
+    let told = report.errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(
+        matches!(&*told, [only] if only.contains("Task `b`") && only.contains("mend `upgrade`")),
+        "{told:?}"
+    );
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("c", "new"))]);
+
+    let report = engine.pull().await.unwrap();
+    assert!(report.is_clean() && report.pulled == 0, "the cursor is past it: {report:?}");
+    // What was pulled is not lost: it takes the place of the edit once that is given up.
+    app.0.lock().unwrap().clear();
+    engine.discard(operation).await.unwrap();
+    engine.pull().await.unwrap();
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("b", "theirs"))]);
+}
+
+/// The struct has changed without its version, so what is queued on top of the server's record does not fit it.
+#[tokio::test]
+async fn an_edit_that_does_not_fit_its_struct_holds_up_no_pull() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&task("a", "theirs"));
+    let engine = open(first::App, &server, &storage).await;
+    engine.pull().await.unwrap();
+    engine.push(&task("a", "mine")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+
+    let app = unwary::App::default();
+    let engine = open(app.clone(), &server, &storage).await;
+    server.put(&unwary::Task { id: "a".into(), text: 1 });
+    server.put(&unwary::Task { id: "b".into(), text: 2 });
+    let report = engine.pull().await.unwrap();
+    assert_eq!((report.set_aside, engine.queue_len()), (1, 1), "{report:?}");
+    let told = report.errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(
+        matches!(&*told, [only] if only.contains("Task `a`") && only.contains("raise its `version`") && !only.contains("mine")),
+        "{told:?}"
+    );
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(unwary::Task { id: "b".into(), text: 2 })]);
+    let aside = engine.set_aside::<unwary::Task>().await.unwrap();
+    assert_eq!(aside[0].item, r#"{"id":"a","text":1}"#);
+    assert!(engine.pull().await.unwrap().is_clean(), "the cursor is past it");
+
+    // Once the edit is given up, what the server has is asked for.
+    app.0.lock().unwrap().clear();
+    assert_eq!(engine.clear_queue().await.unwrap(), 1);
+    engine.pull().await.unwrap();
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(unwary::Task { id: "a".into(), text: 1 })]);
+    assert!(engine.set_aside::<unwary::Task>().await.unwrap().is_empty());
+}
+
+/// As `careless`, with a strategy that has to read both sides.
+mod unwary {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/tasks", conflict = Manual)]
+    pub struct Task {
+        pub id: String,
+        pub text: u32,
+    }
+
+    #[derive(Clone, Default, Schema)]
+    #[sync(entities(Task))]
+    pub struct App(pub Arc<Mutex<Vec<Change<Task>>>>);
+
+    impl OnPull<Task> for App {
+        async fn on_pull(&self, pulled: Pulled<Task>) -> Result<(), BoxError> {
+            self.0.lock().unwrap().extend(pulled.changes);
+            Ok(())
+        }
+    }
+
+    impl OnConflict<Task> for App {
+        async fn on_conflict(&self, _: Conflict<Task>) -> Result<Resolution<Task>, BoxError> {
+            Ok(Resolution::TakeRemote)
+        }
+    }
 }

@@ -30,7 +30,8 @@ use errors::Errors;
 /// - `replica`: the engine keeps the records, to be read, queried and watched. There is no `OnPull` for it then.
 /// - `version = 2, upgrade = path`: the struct was another one before, and `path` is a
 ///   `fn(Outdated<'_>) -> Result<Self, BoxError>` that makes a record of what an earlier version stored. A struct that says nothing
-///   of versions has version 1.
+///   of versions has version 1. A replica is pulled anew with it; for another entity, call `Engine::resync` once where the server may
+///   have known the new members before.
 /// - `crate = ::path::to::sync`: where the `sync` crate is, when it is re-exported. Begins with `::`, `crate`, `self` or `super`.
 ///
 /// On a field, it takes

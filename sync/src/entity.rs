@@ -57,6 +57,9 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     const ENTITY: EntityInfo;
 
     /// The version of the struct. Increase it whenever records that were stored earlier would no longer deserialize as this type.
+    ///
+    /// A replica is pulled anew then, since [`upgrade`](Self::upgrade) may make up what the server has had all along. Where the records are
+    /// handed over, [`Engine::resync`](crate::Engine::resync) does that.
     const VERSION: u32 = 1;
 
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.

@@ -90,7 +90,9 @@ impl Shape {
         let moved = self.replica != before.replica;
         // Without the ancestors, the first conflict of each record would be decided as if both sides had changed everything.
         let lacks_bases = self.bases && !(before.bases || before.replica);
-        moved || lacks_bases
+        // What `upgrade` makes up for a member that is new to the struct, the server may have had all along.
+        let made_up = self.replica && before.version != 0 && self.version != before.version;
+        moved || lacks_bases || made_up
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod device;
+mod evolved;
 mod grown;
 mod partial;
 mod querying;

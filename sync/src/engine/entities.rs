@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
+use crate::error::HandlerError;
 use crate::record::{Base, EntityName, Payload, Record, RecordRef};
 use crate::remote::ScopeTerm;
 use crate::storage::{IndexEntry, StorageError};
@@ -17,6 +18,8 @@ pub(crate) struct Entities {
     linked: HashSet<&'static str>,
     /// Those that were set.
     scopes: Mutex<BTreeMap<EntityName, Scope>>,
+    /// Those whose index was built anew and lacks a record that could not be read.
+    unindexed: Mutex<HashSet<EntityName>>,
 }
 
 /// Which records of a replica are kept, as it was set.
@@ -71,7 +74,7 @@ impl Entities {
             linked.insert(info.name);
             linked.extend(info.references.iter().copied());
         }
-        Self { ports, linked, scopes: Mutex::default() }
+        Self { ports, linked, scopes: Mutex::default(), unindexed: Mutex::default() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn EntityPort>> {
@@ -100,6 +103,16 @@ impl Entities {
 
     fn scopes(&self) -> MutexGuard<'_, BTreeMap<EntityName, Scope>> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the index of an entity lacks a record.
+    pub(crate) fn lacks_entries(&self, entity: EntityName) {
+        self.unindexed.lock().unwrap_or_else(PoisonError::into_inner).insert(entity);
+    }
+
+    /// Whether every record of an entity is in its index.
+    pub(crate) fn is_indexed(&self, entity: &EntityName) -> bool {
+        !self.unindexed.lock().unwrap_or_else(PoisonError::into_inner).contains(entity)
     }
 
     pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
@@ -144,9 +157,18 @@ impl Entities {
 
 /// The values by which a record is found. One that cannot be read is found by none.
 pub(crate) fn index(port: &dyn EntityPort, name: &RecordRef, view: Option<&Payload>) -> Vec<IndexEntry> {
-    let Some(view) = view.filter(|_| port.indexes()) else { return Vec::new() };
-    port.index(&name.key, view).unwrap_or_else(|error| {
-        tracing::warn!(record = %name, error = %crate::error::Chain(&error), "it cannot be found by its fields");
-        Vec::new()
-    })
+    entries(port, name, view).unwrap_or_default()
+}
+
+/// The values by which a record is found; `None` when it cannot be read.
+pub(crate) fn entries(
+    port: &dyn EntityPort,
+    name: &RecordRef,
+    view: Option<&Payload>,
+) -> Option<Vec<IndexEntry>> {
+    let Some(view) = view.filter(|_| port.indexes()) else { return Some(Vec::new()) };
+    let unread = |error: &HandlerError| {
+        tracing::warn!(record = %name, error = %crate::error::Chain(error), "it cannot be found by its fields");
+    };
+    port.index(&name.key, view).inspect_err(unread).ok()
 }

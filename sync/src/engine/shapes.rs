@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::core::Core;
-use super::entities::{Shape, index};
+use super::entities::{Shape, entries};
 use super::kept;
 use super::ledger::Ledger;
 use super::notes;
@@ -109,13 +109,21 @@ impl Outdated {
     }
 }
 
-/// Enters every record of an entity into the index. Nothing is noted of it before the end.
+/// Enters every record of an entity into the index. Nothing is noted of it before the end, nor when a record could not be read: a program
+/// with a better `upgrade` finds it then.
 pub(crate) async fn enter(core: &Core, entity: EntityName) -> Result<(), StorageError> {
     kept::visit(core, &entity, |ledger, name, record| {
         let Some(port) = ledger.entities().replica(&name.entity) else { return Ok(()) };
-        ledger.tx.set_index(name, &index(&**port, name, record.view()))
+        let entries = entries(&**port, name, record.view());
+        if entries.is_none() {
+            ledger.entities().lacks_entries(name.entity.clone());
+        }
+        ledger.tx.set_index(name, &entries.unwrap_or_default())
     })
     .await?;
+    if !core.entities.is_indexed(&entity) {
+        return Ok(());
+    }
     note(core, entity, |shape, now| shape.index = now.index).await
 }
 

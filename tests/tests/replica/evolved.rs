@@ -1,8 +1,10 @@
 //! What a changed struct asks for beyond reading what is stored: values that only the server knows, entries of an index, and the order
 //! of what waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
-use sync::testing::{Call, ScriptedRemote};
+use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{BoxError, Engine, MemoryStorage, Outdated, RetryPolicy, Schema, Syncable};
 
 mod first {
@@ -46,6 +48,36 @@ mod colored {
     pub(crate) struct App;
 }
 
+/// Its `upgrade` is mended between two starts of the program.
+mod mended {
+    use super::*;
+
+    pub(crate) static MENDED: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/cards", conflict = ServerWins, replica, version = 2, upgrade = upgrade)]
+    pub(crate) struct Card {
+        pub(crate) id: String,
+        #[sync(index)]
+        pub(crate) words: u32,
+    }
+
+    fn upgrade(stored: Outdated<'_>) -> Result<Card, BoxError> {
+        let first::Card { id, text, .. } = stored.read()?;
+        if text.is_empty() && !MENDED.load(Ordering::SeqCst) {
+            return Err("a card without words".into());
+        }
+        if text == "?" {
+            return Err("a card that cannot be read at all".into());
+        }
+        Ok(Card { id, words: u32::try_from(text.split_whitespace().count())? })
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Card))]
+    pub(crate) struct App;
+}
+
 async fn open<S: Schema>(app: S, server: &ScriptedRemote, storage: &MemoryStorage) -> Engine<S> {
     let at_once = RetryPolicy { base: std::time::Duration::ZERO, ..RetryPolicy::default() };
     Engine::builder(app, server.clone(), storage.clone()).retry(at_once).build().await.unwrap()
@@ -82,4 +114,42 @@ async fn what_an_upgrade_invents_gives_way_to_what_the_server_has() {
     let before = server.calls().len();
     open(colored::App, &server, &storage).await.pull().await.unwrap();
     assert!(matches!(&server.calls()[before..], [Call::Pull { since: Some(_), .. }]), "once");
+}
+
+#[tokio::test]
+async fn a_record_that_a_mended_upgrade_can_read_is_found() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = open(first::App, &server, &storage).await;
+    engine.push_all(&[card("a", "one word more", ""), card("c", "", "")]).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let found = async |engine: &Engine<mended::App>| {
+        let found = engine.query(mended::Card::WORDS.ge(0_u32)).await.unwrap();
+        found.into_iter().map(|card| card.id).collect::<Vec<_>>()
+    };
+    for (mended, expected) in [(false, &["a"][..]), (true, &["a", "c"])] {
+        mended::MENDED.store(mended, Ordering::SeqCst);
+        let engine = open(mended::App, &server, &storage).await;
+        assert_eq!(found(&engine).await, expected);
+        engine.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = open(first::App, &server, &storage).await;
+    engine.push(&card("b", "?", "")).await.unwrap();
+    server.once(Fault::Refused(422, "no".to_owned()));
+    engine.flush().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(mended::App, &server, &storage).await;
+    server.put(&mended::Card { id: "b".into(), words: 7 });
+    server.put(&mended::Card { id: "c".into(), words: 1 });
+    let report = engine.pull().await.unwrap();
+    assert!(report.is_clean(), "nobody is to be told of it: {report:?}");
+    assert_eq!(engine.get::<mended::Card>(&"c".into()).await.unwrap().unwrap().words, 1);
+    assert_eq!(engine.clear_queue().await.unwrap(), 1);
+    assert_eq!(engine.get::<mended::Card>(&"b".into()).await.unwrap().unwrap().words, 7);
 }

@@ -65,6 +65,10 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.
     const INDEX: &'static [&'static str] = &[];
 
+    /// The types of the indexed fields as they are written, in the order of [`INDEX`](Self::INDEX). Where one has changed, the index is
+    /// made anew: the same JSON may have another order as another type.
+    const INDEXED_AS: &'static [&'static str] = &[];
+
     /// The record's id.
     fn id(&self) -> &Self::Id;
 

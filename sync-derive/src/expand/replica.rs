@@ -6,6 +6,7 @@ use syn::Ident;
 
 use super::{bounded, spans};
 use crate::model::{Entity, Indexed, Versioned};
+use crate::parse::attribute::tight;
 use crate::parse::index::column;
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
@@ -45,6 +46,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
 pub(super) fn items(entity: &Entity, support: &TokenStream) -> TokenStream {
     let keeping = if entity.replica { quote!(Replica) } else { quote!(HandedOver) };
     let members = entity.indexed.iter().map(|indexed| &indexed.field.member);
+    let types = entity.indexed.iter().map(|indexed| tight(&indexed.field.ty));
     // Shown at the field's type: one that has no order is to be mended there.
     let entries = entity.indexed.iter().map(|Indexed { field, .. }| {
         let (ident, member, ty, at) = (&field.ident, &field.member, &field.ty, spans::at_type(&field.ty));
@@ -54,6 +56,7 @@ pub(super) fn items(entity: &Entity, support: &TokenStream) -> TokenStream {
     let index = (!entity.indexed.is_empty()).then(|| {
         quote! {
             const INDEX: &'static [&'static str] = &[#(#members),*];
+            const INDEXED_AS: &'static [&'static str] = &[#(#types),*];
             fn index(&self) -> #support::Vec<#support::IndexEntry> {
                 #support::Vec::from([#(#entries),*])
             }

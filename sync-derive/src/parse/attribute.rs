@@ -211,6 +211,6 @@ fn without_quotes<T: Parse>(tokens: &TokenStream) -> Option<String> {
 }
 
 /// Tokens as a person would write them, for short ones such as paths.
-pub(super) fn tight(tokens: impl ToTokens) -> String {
+pub(crate) fn tight(tokens: impl ToTokens) -> String {
     tokens.to_token_stream().to_string().replace(' ', "")
 }

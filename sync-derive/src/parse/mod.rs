@@ -2,7 +2,7 @@
 
 mod alike;
 mod alone;
-mod attribute;
+pub(crate) mod attribute;
 mod container;
 mod deprecated;
 mod endpoint;

@@ -57,7 +57,7 @@ pub(crate) struct Shape {
     pub(crate) version: u32,
     /// Whether the records are kept to be read.
     pub(crate) replica: bool,
-    /// The names of the fields that are in the index.
+    /// The fields that are in the index, with their types.
     pub(crate) index: Vec<String>,
     /// The entities whose records it refers to.
     #[serde(default)]

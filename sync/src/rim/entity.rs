@@ -71,7 +71,7 @@ where
         Shape {
             version: T::VERSION,
             replica: T::Keeping::KEEPS,
-            index: T::INDEX.iter().map(|field| (*field).to_owned()).collect(),
+            index: indexed::<T>().collect(),
             references: T::INFO.references.iter().map(|entity| (*entity).to_owned()).collect(),
             bases: self.rules().keeps_base,
         }
@@ -167,6 +167,14 @@ where
             hand_over::<S, T>(&self.schema, pulled, Some(key)).await
         })
     }
+}
+
+/// The indexed fields, each with its type where that is known.
+fn indexed<T: Syncable>() -> impl Iterator<Item = String> {
+    T::INDEX.iter().enumerate().map(|(place, field)| match T::INDEXED_AS.get(place) {
+        Some(ty) => format!("{field}: {ty}"),
+        None => (*field).to_owned(),
+    })
 }
 
 /// Calls `OnPull`, where the application keeps the records, and survives its panics. `key` is the record that it is about, when that is

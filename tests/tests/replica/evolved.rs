@@ -48,6 +48,26 @@ mod colored {
     pub(crate) struct App;
 }
 
+/// The same JSON, ordered by another type.
+mod timed {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/cards", conflict = ServerWins, replica)]
+    pub(crate) struct Card {
+        pub(crate) id: String,
+        pub(crate) text: String,
+        #[sync(index)]
+        pub(crate) due: DateTime<Utc>,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Card))]
+    pub(crate) struct App;
+}
+
 /// Its `upgrade` is mended between two starts of the program.
 mod mended {
     use super::*;
@@ -152,4 +172,22 @@ async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
     assert_eq!(engine.get::<mended::Card>(&"c".into()).await.unwrap().unwrap().words, 1);
     assert_eq!(engine.clear_queue().await.unwrap(), 1);
     assert_eq!(engine.get::<mended::Card>(&"b".into()).await.unwrap().unwrap().words, 7);
+}
+
+#[tokio::test]
+async fn a_field_that_is_of_another_type_is_entered_anew() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&card("a", "x", "2026-01-01T00:00:00Z"));
+    server.put(&card("b", "x", "2026-01-01T00:00:00.5Z"));
+    let engine = open(first::App, &server, &storage).await;
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(timed::App, &server, &storage).await;
+    let found = async |due: &str| {
+        let found = engine.query(timed::Card::DUE.eq(due.parse::<chrono::DateTime<chrono::Utc>>().unwrap()));
+        found.await.unwrap().into_iter().map(|card| card.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("2026-01-01T00:00:00Z").await, ["a"]);
+    assert_eq!(found("2026-01-01T00:00:00.5Z").await, ["b"]);
 }

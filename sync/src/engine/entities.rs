@@ -141,14 +141,26 @@ impl Entities {
     /// [`StorageError::Upgrade`] when the program cannot read it any more.
     pub(crate) fn upgraded(&self, name: &RecordRef, mut record: Record) -> Result<Record, StorageError> {
         let Some(port) = self.port(name.entity.as_str()) else { return Ok(record) };
-        for payload in record.payloads_mut() {
-            match port.upgraded(&name.key, payload) {
-                Ok(None) => {}
-                Ok(Some(upgraded)) => *payload = upgraded,
-                Err(error) => {
-                    let reason = crate::error::Chain(&error).to_string();
-                    return Err(StorageError::Upgrade { record: name.clone(), reason });
-                }
+        let upgraded = |payload: &Payload| {
+            port.upgraded(&name.key, payload).map_err(|error| {
+                let reason = crate::error::Chain(&error).to_string();
+                StorageError::Upgrade { record: name.clone(), reason }
+            })
+        };
+        for value in record.values_mut() {
+            if let Some(upgraded) = upgraded(value)? {
+                *value = upgraded;
+            }
+        }
+        for edit in record.edits_mut() {
+            if let Some(payload) = edit.write.payload_mut()
+                && let Some(upgraded) = upgraded(payload)?
+            {
+                // What it refers to now has to be there before it.
+                let references = port.references(&name.key, &upgraded);
+                *payload = upgraded;
+                let before = std::mem::replace(&mut edit.references, references);
+                edit.leave(before);
             }
         }
         Ok(record)

@@ -1,30 +1,30 @@
-//! Which payloads of a record are brought up to date when the entity's struct has changed.
+//! What of a record is brought up to date when the entity's struct has changed.
 
-use super::{ParkReason, Parked, Payload, Record, ServerCopy, Write};
+use super::{Intention, ParkReason, Parked, Payload, Record, ServerCopy, Write};
 
 impl Record {
-    /// Every payload that an edit is made of or compared with, for bringing them up to date; but not what was sent and may be sent again
-    /// under the same idempotency key, nor the base that says what of it changes.
-    pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+    /// Everything that an edit is compared with; but not the base of what may be sent again under the same idempotency key, which says
+    /// what of it changes.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
         let may_be_sent_again = |parked: &Parked| {
             matches!(parked.reason, ParkReason::Refused { .. } | ParkReason::Exhausted { .. })
         };
         let is_frozen = self.flight.is_some() || self.parked.as_ref().is_some_and(may_be_sent_again);
-        let base = self.base.iter_mut().filter(move |_| !is_frozen).filter_map(|base| base.value.as_mut());
-        let (parked, seen) = match &mut self.parked {
-            Some(Parked { intention, reason, .. }) => {
-                (Some(intention).filter(|_| !is_frozen), reason.seen_mut())
-            }
-            None => (None, None),
-        };
-        let intentions = self.queued.iter_mut().chain(parked);
-        let written = intentions.filter_map(|intention| intention.write.payload_mut());
-        base.chain(written).chain(seen.and_then(ServerCopy::value_mut))
+        let base = self.base.as_mut().filter(|_| !is_frozen).and_then(|base| base.value.as_mut());
+        let seen = self.parked.as_mut().and_then(|parked| parked.reason.seen_mut());
+        base.into_iter().chain(seen.and_then(ServerCopy::value_mut))
+    }
+
+    /// The edits; but not what was sent and may be sent again under the same idempotency key.
+    pub(crate) fn edits_mut(&mut self) -> impl Iterator<Item = &mut Intention> {
+        let deferred =
+            self.parked.as_mut().filter(|parked| matches!(parked.reason, ParkReason::Deferred { .. }));
+        self.queued.iter_mut().chain(deferred.map(|parked| &mut parked.intention))
     }
 }
 
 impl Write {
-    fn payload_mut(&mut self) -> Option<&mut Payload> {
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::Create(payload) | Self::Update(payload) | Self::Overwrite(payload) => Some(payload),
             Self::Delete => None,
@@ -56,7 +56,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::record::{Base, Flight, Intention, OperationId};
+    use crate::record::{Base, Flight, OperationId};
 
     fn payload(number: u32) -> Payload {
         Payload::encode(&number).expect("a number is JSON")
@@ -86,8 +86,10 @@ mod tests {
     }
 
     fn found(mut record: Record) -> Vec<u32> {
-        let numbers = |payload: &mut Payload| payload.decode().expect("it is a number");
-        record.payloads_mut().map(numbers).collect()
+        let number = |payload: &mut Payload| payload.decode().expect("it is a number");
+        let mut found: Vec<_> = record.values_mut().map(number).collect();
+        found.extend(record.edits_mut().filter_map(|edit| edit.write.payload_mut()).map(number));
+        found
     }
 
     #[test]
@@ -119,7 +121,7 @@ mod tests {
         let exhausted = |seen| ParkReason::Exhausted { attempts: 4, last: last(), seen };
         assert_eq!(found(aside(exhausted(None))), [0; 0], "it may be sent again as it was");
         assert_eq!(found(aside(exhausted(Some(seen.clone())))), [6]);
-        assert_eq!(found(aside(ParkReason::Deferred { remote: seen })), [4, 6]);
+        assert_eq!(found(aside(ParkReason::Deferred { remote: seen })), [6, 4]);
         assert_eq!(found(aside(ParkReason::Deferred { remote: ServerCopy::Deleted })), [4]);
     }
 }

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{BoxError, Engine, MemoryStorage, Outdated, RetryPolicy, Schema, Syncable};
+use sync::testing::{Call, Fault, ManualClock, ScriptedRemote};
+use sync::{BoxError, Engine, MemoryStorage, OnPull, Outdated, Schema, Syncable};
 
 mod first {
     use super::*;
@@ -98,9 +99,39 @@ mod mended {
     pub(crate) struct App;
 }
 
+/// Every card is in a box.
+mod boxed {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/boxes", conflict = ServerWins)]
+    pub(crate) struct CardBox {
+        pub(crate) id: String,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/cards", conflict = ServerWins, replica, version = 2, upgrade = upgrade)]
+    pub(crate) struct Card {
+        pub(crate) id: String,
+        pub(crate) text: String,
+        #[sync(references = CardBox)]
+        pub(crate) place: String,
+    }
+
+    fn upgrade(stored: Outdated<'_>) -> Result<Card, BoxError> {
+        let first::Card { id, text, .. } = stored.read()?;
+        Ok(Card { id, text, place: "inbox".to_owned() })
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(CardBox, Card))]
+    pub(crate) struct App;
+
+    impl OnPull<CardBox> for App {}
+}
+
 async fn open<S: Schema>(app: S, server: &ScriptedRemote, storage: &MemoryStorage) -> Engine<S> {
-    let at_once = RetryPolicy { base: std::time::Duration::ZERO, ..RetryPolicy::default() };
-    Engine::builder(app, server.clone(), storage.clone()).retry(at_once).build().await.unwrap()
+    Engine::builder(app, server.clone(), storage.clone()).build().await.unwrap()
 }
 
 fn card(id: &str, text: &str, due: &str) -> first::Card {
@@ -190,4 +221,37 @@ async fn a_field_that_is_of_another_type_is_entered_anew() {
     };
     assert_eq!(found("2026-01-01T00:00:00Z").await, ["a"]);
     assert_eq!(found("2026-01-01T00:00:00.5Z").await, ["b"]);
+}
+
+#[tokio::test]
+async fn an_upgraded_edit_waits_for_what_it_refers_to_now() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = open(first::App, &server, &storage).await;
+    engine.push(&card("a", "x", "")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let clock = ManualClock::default();
+    let building = Engine::builder(boxed::App, server.clone(), storage.clone()).clock(clock.clone()).build();
+    let engine = building.await.unwrap();
+    engine.push(&boxed::CardBox { id: "inbox".into() }).await.unwrap();
+    server.script(|call| match call {
+        Call::Write { entity: "CardBox", .. } => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    engine.flush().await.unwrap();
+    assert!(!written(&server).contains(&"Card"), "the card is not sent before its box is there");
+    server.heal();
+    clock.advance(TimeDelta::minutes(61));
+    engine.flush().await.unwrap();
+    assert_eq!(written(&server).last(), Some(&"Card"));
+    assert_eq!(engine.queue_len(), 0);
+}
+
+/// The entities of what was sent, in order.
+fn written(server: &ScriptedRemote) -> Vec<&'static str> {
+    let entity = |call| match call {
+        Call::Write { entity, .. } => Some(entity),
+        _ => None,
+    };
+    server.calls().into_iter().filter_map(entity).collect()
 }

@@ -17,7 +17,9 @@ use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
 use super::turn::Turn;
 use crate::error::{Chain, HandlerError, SyncError};
-use crate::record::{Dispute, EntityName, Intention, Payload, Record, RecordRef, Rules, ServerCopy, Stamp};
+use crate::record::{
+    Base, Dispute, EntityName, Intention, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Version,
+};
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
 
@@ -314,13 +316,31 @@ impl Writing {
         RecordRef::new(self.entity.clone(), self.page.key(index).clone())
     }
 
-    /// The bulk of all pulls: no row of the entity has a pending edit, so none has to be read.
+    /// The bulk of all pulls: no row of the entity has a pending edit, so none has to be read, where the list tells versions.
     fn put_as_pulled(&self, ledger: &mut Ledger<'_>) -> Result<(), Trouble> {
         for index in 0..self.page.len() {
-            let record = Record { base: self.page.base(index, &self.rules)?, ..Record::default() };
-            ledger.put_pulled(&*self.port, &self.name(index), &record, self.page.index(index))?;
+            let name = self.name(index);
+            let mut base = self.page.base(index, &self.rules)?;
+            if let Some(Base { version: version @ None, value: Some(value) }) = &mut base {
+                *version = self.known_version(ledger, &name, value)?;
+            }
+            let record = Record { base, ..Record::default() };
+            ledger.put_pulled(&*self.port, &name, &record, self.page.index(index))?;
         }
         Ok(())
+    }
+
+    /// The version that an answer told, of a record that the list shows as it was then, and without a version.
+    fn known_version(
+        &self,
+        ledger: &mut Ledger<'_>,
+        name: &RecordRef,
+        value: &Payload,
+    ) -> Result<Option<Version>, StorageError> {
+        let known = readable(ledger.tx.record(name))?.flatten().and_then(|record| record.base);
+        let Some(known) = known.filter(|known| known.version.is_some()) else { return Ok(None) };
+        let shown = ServerCopy::Present { version: None, value: value.clone() };
+        Ok(if shown.is_base(Some(&known), &self.rules) { known.version } else { None })
     }
 
     /// Looks at each record, and says what is to be written, or what is missing before that.

@@ -24,7 +24,9 @@ impl<T: Mergeable + PartialEq + Clone + Send + Sync + 'static> Mergeable for Opt
     const ON_DELETE: OnDelete = T::ON_DELETE;
 
     fn merge_fields(sides: Sides<'_, Self>, merging: &mut Merging) -> Self {
-        merging.decide(sides, |sides, merging| match (sides.local, sides.remote, T::ON_DELETE) {
+        // Where nothing was before, nobody has emptied it.
+        let on_delete = if sides.base.is_none() { OnDelete::KeepEdit } else { T::ON_DELETE };
+        merging.decide(sides, |sides, merging| match (sides.local, sides.remote, on_delete) {
             (Some(local), Some(remote), _) => {
                 let base = sides.base.and_then(Self::as_ref);
                 Outcome::Parts(Some(T::merge_fields(sides.with(base, local, remote), merging)))

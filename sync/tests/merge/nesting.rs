@@ -107,6 +107,14 @@ fn an_option_that_one_side_emptied_and_the_other_changed_keeps_the_edit_unless_t
     assert_eq!(Person::merge(Some(&leases(1)), &leases(1), &person()).value, person(), "nobody edited it");
 }
 
+/// Nobody has emptied anything: one side may know of it, and the other not yet.
+#[test]
+fn an_option_without_an_ancestor_keeps_what_one_side_filled_in() {
+    let leases = |rent| Person { lease: Some(Lease { rent }), ..person() };
+    assert_eq!(Person::merge(None, &leases(1), &person()).value, leases(1));
+    assert_eq!(Person::merge(None, &person(), &leases(1)).value, leases(1));
+}
+
 #[test]
 fn an_option_that_both_sides_filled_in_has_no_ancestor() {
     let works = |street, bells| Person { work: Some(address(street, bells)), ..person() };

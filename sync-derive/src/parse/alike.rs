@@ -2,6 +2,7 @@
 
 use syn::{DeriveInput, Field, Ident, Meta, Type};
 
+use super::attribute::tight;
 use super::field::Marks;
 use super::names::{self, RenameAll, Side, serde_items};
 use crate::errors::Errors;
@@ -128,23 +129,76 @@ impl<'a> Said<'a> {
 
     fn comes_back_where_it_was_left_out(&self, default: bool, errors: &mut Errors) {
         let Some(condition) = self.find("skip_serializing_if") else { return };
-        // Serde takes a missing `Option` for `None`, unless a function reads it.
-        let option = is_option(self.ty) && self.find("with").or(self.find("deserialize_with")).is_none();
+        // Serde takes a missing `Option` for `None`, unless a function reads it. What `Option::is_none` is asked of is one, under
+        // whatever name.
+        let by_function = self.find("with").or(self.find("deserialize_with")).is_some();
+        let option = !by_function
+            && (last_word(self.ty).is_some_and(|word| word == "Option") || asks_option(condition));
         if default || option || self.find("default").is_some() {
             return;
         }
-        let ident = self.ident;
+        let (ident, ty) = (self.ident, tight(self.ty));
+        // A type of the user's may be read where it is missing, which nothing here tells.
+        let unless = if by_function || has_to_be_there(self.ty) {
+            String::new()
+        } else {
+            format!(", unless serde reads a missing `{ty}` as it reads a missing `Option`")
+        };
         errors.at(
             condition,
             format!(
-                "where serde's `skip_serializing_if` leaves `{ident}` out, what is stored cannot be read back by the same type: add \
-                 `default`, as in `#[serde(default, skip_serializing_if = …)]`"
+                "where serde's `skip_serializing_if` leaves `{ident}` out, what is stored cannot be read back by the same type{unless}: \
+                 add `default`, as in `#[serde(default, skip_serializing_if = …)]`"
             ),
         );
     }
 }
 
-fn is_option(ty: &Type) -> bool {
-    let Type::Path(path) = peeled::ty(ty) else { return false };
-    path.path.segments.last().is_some_and(|last| last.ident == "Option")
+/// `Vec` of `std::vec::Vec<u8>`.
+fn last_word(ty: &Type) -> Option<&Ident> {
+    let Type::Path(path) = peeled::ty(ty) else { return None };
+    path.path.segments.last().map(|last| &last.ident)
+}
+
+fn asks_option(condition: &Meta) -> bool {
+    let function = names::texts(condition, "skip_serializing_if", Side::Written).into_iter().next();
+    let function = function.unwrap_or_default().replace(' ', "");
+    function == "Option::is_none" || function.ends_with("::Option::is_none")
+}
+
+/// Types of the standard library that serde cannot read where they are missing.
+const HAS_TO_BE_THERE: [&str; 26] = [
+    "bool",
+    "char",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "String",
+    "PathBuf",
+    "Vec",
+    "VecDeque",
+    "LinkedList",
+    "BinaryHeap",
+    "HashMap",
+    "BTreeMap",
+    "HashSet",
+    "BTreeSet",
+];
+
+fn has_to_be_there(ty: &Type) -> bool {
+    match peeled::ty(ty) {
+        Type::Array(_) | Type::Tuple(_) => true,
+        ty => last_word(ty).is_some_and(|word| HAS_TO_BE_THERE.iter().any(|known| word == known)),
+    }
 }

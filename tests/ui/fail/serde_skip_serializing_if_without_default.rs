@@ -23,6 +23,18 @@ struct Note {
     tags: Vec<Option<String>>,
     #[serde(with = "number", skip_serializing_if = "Option::is_none")]
     rank: Option<u8>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    others: Tags,
+}
+
+/// Serde does not read it where it is missing, which its name does not tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Tags(Vec<String>);
+
+impl Tags {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 sync_ui_tests::in_an_app!(Note);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sync::Syncable;
 
+type Maybe<T> = Option<T>;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 #[serde(rename_all(serialize = "camelCase", deserialize = "camelCase"))]
 #[sync(endpoint = "/notes", conflict = ServerWins)]
@@ -21,6 +23,8 @@ struct Note {
     all_tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: std::option::Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Maybe<String>,
     #[serde(flatten, skip_serializing_if = "BTreeMap::is_empty")]
     others: BTreeMap<String, String>,
 }
@@ -74,6 +78,7 @@ fn main() {
         chosen: false,
         all_tags: Vec::new(),
         parent: None,
+        place: None,
         others: BTreeMap::new(),
     };
     assert_eq!(stored_and_read_back(&note), note);

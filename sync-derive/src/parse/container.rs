@@ -142,14 +142,9 @@ fn strategy(item: &Item, errors: &mut Errors) -> Option<Strategy> {
     None
 }
 
-/// The built-in strategy that was meant. A short name that is a little like one, such as `Merged`, is taken for a type
-/// of the user's, which the compiler knows better.
+/// The built-in strategy that was meant. `Merged` is a type of the user's.
 fn mistyped(name: &str) -> Option<&'static str> {
-    let letters = |name: &str| name.replace('_', "").to_lowercase();
-    let all = BuiltIn::ALL.map(|(name, _)| name);
-    let same = all.into_iter().find(|known| letters(known) == letters(name));
-    let long = || suggest::nearest(name, &all).filter(|known| known.len() >= 10);
-    same.or_else(long)
+    suggest::meant(name, &BuiltIn::ALL.map(|(name, _)| name), 10, usize::MAX)
 }
 
 fn choices() -> String {

@@ -104,12 +104,31 @@ fn own(written: Type, errors: &mut Errors) -> Option<Rule> {
     Some(Rule::Own(Box::new(written)))
 }
 
-/// The policy that was meant.
+/// The policy that was meant. `Best`, `Total` and `Last` are types of the user's.
 fn mistyped(name: &str) -> Option<&'static str> {
-    suggest::nearest(name, &Policy::ALL.map(|(name, _)| name))
+    suggest::meant(name, &Policy::ALL.map(|(name, _)| name), 6, 1)
 }
 
 fn choices() -> String {
     let names = Policy::ALL.map(|(name, _)| name);
     format!("{} or the path of a policy of your own", suggest::list(&names, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mistyped;
+
+    #[test]
+    fn a_slip_in_a_long_name_is_recognised_and_one_of_letters_in_any() {
+        assert_eq!(mistyped("Conter"), Some("Counter"));
+        assert_eq!(mistyped("max"), Some("Max"));
+        assert_eq!(mistyped("LATEST"), Some("Latest"));
+    }
+
+    #[test]
+    fn a_policy_of_the_users_own_is_left_alone() {
+        for own in ["Best", "Total", "Last", "Count", "Mix", "Mean", "Net", "Newest", "Nearest"] {
+            assert_eq!(mistyped(own), None, "{own}");
+        }
+    }
 }

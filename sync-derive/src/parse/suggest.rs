@@ -11,6 +11,16 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .copied()
 }
 
+/// The known type that was meant where a type of the user's may stand as well: one in other letters, or a name of `long` letters or more
+/// with `slips` wrong ones. A shorter one that is a little like it is taken for the user's, which the compiler knows better.
+pub(super) fn meant<'a>(name: &str, known: &[&'a str], long: usize, slips: usize) -> Option<&'a str> {
+    let letters = |name: &str| name.replace('_', "").to_lowercase();
+    let same = known.iter().copied().find(|known| letters(known) == letters(name));
+    let slip =
+        |known: &&str| known.len() >= long && edits(&name.to_lowercase(), &known.to_lowercase()) <= slips;
+    same.or_else(|| nearest(name, known).filter(slip))
+}
+
 /// A list for people to read, with a word before the last one, if any.
 pub(super) fn list(known: &[&str], word: &str) -> String {
     let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();

@@ -117,7 +117,7 @@ pub use remote::rest::{
     Signer, Unsigned,
 };
 pub use remote::{Remote, RemoteError};
-pub use replica::{Indexable, Outdated, Query, Replicated};
+pub use replica::{HandsOver, Indexable, Outdated, Query, Replicated};
 pub use report::SyncReport;
 #[cfg(feature = "sqlite")]
 pub use rim::AppTransaction;

@@ -48,10 +48,20 @@ impl<S, T: Syncable> Keeping<S, T> for Replica {
 }
 
 /// A way of keeping records that hands them over to the schema's [`OnPull`].
+///
+/// A handler for any entity says so of it:
+///
+/// ```
+/// use sync::{HandsOver, OnPull, Syncable};
+///
+/// struct Recorder;
+/// impl<T: Syncable<Keeping: HandsOver>> OnPull<T> for Recorder {}
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "the records of this entity are kept by the engine, as a `{Self}`, and handed to no `OnPull`",
-    label = "this handler would never be called",
-    note = "remove this `impl OnPull`, and follow the records with `Engine::watch`; or remove `replica` from the `#[sync(…)]` of the entity"
+    message = "the records of an entity that is a `{Self}` are handed to no `OnPull`",
+    label = "this handler would never be called for such an entity",
+    note = "for an entity with `replica`, remove this `impl OnPull`, and follow the records with `Engine::watch`; or remove `replica` from the `#[sync(…)]` of the entity",
+    note = "for any entity `T`, write the bound `T: Syncable<Keeping: HandsOver>`"
 )]
 pub trait HandsOver {}
 

@@ -127,8 +127,8 @@ impl<S: Schema> EngineBuilder<S> {
 
     /// Takes the storage into possession and reads what is left to do. When it returns, every count is right.
     ///
-    /// The engine lives on the tokio runtime that this is called on, of either kind: it syncs while that is driven. Its calls may come
-    /// from other runtimes, and from outside of any.
+    /// The engine lives on the tokio runtime that this is called on, of either kind: it works while that is driven. Its calls may come
+    /// from other runtimes, and from outside of any; they come to their end while that one is driven.
     ///
     /// # Errors
     /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name;

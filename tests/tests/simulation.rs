@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 26] = [
+const BROKEN_ONCE: [u64; 29] = [
     15_891,
     28_436,
     63_187,
@@ -29,7 +29,10 @@ const BROKEN_ONCE: [u64; 26] = [
     428_610,
     454_950,
     632_111,
+    702_502,
+    721_519,
     745_978,
+    765_255,
     919_215,
     997_957,
     3_038_195,

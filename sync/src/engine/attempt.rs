@@ -111,12 +111,11 @@ async fn send(
         gate.shut();
         return Ok(Course::Stop(pause));
     }
-    // Since the claim, time has passed; and a look takes its own.
-    let wanted = match &looked {
-        Ok(None) if flight.look_first => note_the_look(core, claimed).await?,
-        _ => still_wanted(core, claimed).await?,
-    };
-    if !wanted {
+    if let (Ok(None), true) = (&looked, flight.look_first) {
+        note_the_look(core, claimed).await?;
+    }
+    // All of that took its time.
+    if !still_wanted(core, claimed).await? {
         return Ok(Course::GoOn);
     }
     let number = core.suspects.begin();
@@ -195,18 +194,16 @@ async fn look_first(
 }
 
 /// Writes down that it was looked, before the operation is sent: what comes of that may show at the next look, and is no reason to send
-/// it under another key. Answers whether it is to be sent still.
-async fn note_the_look(core: &Arc<Core>, claimed: &Claimed) -> Result<bool, StorageError> {
+/// it under another key.
+async fn note_the_look(core: &Arc<Core>, claimed: &Claimed) -> Result<(), StorageError> {
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.transact_together(move |ledger| {
         let before = ledger.record(&name)?;
         let mut after = before.clone();
-        match &mut after.flight {
-            Some(flight) if flight.intention.id == operation => flight.look_first = false,
-            _ => return Ok(planted!(GivenUpIsSent)),
+        if let Some(flight) = after.flight.as_mut().filter(|flight| flight.intention.id == operation) {
+            flight.look_first = false;
         }
-        ledger.put(&name, &before, &after)?;
-        Ok(true)
+        ledger.put(&name, &before, &after)
     })
     .await
 }

@@ -170,8 +170,9 @@ impl Core {
             .await;
         let now = self.now();
         let pause = self.holding_pause(now);
-        // It may have been asked for since.
-        let held_by = held_by.or_else(|| Some(pause.filter(|pause| pause.throttles(now))?.reason));
+        // What the server asked for may be over by now, or have been asked for since.
+        let throttled = pause.filter(|pause| pause.throttles(now)).map(|pause| pause.reason);
+        let held_by = held_by.filter(|reason| *reason != PauseReason::Throttled).or(throttled);
         self.status.send_modify(|status| {
             if let Ok((oldest, due)) = read {
                 set_oldest(status, oldest);

@@ -62,8 +62,8 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             (Some(request), Some(wanted)) => Request { wanted: request.wanted.and(wanted), ..request },
             (None, Some(wanted)) => Request { wanted, callers: Vec::new() },
             (None, None) => {
-                let has_changed = wait(&inbox, &mut timers, &mut online, reachable, &mut watch).await;
-                if (has_changed || watch.shows_what_is_over())
+                if (watch.shows_what_is_over()
+                    || wait(&inbox, &mut timers, &mut online, reachable, &mut watch).await)
                     && let Some(core) = core.upgrade()
                 {
                     core.show_rest();

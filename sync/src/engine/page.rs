@@ -18,7 +18,7 @@ use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
 use super::turn::Turn;
 use crate::error::{Chain, HandlerError, SyncError};
 use crate::record::{
-    Base, Dispute, EntityName, Intention, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Version,
+    Base, Dispute, EntityName, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Version,
 };
 use crate::report::SyncReport;
 use crate::storage::{Cursor, SetAside, StorageError};
@@ -354,8 +354,10 @@ impl Writing {
                     match ledger.tx.record(&name) {
                         // What cannot be upgraded is replaced, unless an edit waits on top of it.
                         Ok(Some(outdated)) if !outdated.is_pending() => outdated,
-                        _ => {
-                            looked.aside.push(beside(name, &copy, reason, self.stamper.stamp().now));
+                        row => {
+                            let now = self.stamper.stamp().now;
+                            looked.aside.push(beside(name.clone(), &copy, reason, now));
+                            looked.rows.extend(row.ok().flatten().map(|before| crossed(name, before)));
                             continue;
                         }
                     }
@@ -368,10 +370,7 @@ impl Writing {
                 && let Some(reason) = self.told.undecided(index, dispute)
             {
                 looked.aside.push(beside(name.clone(), &copy, reason.to_owned(), stamp.now));
-                // What the server has is asked for once the edit is through, or given up.
-                let queued = before.queued.clone().map(|queued| Intention { crossed: true, ..queued });
-                let after = Record { queued, ..before.clone() };
-                looked.rows.push(Row { name, before, after, consequence: Consequence::default() });
+                looked.rows.push(crossed(name, before));
                 continue;
             }
             match step {
@@ -395,6 +394,17 @@ impl Writing {
             }
         }
     }
+}
+
+/// The row of a record of which a pulled version was not taken in: what the server has is asked for once the edit is through, or given up.
+fn crossed(name: RecordRef, before: Record) -> Row {
+    let mut after = before.clone();
+    let flight = after.flight.as_mut().map(|flight| &mut flight.intention);
+    let parked = after.parked.as_mut().map(|parked| &mut parked.intention);
+    for intention in flight.into_iter().chain(parked).chain(&mut after.queued) {
+        intention.crossed = true;
+    }
+    Row { name, before, after, consequence: Consequence::default() }
 }
 
 /// A pulled version of a record whose own row cannot be read: it is kept aside, and the rest of the page goes through.

@@ -137,7 +137,12 @@ pub(crate) fn answered(
             asking => asking,
         };
     }
-    match told(outcome, sent.as_ref(), around.rules) {
+    // What was told while the record was another one is set right.
+    let set_right = || match outcome {
+        Outcome::Conflict { remote } if known.shown.is_some() => Some(remote.clone()),
+        _ => None,
+    };
+    match told(outcome, sent.as_ref(), around.rules).or_else(set_right) {
         Some(copy) => {
             let shown = match record.newest() {
                 Some(newest) => Shown::Local(newest.write.payload().cloned()),

@@ -30,7 +30,7 @@ pub(crate) struct Outdated {
     pub(crate) unlinked: Vec<Unlinked>,
 }
 
-/// An entity that refers to less than before: its records, and those that they referred to, may wait for each other.
+/// An entity that may refer to less than before: its records, and those that they referred to, may wait for each other.
 #[derive(Debug)]
 pub(crate) struct Unlinked {
     entity: EntityName,
@@ -89,7 +89,7 @@ impl Shape {
         // Of a replica, and of what was handed over, the other of the two has seen nothing; and what was deleted since is in no list.
         let moved = self.replica != before.replica;
         // Without the ancestors, the first conflict of each record would be decided as if both sides had changed everything.
-        let lacks_bases = self.bases && !(before.bases || before.replica);
+        let lacks_bases = before.version != 0 && self.bases && !(before.bases || before.replica);
         // What `upgrade` makes up for a member that is new to the struct, the server may have had all along.
         let made_up = self.replica && before.version != 0 && self.version != before.version;
         moved || lacks_bases || made_up
@@ -97,11 +97,14 @@ impl Shape {
 }
 
 impl Outdated {
-    /// Notes whether an entity refers to less than before.
+    /// Notes whether the records of an entity may refer to less than before.
     fn unlink(&mut self, entity: &EntityName, before: &Shape, now: &Shape) -> bool {
         let gone = before.references.iter().filter(|name| !now.references.contains(name));
         let formerly: Vec<_> = gone.cloned().map(EntityName::from_stored).collect();
-        if formerly.is_empty() {
+        // An upgraded edit may refer to another record than the one that it waits for.
+        let is_upgraded =
+            before.version != 0 && before.version != now.version && !before.references.is_empty();
+        if formerly.is_empty() && !is_upgraded {
             return false;
         }
         self.unlinked.push(Unlinked { entity: entity.clone(), formerly });

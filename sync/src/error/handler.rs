@@ -57,7 +57,7 @@ pub enum HandlerError {
     },
     /// What is stored of a record, and was to be given to it, is not of the entity's type any more.
     #[error(
-        "what is stored of {record} cannot be read as the type that the program has now: {source}; raise its `version` and write an `upgrade`, or give the edit up with `discard`"
+        "what is stored of {record} cannot be read as the type that the program has now: {source}; raise its `version` and write an `upgrade`, or put the record right with a new `push`"
     )]
     Misfit {
         /// The record.

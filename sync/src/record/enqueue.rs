@@ -80,9 +80,10 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         parked.as_ref().map(|parked| &parked.intention),
     ];
     let left: Vec<_> = sent.into_iter().flatten().flat_map(Intention::parents).cloned().collect();
-    // And what the edit that it replaces, which never went out, leaves.
-    let left = left.into_iter().chain(waiting.iter().flat_map(|waiting| waiting.leaves.clone()));
-    let left: Vec<_> = left.collect();
+    // And what the edit that it replaces leaves. That one never went out, but for what an operation before it may have left.
+    let meant = waiting.iter().flat_map(|waiting| &waiting.leaves);
+    let came = waiting.iter().filter(|waiting| !waiting.echoes.is_empty()).flat_map(|one| &one.references);
+    let left: Vec<_> = left.into_iter().chain(meant.chain(came).cloned()).collect();
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
     let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),

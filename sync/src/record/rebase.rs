@@ -74,7 +74,7 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
         record.blocked_on = None;
         return (record, Rebased::Landed { revision: queued.revision, local: remote.value().cloned() });
     }
-    let known = remote.is_base(record.base.as_ref(), rules);
+    let known = remote.is_as_known(record.base.as_ref(), rules);
     if known || remote.is_echo(&queued, rules) {
         let write = match queued.write {
             // It is gone by this device's own doing.

@@ -83,6 +83,14 @@ impl ServerCopy {
         }
     }
 
+    /// Whether nobody has changed what the server was known to have: it has another version of the same, as when it took an operation twice,
+    /// or somebody changed something and changed it back.
+    pub(crate) fn is_as_known(&self, base: Option<&Base>, rules: &Rules) -> bool {
+        let everything = Rules { updated_at_member: None, ..*rules };
+        let known = base.and_then(|base| base.value.as_ref());
+        self.is_base(base, rules) || known.is_some_and(|known| self.has(Some(known), &everything))
+    }
+
     /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that, and it is not
     /// what was sent. Then the server has a reason of its own, such as a value that has to be unique, or has not done yet what it said it would.
     pub(crate) fn is_no_ground(&self, flight: &Flight, base: Option<&Base>, rules: &Rules) -> bool {

@@ -158,7 +158,7 @@ fn conflict(
     // That nothing is there, as was known, is no reason to refuse an update, but it is one to refuse writing over it.
     let as_known = match (&remote, &flight.intention.write) {
         (ServerCopy::Present { .. }, _) | (ServerCopy::Deleted, Write::Overwrite(_)) => {
-            remote.is_base(record.base.as_ref(), rules)
+            remote.is_as_known(record.base.as_ref(), rules)
         }
         (ServerCopy::Deleted, _) => false,
     };

@@ -121,6 +121,12 @@ fn what_this_device_left_before_is_no_conflict_and_the_edit_is_sent_again_on_top
             present(None, 5),
             overwrite(1),
         ),
+        // Another version of the same.
+        (
+            Record { base: based(Some("6"), Some(5)), ..flying(flight(1, update(1))) },
+            present(Some("7"), 5),
+            update(1),
+        ),
         (
             Record { base: based(None, Some(5)), ..flying(flight(1, Write::Delete)) },
             present(None, 5),
@@ -139,7 +145,8 @@ fn what_this_device_left_before_is_no_conflict_and_the_edit_is_sent_again_on_top
     }
     let strangers = [
         (flying(echoing), present(Some("7"), 5)),
-        (Record { base: based(Some("6"), Some(5)), ..flying(flight(1, update(1))) }, present(Some("7"), 5)),
+        (Record { base: based(Some("6"), Some(4)), ..flying(flight(1, update(1))) }, present(Some("7"), 5)),
+        (Record { base: based(Some("6"), None), ..flying(flight(1, update(1))) }, present(Some("7"), 5)),
         (Record { base: based(None, Some(4)), ..flying(flight(1, update(1))) }, present(None, 5)),
         (Record { base: based(None, Some(4)), ..flying(flight(1, update(1))) }, ServerCopy::Deleted),
     ];

@@ -156,11 +156,21 @@ fn what_is_shown_as_it_was_keeps_the_version_that_an_answer_told() {
 }
 
 #[test]
+fn another_version_of_the_same_is_no_conflict_and_what_waits_stands_on_it() {
+    let record =
+        |version, value| Record { base: based(Some(version), value), ..queued(intention(2, update(2))) };
+    let (after, rebased) = rebase(record("1", Some(3)), present(Some("7"), 3), &KEEPS);
+    assert_eq!((after, rebased), (record("7", Some(3)), Rebased::Kept { local: Some(payload(2)) }));
+    let (_, rebased) = rebase(record("1", None), present(Some("7"), 3), &FORGETS);
+    assert!(matches!(rebased, Rebased::Conflict(_)), "of which nobody knows that it is the same");
+}
+
+#[test]
 fn somebody_elses_version_is_a_conflict_and_the_row_stays_as_it_is() {
     let blocker: Option<RecordRef> = Some(name("parent"));
     let edit = Intention { crossed: true, ..intention(2, update(2)) };
     let record = Record { base: based(Some("1"), Some(3)), blocked_on: blocker, ..queued(edit) };
-    for remote in [present(Some("7"), 3), present(Some("7"), 5), ServerCopy::Deleted] {
+    for remote in [present(Some("7"), 5), ServerCopy::Deleted] {
         let dispute =
             Dispute { base: Some(payload(3)), local: Some(payload(2)), remote: remote.clone(), revision: 2 };
         let (after, rebased) = rebase(record.clone(), remote, &KEEPS);

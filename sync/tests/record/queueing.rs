@@ -77,6 +77,8 @@ fn a_newer_edit_takes_the_place_of_the_waiting_one_and_all_that_is_known_of_it()
         revision: 9,
         write: update(9),
         references: vec![name("parent")],
+        // It is one that may have come through before.
+        leaves: vec![name("former parent"), name("only meant")],
         decided: None,
         ..waiting
     };
@@ -156,6 +158,10 @@ fn an_edit_keeps_what_was_sent_before_it_refers_to_and_it_does_not() {
     let (after, _) = enqueue(record, Edit::Delete, stamp(9));
     let deletion = after.queued.unwrap();
     assert_eq!((deletion.references, deletion.leaves.len()), (Vec::new(), 2));
+    // What is sent again as if it never was may have come through before.
+    let mut again = to(&["again"], 2);
+    again.echoes = vec![Some(payload(2))];
+    assert_eq!(save(queued(again)).queued.unwrap().leaves, [name("again")]);
     let mut refused = parked(1, update(1), refused());
     refused.intention.references = vec![name("refused")];
     assert_eq!(save(aside(refused)).queued.unwrap().leaves, [name("refused")]);

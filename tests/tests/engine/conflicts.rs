@@ -387,3 +387,22 @@ async fn what_was_pulled_beside_a_parked_edit_is_not_overwritten_by_its_correcti
         assert_eq!(conflict.local, Some(task(1, None, "corrected")));
     }
 }
+
+/// As when somebody changes a record and changes it back, or a proxy sends an operation twice.
+#[tokio::test]
+async fn another_version_of_what_an_edit_was_made_on_is_no_conflict() {
+    for pulls in [true, false] {
+        let device = Device::new().await;
+        device.engine.push(&task(1, None, "base")).await.unwrap();
+        device.engine.full_sync().await.unwrap();
+        device.server.put(&task(1, None, "theirs"));
+        device.server.put(&task(1, None, "base"));
+        device.engine.push(&task(1, None, "mine")).await.unwrap();
+        if pulls {
+            device.engine.pull().await.unwrap();
+        }
+        assert!(device.engine.flush().await.unwrap().is_clean());
+        assert!(device.app.state().conflicts.is_empty());
+        assert_eq!(device.server.records::<Task>()["1"].text, "mine");
+    }
+}

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Clock, ManualConnectivity, MemoryStorage, RetryPolicy, State, SyncError};
+use sync::{Clock, ManualConnectivity, MemoryStorage, RetryPolicy, State, SyncError, SyncEvent};
 use sync_tests::entities::{Note, note};
 
 use crate::device::{Device, NO_PULLS, Ticking};
@@ -212,4 +213,38 @@ async fn a_pause_that_nothing_waited_for_is_shown_until_it_is_over() {
     let over = status.wait_for(|status| status.state == State::Idle);
     let over = tokio::time::timeout(Duration::from_secs(60), over).await.unwrap().unwrap();
     assert_eq!((shown.elapsed().as_secs(), over.next_attempt_at), (2, None));
+}
+
+#[tokio::test]
+async fn a_pause_that_was_over_before_the_sync_was_is_not_shown_after_it() {
+    let device = Device::new().await;
+    device.server.put(&note("theirs", "x", 0));
+    device.server.once(Fault::ThenWait(Duration::from_secs(60)));
+    let clock = device.clock.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        clock.advance(TimeDelta::seconds(61));
+        futures::future::ready(()).boxed()
+    }));
+    device.engine.pull_only::<Note>().await.unwrap();
+    assert_eq!(device.engine.status().state, State::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_when_a_pause_is_over_is_shown_as_nothing_but_that() {
+    let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
+        builder.clock(Ticking::default())
+    })
+    .await;
+    let mut events = device.engine.events();
+    device.engine.start(NO_PULLS);
+    device.server.once(Fault::Throttled(Some(Duration::from_secs(2))));
+    device.engine.push(&note("a", "x", 0)).await.unwrap().synced().await.unwrap();
+    let mut states = Vec::new();
+    while let Some(Some(event)) = events.next().now_or_never() {
+        if let SyncEvent::Status(status) = event {
+            states.push(status.state);
+        }
+    }
+    states.dedup();
+    assert!(states.starts_with(&[State::Syncing, State::Paused, State::Syncing]), "{states:?}");
 }

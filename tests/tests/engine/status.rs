@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::{FutureExt, StreamExt};
-use sync::testing::{Call, Fault, ScriptedRemote};
+use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{Clock, ManualConnectivity, MemoryStorage, RetryPolicy, State, SyncError, SyncEvent};
 use sync_tests::entities::{Note, note};
 
@@ -218,15 +218,20 @@ async fn a_pause_that_nothing_waited_for_is_shown_until_it_is_over() {
 #[tokio::test]
 async fn a_pause_that_was_over_before_the_sync_was_is_not_shown_after_it() {
     let device = Device::new().await;
-    device.server.put(&note("theirs", "x", 0));
+    let gate = Gate::new();
+    device.engine.push_all(&[note("held", "x", 0), note("b", "x", 0)]).await.unwrap();
+    device.server.once(Fault::Hold(gate.clone()));
     device.server.once(Fault::ThenWait(Duration::from_secs(60)));
-    let clock = device.clock.clone();
-    device.app.state().on_page = Some(Box::new(move || {
-        clock.advance(TimeDelta::seconds(61));
-        futures::future::ready(()).boxed()
-    }));
-    device.engine.pull_only::<Note>().await.unwrap();
-    assert_eq!(device.engine.status().state, State::Idle);
+    let flush = tokio::spawn({
+        let engine = device.engine.clone();
+        async move { engine.flush().await }
+    });
+    gate.reached(1).await;
+    device.engine.watch_status().wait_for(|status| status.queue_len == 1).await.unwrap();
+    device.clock.advance(TimeDelta::seconds(61));
+    gate.open();
+    flush.await.unwrap().unwrap();
+    assert_eq!((device.engine.status().state, device.engine.queue_len()), (State::Idle, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 29] = [
+const BROKEN_ONCE: [u64; 30] = [
     15_891,
     28_436,
     63_187,
@@ -35,6 +35,7 @@ const BROKEN_ONCE: [u64; 29] = [
     765_255,
     919_215,
     997_957,
+    2_216_111,
     3_038_195,
     1_795_352_140_738_309_377,
 ];

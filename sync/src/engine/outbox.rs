@@ -15,8 +15,8 @@ use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, apply};
 use super::turn::Turn;
 use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, ServerCopy, discard,
-    reinstate,
+    Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, ServerCopy, Write,
+    discard, reinstate, resolve,
 };
 use crate::report::SyncReport;
 use crate::storage::{StorageError, Transaction};
@@ -222,11 +222,25 @@ impl Core {
         };
         let record = name.clone();
         let count = Arc::clone(&self.given_up);
+        let (showing, stamper) = (Arc::clone(&self.showing), self.stamper());
+        let shown = told.as_ref().map(|(_, copy)| (*copy).clone());
         let revision = self
             .transact::<_, Error, _>(move |ledger| {
                 let before = ledger.record_to_replace(&record)?;
                 // An edit that was made meanwhile is none of those that are given up.
                 let Some(newest) = before.newest().filter(|newest| which.is(newest)) else {
+                    // And what the handler has made of what it was just told stands on that.
+                    let is_alone = before.flight.is_none();
+                    let edited =
+                        before.queued.as_ref().filter(|edit| is_alone && edit.write != Write::Delete);
+                    if let (Some(edited), Some(shown)) = (edited, shown)
+                        && showing.is_edited(&record, edited.revision)
+                    {
+                        let dispute = before.dispute(edited, shown);
+                        let (after, _) =
+                            resolve(before.clone(), &dispute, Decision::KeepLocal, &rules, stamper.stamp());
+                        ledger.put(&record, &before, &after)?;
+                    }
                     return Ok(None);
                 };
                 let revision = newest.revision;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{
-    BoxError, Engine, HandlerError, MemoryStorage, OnPull, Pulled, Schema, SyncError, SyncReport, Syncable,
+    BoxError, Engine, HandlerError, MemoryStorage, OnPull, Pulled, Resolution, Schema, SyncError, SyncReport,
+    Syncable,
 };
-use sync_tests::entities::{Note, note};
+use sync_tests::app::Answer;
+use sync_tests::entities::{Note, Task, note, task};
 
 use crate::device::Device;
 
@@ -218,4 +220,27 @@ async fn a_handler_that_edits_each_record_whenever_it_is_told_of_it_is_reported(
     let SyncError::Handler(HandlerError::Restless { record }) = &**error else { panic!("{error}") };
     assert_eq!(record.key.as_str(), "a");
     assert_eq!(engine.queue_len(), 1, "and what it edited is kept");
+}
+
+/// As one made of what a pull told does.
+#[tokio::test]
+async fn an_edit_of_what_a_discard_told_stands_on_that() {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.app.will(Answer::Decide(Resolution::Defer));
+    device.engine.pull().await.unwrap();
+    let conflicts = device.engine.conflicts::<Task>().await.unwrap();
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&task(1, None, "theirs, seen")).await.unwrap()) })
+    }));
+    device.engine.discard(conflicts[0].operation).await.unwrap();
+    assert_eq!(device.app.state().tasks[&1].text, "theirs, seen");
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+    assert_eq!(device.app.state().conflicts.len(), 1, "there is nothing to decide");
+    assert_eq!(device.server.records::<Task>()["1"].text, "theirs, seen");
 }

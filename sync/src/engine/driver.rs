@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::core::{Core, Tried, resting};
 use super::flush::{flush, say_why_it_waits};
@@ -118,7 +118,7 @@ impl Watch {
     }
 
     fn now(&self) -> Moment {
-        Moment { instant: Instant::now(), wall: self.clock.now() }
+        Moment::now(&*self.clock)
     }
 
     /// Until when the server wants to be left alone.

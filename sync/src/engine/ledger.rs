@@ -1,5 +1,6 @@
 //! A transaction that keeps count: every write of a record by the engine goes through here.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -133,7 +134,7 @@ impl<'a> Ledger<'a> {
         }
         let replica = self.entities.replica(&name.entity);
         let let_go = replica.is_some() && !scope::keeps(self.entities, name, after);
-        let after = &if let_go { Record::default() } else { self.leaving(name, before, after) };
+        let after = &*if let_go { Cow::Owned(Record::default()) } else { self.leaving(name, before, after) };
         self.tx.put(name, after)?;
         let (was, is) = (weight(before.lane()), weight(after.lane()));
         let counts = self.changes.counts.entry(name.entity.clone()).or_default();
@@ -165,14 +166,18 @@ impl<'a> Ledger<'a> {
 
     /// The record, with what waits knowing the parents that it has on the server as that is known now: those that the edit leaves are not
     /// deleted before it is through.
-    fn leaving(&self, name: &RecordRef, before: &Record, after: &Record) -> Record {
-        let mut after = after.clone();
-        if let (Some(queued), Some(base)) = (&mut after.queued, &after.base)
-            && (before.queued.as_ref() != Some(queued) || before.base.as_ref() != Some(base))
-        {
-            queued.leave(self.entities.references(name, base));
+    fn leaving<'r>(&self, name: &RecordRef, before: &Record, after: &'r Record) -> Cow<'r, Record> {
+        let is_news = before.queued != after.queued || before.base != after.base;
+        let (Some(queued), Some(base), true) = (&after.queued, &after.base, is_news) else {
+            return Cow::Borrowed(after);
+        };
+        let parents = self.entities.references(name, base);
+        if parents.is_empty() {
+            return Cow::Borrowed(after);
         }
-        after
+        let mut queued = queued.clone();
+        queued.leave(parents);
+        Cow::Owned(Record { queued: Some(queued), ..after.clone() })
     }
 
     /// Writes a record of which nothing is known but what the server has, with no regard to what it was before.

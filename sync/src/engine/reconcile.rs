@@ -162,8 +162,7 @@ fn told(outcome: &Outcome, sent: Option<&Payload>, rules: &Rules) -> Option<Serv
         _ => return None,
     };
     // `updated_at` may be the server's own: then it is news as well, so the comparison leaves nothing out.
-    let everything = Rules { updated_at_member: None, ..*rules };
-    let same = sent.is_some_and(|sent| sent.same_content(value, &everything));
+    let same = sent.is_some_and(|sent| sent.same_content(value, &rules.everything()));
     (!same).then(|| ServerCopy::Present { version: version.clone(), value: value.clone() })
 }
 

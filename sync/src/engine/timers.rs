@@ -11,6 +11,7 @@ use super::driver::Left;
 use super::inbox::{Pulls, Wanted};
 use super::outbox::NextAttempt;
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
+use crate::clock::Clock;
 
 /// The longest sleep: a clock that was set back, or a device that slept, is noticed after that.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -20,6 +21,12 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(super) struct Moment {
     pub(super) instant: Instant,
     pub(super) wall: DateTime<Utc>,
+}
+
+impl Moment {
+    pub(super) fn now(clock: &dyn Clock) -> Self {
+        Self { instant: Instant::now(), wall: clock.now() }
+    }
 }
 
 /// When something is due. It has come as soon as one of the clocks says so: that of the device may be set back, and the other one stands
@@ -161,7 +168,7 @@ impl Timers {
             let is_left = matches!(attempt, Ok(Some(NextAttempt::Now)));
             self.flush_failures = if is_left { self.flush_failures.saturating_add(1) } else { 0 };
         }
-        let now = Moment { instant: Instant::now(), wall: core.now() };
+        let now = Moment::now(&*core.clock);
         self.retry_at = next.map(|at| Due::at(at, now)).filter(|_| !planted!(TimerIsLost));
         self.early.retain(|entity, _| !wanted.pull.includes(entity) || left.unpulled.contains(entity));
         let pause = core.holding_pause(now.wall).map(|pause| pause.until);

@@ -75,15 +75,12 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
     let crossed = waiting.as_ref().is_some_and(|waiting| waiting.crossed)
         || parked.as_ref().is_some_and(|parked| parked.intention.crossed || parked.reason.seen().is_some());
     // What may be on the server, or come there before it.
-    let sent = [
-        record.flight.as_ref().map(|flight| &flight.intention),
-        parked.as_ref().map(|parked| &parked.intention),
-    ];
-    let left: Vec<_> = sent.into_iter().flatten().flat_map(Intention::parents).cloned().collect();
+    let flight = record.flight.as_ref().map(|flight| &flight.intention);
+    let sent = flight.into_iter().chain(parked.as_ref().map(|parked| &parked.intention));
     // And what the edit that it replaces leaves. That one never went out, but for what an operation before it may have left.
     let meant = waiting.iter().flat_map(|waiting| &waiting.leaves);
     let came = waiting.iter().filter(|waiting| !waiting.echoes.is_empty()).flat_map(|one| &one.references);
-    let left: Vec<_> = left.into_iter().chain(meant.chain(came).cloned()).collect();
+    let left: Vec<_> = sent.flat_map(Intention::parents).chain(meant).chain(came).cloned().collect();
     // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
     let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),

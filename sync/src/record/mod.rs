@@ -276,6 +276,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Rules by which nothing is left out when two records are compared, `updated_at` neither.
+    pub(crate) fn everything(self) -> Self {
+        Self { updated_at_member: None, ..self }
+    }
+
     /// The rules for what an answer about one record tells. Its value is kept beside the version, since a list may tell none.
     pub(crate) fn of_an_answer(self) -> Self {
         Self { keeps_base: true, ..self }

@@ -97,7 +97,7 @@ pub fn resolve(
     record = Record::default();
     let decided =
         |write, references| Intention { write, references, decided: Some(stamp.seq), ..intention.clone() };
-    let write = match decision {
+    let intention = match decision {
         Decision::TakeRemote => return take_remote(record, &intention, remote, rules),
         Decision::Delete if *remote == ServerCopy::Deleted => {
             return take_remote(record, &intention, remote, rules);
@@ -105,19 +105,17 @@ pub fn resolve(
         Decision::KeepLocal if intention.write == Write::Delete && *remote == ServerCopy::Deleted => {
             return take_remote(record, &intention, remote, rules);
         }
-        Decision::KeepLocal | Decision::Defer => intention.write.clone(),
-        Decision::Delete => {
-            return send(record, decided(Write::Delete, Vec::new()), remote, rules, stamp);
+        Decision::KeepLocal | Decision::Defer => {
+            let write = match intention.write.clone() {
+                Write::Create(payload) | Write::Update(payload) => Write::Overwrite(payload),
+                other => other,
+            };
+            Intention { write, ..intention }
         }
-        Decision::Merged(payload, references) => {
-            return send(record, decided(Write::Overwrite(payload), references), remote, rules, stamp);
-        }
+        Decision::Delete => decided(Write::Delete, Vec::new()),
+        Decision::Merged(payload, references) => decided(Write::Overwrite(payload), references),
     };
-    let write = match write {
-        Write::Create(payload) | Write::Update(payload) => Write::Overwrite(payload),
-        other => other,
-    };
-    send(record, Intention { write, ..intention }, remote, rules, stamp)
+    send(record, intention, remote, rules, stamp)
 }
 
 fn take_remote(

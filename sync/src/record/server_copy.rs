@@ -59,8 +59,7 @@ impl ServerCopy {
     /// it: `updated_at` is left out where the server may have set it, and it has set nothing since.
     pub(crate) fn is_result_of(&self, write: &Write, base: Option<&Base>, rules: &Rules) -> bool {
         let as_known = self.version().is_some() && self.is_base(base, rules);
-        let everything = Rules { updated_at_member: None, ..*rules };
-        self.has(write.payload(), if as_known { &everything } else { rules })
+        self.has(write.payload(), &if as_known { rules.everything() } else { *rules })
     }
 
     fn has(&self, value: Option<&Payload>, rules: &Rules) -> bool {
@@ -86,9 +85,8 @@ impl ServerCopy {
     /// Whether nobody has changed what the server was known to have: it has another version of the same, as when it took an operation twice,
     /// or somebody changed something and changed it back.
     pub(crate) fn is_as_known(&self, base: Option<&Base>, rules: &Rules) -> bool {
-        let everything = Rules { updated_at_member: None, ..*rules };
         let known = base.and_then(|base| base.value.as_ref());
-        self.is_base(base, rules) || known.is_some_and(|known| self.has(Some(known), &everything))
+        self.is_base(base, rules) || known.is_some_and(|known| self.has(Some(known), &rules.everything()))
     }
 
     /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that, and it is not

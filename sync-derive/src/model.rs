@@ -15,6 +15,8 @@ pub(crate) struct Entity {
     pub(crate) id: Option<Named>,
     pub(crate) updated_at: Option<Named>,
     pub(crate) references: Vec<Reference>,
+    /// The JSON members that it writes, but for what `flatten` brings.
+    pub(crate) members: Vec<String>,
     /// The members that hold a `HashSet`.
     pub(crate) unordered: Vec<String>,
     /// Whether the engine keeps the records.

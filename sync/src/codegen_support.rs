@@ -1,5 +1,7 @@
 //! What the derived code calls. Not part of the public interface: it changes whenever the derives do.
 
+use std::marker::PhantomData;
+
 pub use std::clone::Clone;
 pub use std::cmp::PartialEq;
 pub use std::iter::IntoIterator;
@@ -17,10 +19,10 @@ pub use crate::BoxError;
 pub use crate::entity::{EntityInfo, EntityOf, ReferenceError, Schema, Syncable, Timestamp, Timestamped};
 pub use crate::handler::{OnConflict, OnPull};
 pub use crate::merge::{self, Field, Group, Mergeable, Merging, OnDelete, Side, Sides};
-pub use crate::record::RecordRef;
+pub use crate::record::{Payload, RecordRef};
 pub use crate::replica::{Column, HandedOver, Indexable, Outdated, Replica, Replicated};
 pub use crate::rim::Registry;
-pub use crate::storage::IndexEntry;
+pub use crate::storage::{IndexEntry, IndexValue};
 pub use crate::strategy::{self, Strategy};
 
 use crate::entity::EntityId;
@@ -74,6 +76,41 @@ pub fn to_utc<F: Timestamp>(field: &F) -> DateTime<Utc> {
 pub fn entry<F: Indexable>(field: &'static str, value: &F) -> IndexEntry {
     IndexEntry { field, value: value.index_value() }
 }
+
+/// A field's type, of which a value may be read for the index: `(&&Read::<F>::of()).index_value(json)` finds [`Readable`] where the type
+/// has a `Deserialize`, and [`Unreadable`] where the struct reads the field in a way of its own.
+#[derive(Debug)]
+pub struct Read<F>(PhantomData<fn() -> F>);
+
+impl<F> Read<F> {
+    /// The type.
+    #[must_use]
+    pub const fn of() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// A type that can read its own JSON.
+pub trait Readable {
+    /// The value, unless the JSON is of none.
+    fn index_value(&self, json: &Payload) -> Option<IndexValue>;
+}
+
+impl<F: Indexable + DeserializeOwned> Readable for &Read<F> {
+    fn index_value(&self, json: &Payload) -> Option<IndexValue> {
+        json.decode::<F>().ok().map(|value| value.index_value())
+    }
+}
+
+/// A type that cannot.
+pub trait Unreadable {
+    /// Nothing.
+    fn index_value(&self, _: &Payload) -> Option<IndexValue> {
+        None
+    }
+}
+
+impl<F> Unreadable for Read<F> {}
 
 /// Merges one field three-way, by its policy.
 pub fn merge_field<P: Policy<F>, F: PartialEq + Clone + Send + Sync + 'static>(

@@ -17,8 +17,8 @@ use crate::remote::Remote;
 
 /// Tells whether the device is online.
 ///
-/// While it is not, nothing is sent and no operation loses an attempt; when it comes online, a started engine flushes
-/// and pulls at once.
+/// While it is not, nothing is sent and no operation loses an attempt; when it comes online, a started engine flushes at once,
+/// and pulls everything where it does that by itself ([`AutoSync::pull_every`](crate::AutoSync::pull_every)).
 pub trait Connectivity: Debug + Send + Sync + 'static {
     /// Whether the device is online, now and whenever that changes. A closed channel keeps its last value.
     fn watch(&self) -> watch::Receiver<bool>;

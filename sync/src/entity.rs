@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::BoxError;
-use crate::record::{EntityName, IdError, RecordRef};
+use crate::record::{EntityName, IdError, Payload, RecordRef};
 use crate::replica::Outdated;
-use crate::storage::IndexEntry;
+use crate::storage::{IndexEntry, IndexValue};
 
 /// A record type that can be synced: one kind of record, one endpoint, one queue.
 ///
@@ -58,9 +58,15 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
 
     /// The version of the struct. Increase it whenever records that were stored earlier would no longer deserialize as this type.
     ///
-    /// A replica is pulled anew then, since [`upgrade`](Self::upgrade) may make up what the server has had all along. Where the records are
-    /// handed over, [`Engine::resync`](crate::Engine::resync) does that.
+    /// A member that is new and has a serde default needs no other version.
+    ///
+    /// A replica is pulled anew then, and when a member is new ([`MEMBERS`](Self::MEMBERS)), since [`upgrade`](Self::upgrade) or the default may make
+    /// up what the server has had all along; updates of what the server has wait for that. Where the records are handed over, nothing waits, and
+    /// [`Engine::resync`](crate::Engine::resync) pulls anew.
     const VERSION: u32 = 1;
+
+    /// The JSON members that a record is written with, but for what serde's `flatten` brings: one that is new, the server may have had all along.
+    const MEMBERS: &'static [&'static str] = &[];
 
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.
     const INDEX: &'static [&'static str] = &[];
@@ -77,7 +83,18 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
         Vec::new()
     }
 
+    /// A value of an indexed field, read of the JSON in which the field's own type writes it; `None` when that type has no `Deserialize`, or
+    /// cannot read it. Stored scopes are read anew with it: the same JSON may have another place in the order of another type.
+    #[must_use]
+    #[expect(unused_variables, reason = "they are named for those who implement it")]
+    fn index_value(field: &str, json: &Payload) -> Option<IndexValue> {
+        None
+    }
+
     /// Makes a record of what an earlier [`VERSION`](Self::VERSION) stored.
+    ///
+    /// What it makes up for a new member is to be the same for each state of a record, and no time or chance: what differs between two
+    /// states counts as an edit of the user's.
     ///
     /// # Errors
     /// When it cannot be made one. It stays as it is, holds back nothing but itself, and is reported.
@@ -187,7 +204,19 @@ impl<Z: TimeZone> Timestamp for DateTime<Z> {
 
 impl Timestamp for std::time::SystemTime {
     fn to_utc(&self) -> DateTime<Utc> {
-        (*self).into()
+        // Beyond what chrono can tell, the last moment that it can.
+        let moment = |seconds: u64| i64::try_from(seconds).ok();
+        match self.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => moment(since.as_secs())
+                .and_then(|seconds| DateTime::from_timestamp(seconds, since.subsec_nanos()))
+                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+            Err(before) => moment(before.duration().as_secs())
+                .and_then(|seconds| DateTime::from_timestamp(-seconds, 0))
+                .and_then(|second| {
+                    second.checked_sub_signed(TimeDelta::nanoseconds(before.duration().subsec_nanos().into()))
+                })
+                .unwrap_or(DateTime::<Utc>::MIN_UTC),
+        }
     }
 }
 

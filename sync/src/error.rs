@@ -349,21 +349,36 @@ impl std::fmt::Display for Chain<'_> {
     }
 }
 
-/// An error as the log has it: without the words in which a server refuses an operation, for they may quote the record.
+/// An error as the log has it: without the words of a server, which may quote the record, or the credentials.
 pub(crate) struct Logged<'a>(pub(crate) &'a SyncError);
 
 impl std::fmt::Display for Logged<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            SyncError::Push { record, source: RemoteError::Refused { url, refusal, .. }, .. } => {
-                write!(f, "{record}: {url} was refused: status {}", refusal.status)
+        let without_words = match self.0 {
+            SyncError::Push { record, operation, source } => source
+                .without_words()
+                .map(|source| SyncError::Push { record: record.clone(), operation: *operation, source }),
+            SyncError::Pull { entity, source } => {
+                source.without_words().map(|source| SyncError::Pull { entity: entity.clone(), source })
+            }
+            SyncError::Record { record, source } => {
+                source.without_words().map(|source| SyncError::Record { record: record.clone(), source })
             }
             SyncError::NoConflict { record, operation, .. } => {
-                let without_words =
-                    SyncError::NoConflict { record: record.clone(), operation: *operation, problem: None };
-                without_words.fmt(f)
+                Some(SyncError::NoConflict { record: record.clone(), operation: *operation, problem: None })
             }
-            error => Chain(error).fmt(f),
-        }
+            _ => None,
+        };
+        Chain(without_words.as_ref().unwrap_or(self.0)).fmt(f)
+    }
+}
+
+/// The same for what came of one request.
+pub(crate) struct LoggedRequest<'a>(pub(crate) &'a RemoteError);
+
+impl std::fmt::Display for LoggedRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let without_words = self.0.without_words();
+        without_words.as_ref().unwrap_or(self.0).fmt(f)
     }
 }

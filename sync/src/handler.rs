@@ -73,7 +73,8 @@ where
 pub struct Pulled<T: Syncable> {
     /// The changes, in the server's order.
     pub changes: Vec<Change<T>>,
-    /// Whether the server said that more pages follow.
+    /// Whether more pages may follow. Some servers do not say which page is their last one: then nothing comes after it, and
+    /// [`SyncEvent::Pulled`](crate::SyncEvent::Pulled) says that the pull is through.
     pub has_more: bool,
 }
 
@@ -130,7 +131,8 @@ impl<T: Syncable> Change<T> {
 pub struct Conflict<T: Syncable> {
     /// The record's id.
     pub id: T::Id,
-    /// The last state that both sides knew. `None` when there was none, or when the strategy does not keep it.
+    /// The last state that both sides knew. `None` when there was none, when the strategy does not keep it, and when it does not fit
+    /// the struct any more.
     pub base: Option<T>,
     /// The local side; `None` when the record was deleted here.
     pub local: Option<T>,

@@ -51,7 +51,7 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     let receipt = engine.push(&note("a", "the-private-title", 0)).await.unwrap();
     // A server, and what it tells to a reader who expects something else, quotes what people wrote.
     let mut answers = [
-        Some((500, "the-private-title is a bad title")),
+        Some((500, r#"{"detail":"the-private-title is a bad title"}"#)),
         Some((422, r#"{"title":"Bad title","detail":"the-private-title is a bad title"}"#)),
     ];
     server.intercept(move |request| {
@@ -70,6 +70,21 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     let report = engine.flush().await.unwrap();
     let [refused] = &*report.errors else { panic!("{report:?}") };
     assert!(refused.to_string().contains("the-private-title is a bad title"), "the app is told: {refused}");
+    // What it says of credentials may quote them.
+    let expired = r#"{"detail":"a-secret-token has expired"}"#;
+    server.intercept(move |_| Intercept::Answer {
+        status: 401,
+        headers: Vec::new(),
+        body: expired.to_owned(),
+    });
+    engine.push(&note("b", "the-private-title", 0)).await.unwrap();
+    for report in [engine.flush().await.unwrap(), engine.pull().await.unwrap()] {
+        let [unauthorized] = &*report.errors else { panic!("{report:?}") };
+        assert!(
+            unauthorized.to_string().contains("a-secret-token has expired"),
+            "the app is told: {unauthorized}"
+        );
+    }
     let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
     for told in [
         "entity=Note",
@@ -78,6 +93,7 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         "attempt=2",
         "status 500",
         "status 422",
+        "does not accept the credentials",
         "invalid type: a list, expected a string",
         &receipt.id().to_string(),
     ] {

@@ -18,7 +18,8 @@ async fn a_long_queue_arrives_whole_and_once_though_one_request_in_twenty_fails(
     assert!(outcome.tally.failed_before > 0 && outcome.tally.failed_after > 0, "{outcome:?}");
     assert_eq!(outcome.tally.replayed, outcome.tally.failed_after, "each lost answer is asked for again");
     let above = outcome.above_idle().unwrap_or(0);
-    assert!(above < 100 * 1024, "{above} KiB above the idle process");
+    // Most of it is what is out: sixteen requests, and the pages of the log that have not been copied into the file.
+    assert!(above < 56 * 1024, "{above} KiB above the idle process");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

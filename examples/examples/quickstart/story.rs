@@ -1,12 +1,14 @@
 //! What happens, step by step.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sync::BoxError;
+use sync::{BoxError, EntityOf, Syncable};
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
 
@@ -14,7 +16,20 @@ use crate::app::App;
 use crate::device::Device;
 use crate::entities::{Contact, Note, Price, Stock, Task};
 
-/// Tells the story; `false` when the copies differ in the end.
+/// Whether everything has come to be as it is told.
+struct Truth(bool);
+
+impl Truth {
+    /// Says what is not as it should be.
+    fn expect<T: PartialEq + Debug>(&mut self, what: &str, found: &T, expected: &T) {
+        if found != expected {
+            println!("   NOT AS EXPECTED: {what}: {found:?} instead of {expected:?}");
+            self.0 = false;
+        }
+    }
+}
+
+/// Tells the story; `false` when something of it did not come to be, or the copies differ in the end.
 pub async fn tell(folder: Option<PathBuf>) -> Result<bool, BoxError> {
     let temporary = tempfile::tempdir()?;
     let folder = match &folder {
@@ -32,10 +47,11 @@ pub async fn tell(folder: Option<PathBuf>) -> Result<bool, BoxError> {
     let phone = Device::start("phone", folder, &server.base_url()).await?;
     let laptop = Device::start("laptop", folder, &server.base_url()).await?;
 
-    offline(&phone, &laptop).await?;
-    conflicts(&phone, &laptop).await?;
-    let server = outage(&phone, server, &config).await?;
-    let phone = crashed(phone, folder, &server.base_url()).await?;
+    let mut truth = Truth(true);
+    offline(&mut truth, &phone, &laptop).await?;
+    conflicts(&mut truth, &phone, &laptop).await?;
+    let server = outage(&mut truth, &phone, server, &config).await?;
+    let phone = crashed(&mut truth, phone, folder, &server).await?;
 
     println!("5. A last sync of both.");
     for device in [&laptop, &phone, &laptop] {
@@ -45,8 +61,14 @@ pub async fn tell(folder: Option<PathBuf>) -> Result<bool, BoxError> {
     phone.engine.shutdown().await;
     laptop.engine.shutdown().await;
     server.stop().await;
-    Ok(same)
+    if !truth.0 {
+        println!("Not everything above is as it should be.");
+    }
+    Ok(same && truth.0)
 }
+
+/// How many notes are on their way when the server goes down.
+const BATCH: usize = 40;
 
 fn minute(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default() + TimeDelta::minutes(minute)
@@ -56,7 +78,7 @@ fn note(id: &str, title: &str, edited: i64) -> Note {
     Note { id: id.to_owned(), title: title.to_owned(), updated_at: minute(edited) }
 }
 
-async fn offline(phone: &Device, laptop: &Device) -> Result<(), BoxError> {
+async fn offline(truth: &mut Truth, phone: &Device, laptop: &Device) -> Result<(), BoxError> {
     println!("1. Both devices are offline, and are worked on.");
     phone.online(false);
     laptop.online(false);
@@ -75,6 +97,8 @@ async fn offline(phone: &Device, laptop: &Device) -> Result<(), BoxError> {
         phone.engine.queue_len(),
         laptop.engine.queue_len()
     );
+    truth.expect("waiting on the phone", &phone.engine.queue_len(), &2);
+    truth.expect("waiting on the laptop", &laptop.engine.queue_len(), &4);
     println!("   Both come back online.");
     phone.online(true);
     laptop.online(true);
@@ -85,7 +109,7 @@ async fn offline(phone: &Device, laptop: &Device) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn conflicts(phone: &Device, laptop: &Device) -> Result<(), BoxError> {
+async fn conflicts(truth: &mut Truth, phone: &Device, laptop: &Device) -> Result<(), BoxError> {
     println!("2. Both edit the same five records offline, the laptop syncs first.");
     let contact =
         |phone: &str, city: &str| Contact { id: "dairy".into(), phone: phone.into(), city: city.into() };
@@ -103,34 +127,74 @@ async fn conflicts(phone: &Device, laptop: &Device) -> Result<(), BoxError> {
     laptop.sync().await?;
     phone.sync().await?;
     laptop.sync().await?;
-    let shown = |entity: &str, rule: &str, value: Option<&serde_json::Value>| {
-        println!("   {entity:<8} {rule:<28} {}", value.map(ToString::to_string).unwrap_or_default());
-    };
-    shown("note", "the later edit wins", phone.app.records::<Note>()?.get("shopping"));
-    shown("price", "the server wins", phone.app.records::<Price>()?.get("milk"));
-    shown("stock", "the client wins", phone.app.records::<Stock>()?.get("milk"));
-    shown("contact", "merged field by field", phone.app.records::<Contact>()?.get("dairy"));
-    shown("task", "a handler joined both texts", phone.app.records::<Task>()?.get("1"));
+    let (at_ten, dairy) = (note("shopping", "milk, bread, eggs", 10), contact("555-0199", "Hillside"));
+    let joined = task("go on Saturday / take the bicycle");
+    let devices = (phone, laptop);
+    decided(truth, devices, "note", "the later edit wins", "shopping", &at_ten)?;
+    decided(
+        truth,
+        devices,
+        "price",
+        "the server wins",
+        "milk",
+        &Price { id: "milk".to_owned(), cents: 129 },
+    )?;
+    decided(truth, devices, "stock", "the client wins", "milk", &Stock { id: "milk".to_owned(), pieces: 7 })?;
+    decided(truth, devices, "contact", "merged field by field", "dairy", &dairy)?;
+    decided(truth, devices, "task", "a handler joined both texts", "1", &joined)?;
     println!();
     Ok(())
 }
 
+/// Shows what came of a conflict.
+fn decided<T: Syncable>(
+    truth: &mut Truth,
+    (phone, laptop): (&Device, &Device),
+    entity: &str,
+    rule: &str,
+    id: &str,
+    expected: &T,
+) -> Result<(), BoxError> {
+    let expected = serde_json::to_value(expected)?;
+    for device in [phone, laptop] {
+        let found = device.app.records::<T>()?.remove(id).unwrap_or_default();
+        if device.name == phone.name {
+            println!("   {entity:<8} {rule:<28} {found}");
+        }
+        truth.expect(&format!("the {entity} on the {}", device.name), &found, &expected);
+    }
+    Ok(())
+}
+
 /// The server dies in the middle of a flush, and comes back on the same port with the same data.
-async fn outage(phone: &Device, server: Server, config: &Config) -> Result<Server, BoxError> {
-    println!("3. The phone flushes 40 notes, and the server goes down in the middle.");
-    for number in 0..40 {
+async fn outage(
+    truth: &mut Truth,
+    phone: &Device,
+    server: Server,
+    config: &Config,
+) -> Result<Server, BoxError> {
+    println!("3. The phone flushes {BATCH} notes, and the server goes down in the middle.");
+    for number in 0..BATCH {
         phone.save(&note(&format!("batch-{number:02}"), "one of forty", 20)).await?;
     }
-    let arrived = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&arrived);
-    server.intercept(move |_| match count.fetch_add(1, Ordering::Relaxed) {
-        0..15 => Intercept::Pass,
-        // What arrives now takes effect, and its answer is lost.
-        15..20 => Intercept::CutAfter,
-        _ => Intercept::Cut,
+    let before = server.requests().len();
+    let (mut arrived, lost) = (0, Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&lost);
+    server.intercept(move |_| {
+        arrived += 1;
+        match arrived {
+            ..=15 => Intercept::Pass,
+            // What arrives now takes effect, and its answer is lost.
+            16..=20 => {
+                count.fetch_add(1, Ordering::Relaxed);
+                Intercept::CutAfter
+            }
+            _ => Intercept::Cut,
+        }
     });
     phone.sync().await?;
     let port = server.port();
+    let mut requests = server.requests().split_off(before);
     server.stop().await;
     println!(
         "   It is down. The phone shows {:?}, and {} records wait.",
@@ -141,25 +205,46 @@ async fn outage(phone: &Device, server: Server, config: &Config) -> Result<Serve
     let server = Server::start(config.clone().port(port))?;
     println!("   It is back.");
     phone.sync().await?;
+    requests.extend(server.requests());
     let batch = server.records("/notes").keys().filter(|id| id.starts_with("batch-")).count();
-    println!("   The server has {batch} of the 40, each once, though some answers were lost.\n");
+    let keys: Vec<_> = requests.into_iter().filter_map(|seen| seen.idempotency_key).collect();
+    let (writes, keys, lost) = (keys.len(), BTreeSet::from_iter(keys).len(), lost.load(Ordering::Relaxed));
+    println!(
+        "   The server has {batch} of the {BATCH}. It was asked {writes} times, with one key for each note;"
+    );
+    println!("   {lost} of its answers were lost.\n");
+    truth.expect("notes on the server", &batch, &BATCH);
+    truth.expect("idempotency keys", &keys, &BATCH);
+    truth.expect("whether answers were lost", &(lost > 0), &true);
+    truth.expect("waiting on the phone", &phone.engine.queue_len(), &0);
     Ok(server)
 }
 
 /// Another process works on the phone's files and dies without a word; the phone goes on with what it left.
-async fn crashed(phone: Device, folder: &Path, url: &str) -> Result<Device, BoxError> {
+async fn crashed(
+    truth: &mut Truth,
+    phone: Device,
+    folder: &Path,
+    server: &Server,
+) -> Result<Device, BoxError> {
     println!("4. The phone's program crashes with edits in its queue.");
     phone.engine.shutdown().await;
     drop(phone);
+    let url = server.base_url();
     let status = Command::new(std::env::current_exe()?)
         .arg("--folder")
         .arg(folder)
-        .args(["--crash-with", url])
+        .args(["--crash-with", &url])
         .status()?;
     println!("   The process ended with {status}.");
-    let phone = Device::start("phone", folder, url).await?;
+    truth.expect("whether it ended well", &status.success(), &false);
+    let phone = Device::start("phone", folder, &url).await?;
     println!("   Started again, it finds {} records waiting.", phone.engine.queue_len());
+    truth.expect("waiting after the crash", &phone.engine.queue_len(), &2);
     phone.sync().await?;
+    let notes = server.records("/notes");
+    truth.expect("what it made is on the server", &notes.contains_key("last-words"), &true);
+    truth.expect("what it deleted is on the server", &notes.contains_key("batch-00"), &false);
     println!();
     Ok(phone)
 }
@@ -187,14 +272,14 @@ fn compare(phone: &Device, laptop: &Device, server: &Server) -> Result<bool, Box
     Ok(all)
 }
 
-fn equal<T: sync::EntityOf<App>>(phone: &Device, laptop: &Device, server: &Server) -> Result<bool, BoxError> {
+fn equal<T: EntityOf<App>>(phone: &Device, laptop: &Device, server: &Server) -> Result<bool, BoxError> {
     let (on_phone, on_laptop) = (phone.app.records::<T>()?, laptop.app.records::<T>()?);
     // Read and written by the program's own type, so that only what it knows is compared.
     let on_server = server.records(T::ENTITY.endpoint).into_iter().map(|(id, record)| {
         let record: T = serde_json::from_value(record)?;
         Ok((id, serde_json::to_value(record)?))
     });
-    let on_server = on_server.collect::<Result<_, BoxError>>()?;
+    let on_server = on_server.collect::<Result<BTreeMap<_, _>, BoxError>>()?;
     let same = on_phone == on_server && on_laptop == on_server;
     println!(
         "   {:<8} phone {}, laptop {}, server {}",
@@ -204,10 +289,11 @@ fn equal<T: sync::EntityOf<App>>(phone: &Device, laptop: &Device, server: &Serve
         on_server.len()
     );
     if !same {
-        for (id, record) in &on_server {
-            let (left, right) = (on_phone.get(id), on_laptop.get(id));
-            if left != Some(record) || right != Some(record) {
-                println!("      {id}: server {record}, phone {left:?}, laptop {right:?}");
+        let ids: BTreeSet<_> = on_server.keys().chain(on_phone.keys()).chain(on_laptop.keys()).collect();
+        for id in ids {
+            let (record, left, right) = (on_server.get(id), on_phone.get(id), on_laptop.get(id));
+            if left != record || right != record {
+                println!("      {id}: server {record:?}, phone {left:?}, laptop {right:?}");
             }
         }
     }

@@ -6,6 +6,7 @@ mod folder;
 mod import;
 mod inspect;
 mod kanban;
+mod quickstart;
 
 use std::path::PathBuf;
 use std::process::Command;

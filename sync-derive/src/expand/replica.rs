@@ -53,12 +53,24 @@ pub(super) fn items(entity: &Entity, support: &TokenStream) -> TokenStream {
         let support = spans::support(&entity.krate, at);
         quote_spanned!(at=> #support::entry::<#ty>(#member, &self.#ident))
     });
+    let values = entity.indexed.iter().map(|Indexed { field, .. }| {
+        let (member, ty) = (&field.member, &field.ty);
+        quote!(#member => (&&#support::Read::<#ty>::of()).index_value(json))
+    });
     let index = (!entity.indexed.is_empty()).then(|| {
         quote! {
             const INDEX: &'static [&'static str] = &[#(#members),*];
             const INDEXED_AS: &'static [&'static str] = &[#(#types),*];
             fn index(&self) -> #support::Vec<#support::IndexEntry> {
                 #support::Vec::from([#(#entries),*])
+            }
+            fn index_value(field: &str, json: &#support::Payload) -> #support::Option<#support::IndexValue> {
+                #[allow(unused_imports, clippy::allow_attributes)]
+                use #support::{Readable as _, Unreadable as _};
+                match field {
+                    #(#values,)*
+                    _ => #support::None,
+                }
             }
         }
     });

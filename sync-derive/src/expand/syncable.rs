@@ -24,7 +24,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let referred = targets.iter().map(|target| of(target, krate, "NAME"));
     let references = references(entity, &support);
     let kept = replica::items(entity, &support);
-    let unordered = &entity.unordered;
+    let (members, unordered) = (&entity.members, &entity.unordered);
     quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
@@ -41,6 +41,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
                 references: &[#(#referred),*],
                 unordered: &[#(#unordered),*],
             };
+            const MEMBERS: &'static [&'static str] = &[#(#members),*];
             fn id(&self) -> &Self::Id {
                 #body
             }

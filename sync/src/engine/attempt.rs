@@ -15,7 +15,7 @@ use super::pause::{Pause, PauseReason};
 use super::port::{EntityPort, ReadRecord};
 use crate::error::SyncError;
 use crate::record::{Failure, Flight, Outcome, ServerCopy, Write, raw_member};
-use crate::remote::{Fetched, RemoteError, Reply, WriteAnswer, WriteRequest};
+use crate::remote::{Fetched, RemoteError, Reply, TransientCause, WriteAnswer, WriteRequest};
 use crate::report::SyncReport;
 use crate::storage::StorageError;
 
@@ -142,8 +142,8 @@ async fn send(
             core.end_pause().await?;
             Ok(Observed { outcome: Outcome::Conflict { remote }, fetched: None })
         }
-        // It was not the operation that failed.
-        Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
+        // It was not the operation that failed. What may be said of the question for ever costs an attempt all the same.
+        Err(Trouble::Remote(source @ RemoteError::Transient { cause: TransientCause::Server, .. })) => {
             wish = wish.max(source.retry_after());
             Ok(ask_again_later(core, claimed, source, report))
         }
@@ -295,13 +295,21 @@ async fn read_answer(
             match fetch(core, port, claimed, wish).await {
                 Ok(copy) => Some(copy),
                 // The server took the operation, and only the question after that is refused.
-                Err(Trouble::Remote(source @ RemoteError::Refused { .. })) => {
+                Err(Trouble::Remote(
+                    source @ (RemoteError::Refused { .. }
+                    | RemoteError::Transient {
+                        cause: TransientCause::WebPage | TransientCause::NoCollection,
+                        ..
+                    }),
+                )) => {
                     let (record, operation) = (claimed.name.clone(), flight.intention.id);
                     core.fail(report, SyncError::Push { record, operation, source });
                     None
                 }
                 // Nor is it the operation that fails here: it is not parked for that, and waits as long as it takes.
-                Err(Trouble::Remote(source @ RemoteError::Transient { .. })) => {
+                Err(Trouble::Remote(
+                    source @ RemoteError::Transient { cause: TransientCause::Server, .. },
+                )) => {
                     return Ok(ask_again_later(core, claimed, source, report));
                 }
                 Err(trouble) => return Err(trouble),

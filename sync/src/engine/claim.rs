@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::held;
 use super::ledger::{Ledger, readable};
 use crate::record::{Base, EntityName, Flight, Next, Record, RecordKey, RecordRef, Write, launch, next};
 use crate::storage::{StorageError, Transaction};
@@ -117,6 +118,9 @@ fn hold(
 ) -> Result<Option<RecordRef>, StorageError> {
     if !known.contains(name.entity.as_str()) {
         return Ok(unlisted(&name.entity));
+    }
+    if let Some(everything) = held::blocks(ledger, name, record) {
+        return Ok(Some(everything));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };
     // What an earlier version of the program referred to, and this one does not, holds nobody back.

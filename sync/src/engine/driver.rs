@@ -12,9 +12,11 @@ use tokio::time::sleep_until;
 
 use super::core::{Core, Tried, resting};
 use super::flush::{flush, say_why_it_waits};
+use super::held;
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
 use super::pause::{Pause, PauseReason};
+use super::port::EntityPort;
 use super::pull::{Pulled, pull, pull_failed};
 use super::receipt::Receipts;
 use super::timers::{Due, Moment, Timers};
@@ -244,10 +246,25 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
         }
     }
     report_unlisted(core, report);
+    let mut unpulled = BTreeSet::new();
     let mut stopped = if wanted.flush { flush(core, report).await? } else { None };
+    // What has to be pulled before an edit is sent; with everything else where that is pulled anyway.
+    for port in core.entities.iter().filter(|port| wanted.flush && !wanted.pull.includes(port.info().name)) {
+        let entity = port.info().name;
+        if stopped.is_some() || core.is_closing() || !held::is_waited_for(core, entity) {
+            continue;
+        }
+        let Pulled { pause, is_whole } = pull_one(core, port, report).await?;
+        if !is_whole {
+            unpulled.insert(entity);
+        }
+        stopped = pause;
+        if stopped.is_none() && !held::is_waited_for(core, entity) {
+            stopped = flush(core, report).await?;
+        }
+    }
     // It may be one request that comes to nothing, and always that one: whether the server can be reached, the first pull finds out.
     let mut unsure = stopped.is_some_and(|pause| pause.reason == PauseReason::Offline);
-    let mut unpulled = BTreeSet::new();
     for port in core.entities.iter().filter(|port| wanted.pull.includes(port.info().name)) {
         unpulled.insert(port.info().name);
         if core.is_closing() {
@@ -260,19 +277,11 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
             stopped = Some(pause);
             continue;
         }
-        let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
-        stopped = if let Ok(pulled) = pulled {
-            let Pulled { pause, is_whole } = pulled?;
-            if is_whole {
-                unpulled.remove(port.info().name);
-            }
-            pause
-        } else {
-            // Code of the user's that is not called as a handler. What it had in hand is let go, as if the pull had been dropped.
-            let entity = port.info().entity_name();
-            pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
-            None
-        };
+        let Pulled { pause, is_whole } = pull_one(core, port, report).await?;
+        if is_whole {
+            unpulled.remove(port.info().name);
+        }
+        stopped = pause;
     }
     // What the pulls decided in favour of this device is sent in the same sync.
     if wanted.flush && wanted.pull != Pulls::Nothing {
@@ -283,6 +292,22 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
     }
     let is_cut_short = core.is_closing() && !unpulled.is_empty();
     Ok(Went::On { held_by: stopped.map(|pause| pause.reason), unpulled, is_cut_short })
+}
+
+/// Pulls an entity, and survives what it panics at.
+async fn pull_one(
+    core: &Arc<Core>,
+    port: &Arc<dyn EntityPort>,
+    report: &mut SyncReport,
+) -> Result<Pulled, Arc<StorageError>> {
+    let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
+    if let Ok(pulled) = pulled {
+        return Ok(pulled?);
+    }
+    // Code of the user's that is not called as a handler. What it had in hand is let go, as if the pull had been dropped.
+    let entity = port.info().entity_name();
+    pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
+    Ok(Pulled { pause: None, is_whole: false })
 }
 
 /// Says what waits for entities that the schema does not list.

@@ -18,8 +18,17 @@ pub(crate) struct Entities {
     linked: HashSet<&'static str>,
     /// Those that were set.
     scopes: Mutex<BTreeMap<EntityName, Scope>>,
-    /// Those whose index was built anew and lacks a record that could not be read.
-    unindexed: Mutex<HashSet<EntityName>>,
+    /// Those of which some edits are not sent for now ([`held`](super::held)).
+    held: Mutex<BTreeMap<EntityName, Held>>,
+}
+
+/// An entity of which everything is to be listed before some of its edits are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// There is such an edit.
+    pub(crate) is_waited_for: bool,
+    /// How many pulls in a row came to nothing that could be read.
+    pub(crate) in_vain: u32,
 }
 
 /// Which records of a replica are kept, as it was set.
@@ -65,6 +74,9 @@ pub(crate) struct Shape {
     /// Whether the values that the server is known to have are kept beside their versions.
     #[serde(default)]
     pub(crate) bases: bool,
+    /// The JSON members, as far as they are known.
+    #[serde(default)]
+    pub(crate) members: Vec<String>,
 }
 
 impl Entities {
@@ -74,7 +86,7 @@ impl Entities {
             linked.insert(info.name);
             linked.extend(info.references.iter().copied());
         }
-        Self { ports, linked, scopes: Mutex::default(), unindexed: Mutex::default() }
+        Self { ports, linked, scopes: Mutex::default(), held: Mutex::default() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn EntityPort>> {
@@ -105,14 +117,9 @@ impl Entities {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the index of an entity lacks a record.
-    pub(crate) fn lacks_entries(&self, entity: EntityName) {
-        self.unindexed.lock().unwrap_or_else(PoisonError::into_inner).insert(entity);
-    }
-
-    /// Whether every record of an entity is in its index.
-    pub(crate) fn is_indexed(&self, entity: &EntityName) -> bool {
-        !self.unindexed.lock().unwrap_or_else(PoisonError::into_inner).contains(entity)
+    /// The entities of which some edits are held back.
+    pub(crate) fn held(&self) -> MutexGuard<'_, BTreeMap<EntityName, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_linked(&self, entity: &EntityName) -> bool {
@@ -122,7 +129,7 @@ impl Entities {
     /// The records that one refers to as the server has it, as far as that is kept.
     pub(crate) fn references(&self, name: &RecordRef, base: &Base) -> Vec<RecordRef> {
         let port = self.port(name.entity.as_str()).filter(|port| !port.info().references.is_empty());
-        let references = |port: &Arc<dyn EntityPort>| Some(port.references(&name.key, base.value.as_ref()?));
+        let references = |port: &Arc<dyn EntityPort>| Some(port.references(base.value.as_ref()?));
         port.and_then(references).unwrap_or_default()
     }
 
@@ -157,7 +164,7 @@ impl Entities {
                 && let Some(upgraded) = upgraded(payload)?
             {
                 // What it refers to now has to be there before it.
-                let references = port.references(&name.key, &upgraded);
+                let references = port.references(&upgraded);
                 *payload = upgraded;
                 let before = std::mem::replace(&mut edit.references, references);
                 edit.leave(before);

@@ -76,29 +76,36 @@ pub(crate) fn page(
     Ok((page, last.map(|last| Search { after: Some(last), ..search })))
 }
 
-/// Looks at every record of an entity that can be read, some of them in each transaction.
-pub(crate) async fn visit<F>(core: &Core, entity: &EntityName, look: F) -> Result<(), StorageError>
+/// Looks at every record of an entity that can be read, some of them in each transaction. Answers whether all of them could be, and the
+/// look said so of each.
+pub(crate) async fn visit<F>(core: &Core, entity: &EntityName, look: F) -> Result<bool, StorageError>
 where
-    F: Fn(&mut Ledger<'_>, &RecordRef, Record) -> Result<(), StorageError> + Copy + Send + 'static,
+    F: Fn(&mut Ledger<'_>, &RecordRef, Record) -> Result<bool, StorageError> + Copy + Send + 'static,
 {
     let mut next = Some(Search { limit: BATCH, ..Search::default() });
+    let mut all = true;
     while let Some(search) = next.take() {
         let of = entity.clone();
-        next = core
+        let every;
+        (next, every) = core
             .transact::<_, StorageError, _>(move |ledger| {
                 let places = ledger.tx.find(&of, &search)?;
                 let last = places.last().filter(|_| places.len() == search.limit).cloned();
+                let mut every = true;
                 for Place { key, .. } in places {
                     let name = RecordRef::new(of.clone(), key);
-                    if let Some(record) = readable(ledger.tx.record(&name))?.flatten() {
-                        look(ledger, &name, record)?;
-                    }
+                    every &= match readable(ledger.tx.record(&name))? {
+                        Some(Some(record)) => look(ledger, &name, record)?,
+                        Some(None) => true,
+                        None => false,
+                    };
                 }
-                Ok(last.map(|last| Search { after: Some(last), ..search }))
+                Ok((last.map(|last| Search { after: Some(last), ..search }), every))
             })
             .await?;
+        all &= every;
     }
-    Ok(())
+    Ok(all)
 }
 
 /// How many records there are to see: those of the server, but for those that are edited, of which each is looked at.

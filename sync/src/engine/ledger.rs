@@ -18,6 +18,16 @@ pub(crate) struct Ledger<'a> {
     changes: Changes,
 }
 
+/// What the row of a record holds.
+pub(crate) enum Stored {
+    /// The record, as this version of the program writes it.
+    Current(Record),
+    /// What an earlier version of the program stored, and this one cannot bring up to date: the row as it stands, and why.
+    Outdated(Record, String),
+    /// Nothing that can be read, and why.
+    Damaged(String),
+}
+
 /// What was asked for.
 pub(crate) struct Rows {
     pub(crate) records: Vec<(RecordRef, Record)>,
@@ -61,6 +71,20 @@ impl<'a> Ledger<'a> {
         Self { tx, entities, changes: Changes::default() }
     }
 
+    /// What the row of a record holds; an empty record where there is none.
+    pub(crate) fn stored(&mut self, name: &RecordRef) -> Result<Stored, StorageError> {
+        let record = match self.tx.record(name) {
+            Ok(record) => record.unwrap_or_default(),
+            Err(StorageError::Row { reason, .. }) => return Ok(Stored::Damaged(reason)),
+            Err(error) => return Err(error),
+        };
+        match self.entities.upgraded(name, record.clone()) {
+            Ok(record) => Ok(Stored::Current(record)),
+            Err(StorageError::Upgrade { reason, .. }) => Ok(Stored::Outdated(record, reason)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A record, as this version of the program writes it.
     pub(crate) fn record(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
         match self.tx.record(name)? {
@@ -71,15 +95,15 @@ impl<'a> Ledger<'a> {
 
     /// A record whose edit is about to be replaced or given up: what of it cannot be upgraded any more is no ancestor of an edit.
     pub(crate) fn record_to_replace(&mut self, name: &RecordRef) -> Result<Record, StorageError> {
-        match self.record(name) {
-            Err(error) if error.damaged().is_some() => {
-                let mut outdated = self.tx.record(name)?.unwrap_or_default();
+        match self.stored(name)? {
+            Stored::Current(record) => Ok(record),
+            Stored::Outdated(mut outdated, _) => {
                 if let Some(base) = &mut outdated.base {
                     base.value = None;
                 }
                 Ok(outdated)
             }
-            read => read,
+            Stored::Damaged(reason) => Err(StorageError::Row { record: name.clone(), reason }),
         }
     }
 
@@ -160,6 +184,14 @@ impl<'a> Ledger<'a> {
         let parked = |record: &Record| matches!(record.lane(), Lane::Parked { .. });
         if freed || (parked(before) != parked(after) && self.is_linked(&name.entity)) {
             self.changes.freed.extend(self.entities.waiting_for(&name.entity));
+        }
+        Ok(())
+    }
+
+    /// Frees those that wait for something that is no record.
+    pub(crate) fn release(&mut self, stand_in: &RecordRef) -> Result<(), StorageError> {
+        if self.tx.release(stand_in)? > 0 {
+            self.changes.freed.insert(stand_in.entity.clone());
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ use super::settings::RetryPolicy;
 use super::timers::LONGEST_SLEEP;
 use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
+use crate::error::LoggedRequest;
 use crate::record::{RecordKey, RecordRef};
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
 use crate::status::State;
@@ -152,12 +153,6 @@ struct Ended {
     wish: Duration,
 }
 
-/// Whether an answer is about the question, and not about who asks, or when: where no changes are told, it may be taken for a bad one. A
-/// failure of the server's is none: it may be getting on its feet.
-fn is_refusal(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::Refused { .. }) && error.retry_after().is_none()
-}
-
 impl Listener {
     async fn run(mut self) {
         let mut after = None;
@@ -193,11 +188,13 @@ impl Listener {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(entity = self.entity.name, %error, "not listening");
+                    tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "not listening");
                     self.obey(&error).await;
-                    refusals = if is_refusal(&error) { refusals + 1 } else { 0 };
+                    // Where no changes are told, the question may be taken for a bad one. A failure of the server's is no refusal: it may be
+                    // getting on its feet.
+                    refusals = if error.refuses_what_was_asked() { refusals + 1 } else { 0 };
                     if !is_offered && refusals >= REFUSALS {
-                        tracing::info!(entity = self.entity.name, %error, "not asked for changes any more until listening begins anew");
+                        tracing::info!(entity = self.entity.name, error = %LoggedRequest(&error), "not asked for changes any more until listening begins anew");
                         return;
                     }
                 }
@@ -267,7 +264,7 @@ impl Listener {
                 }
                 Some(Ok(Heard::Reconnect(wish))) => ended.wish = wish,
                 Some(Err(error)) => {
-                    tracing::debug!(entity = self.entity.name, %error, "the server is not heard any more");
+                    tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "the server is not heard any more");
                     self.obey(&error).await;
                     return ended;
                 }

@@ -1,9 +1,10 @@
 //! The shell around the pure core: it does the I/O, keeps the time and the counts, and calls the user's handlers.
 //!
-//! Data flows one way. A push goes through the [`ledger`] into the storage, with what others ask for at the same time ([`group`]). A sync is asked for in the [`inbox`]; the
-//! [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]), makes one [`attempt`] each, and
-//! [`pull`] fetches pages and applies them ([`page`]), and now and then looks for what is gone ([`sweep`]). Both come to the row through [`reconcile`]. Nothing in here is
-//! generic over the user's types: the typed rim is reached through [`port`].
+//! Data flows one way. A push goes through the [`ledger`] into the storage, with what others ask for at the same time ([`group`]).
+//! A sync is asked for in the [`inbox`]; the [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]), makes one
+//! [`attempt`] each, and [`pull`] fetches pages and applies them ([`page`]), and now and then looks for what is gone ([`sweep`]).
+//! Both come to the row through [`reconcile`], and so does what the user decides ([`verdicts`]). Nothing in here is generic over
+//! the user's types: the typed rim is reached through [`port`].
 
 pub(crate) mod attempt;
 pub(crate) mod claim;
@@ -12,6 +13,7 @@ pub(crate) mod driver;
 pub(crate) mod entities;
 pub(crate) mod flush;
 pub(crate) mod group;
+pub(crate) mod held;
 pub(crate) mod inbox;
 pub(crate) mod intake;
 pub(crate) mod kept;
@@ -36,4 +38,5 @@ pub(crate) mod sweep;
 mod timers;
 pub(crate) mod to_its_end;
 pub(crate) mod turn;
+pub(crate) mod verdicts;
 pub(crate) mod watches;

@@ -8,8 +8,9 @@ use tokio::task::yield_now;
 use super::claim::Claimed;
 use super::core::Core;
 use super::ledger::Ledger;
-use super::port::EntityPort;
+use super::port::{EntityPort, Shown};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, answered};
+use super::sweep;
 use super::to_its_end::ToItsEnd;
 use crate::record::{Outcome, RecordRef, ServerCopy};
 use crate::report::SyncReport;
@@ -40,7 +41,7 @@ pub(super) async fn write_down(
         let turn = match (&step, &turn) {
             (Written::Missing(_), None) => {
                 let mine = core.turn().await;
-                mine.is_about([claimed.name.clone()]);
+                mine.is_about(claimed.name.clone());
                 turn = Some(mine);
                 continue;
             }
@@ -58,6 +59,14 @@ pub(super) async fn write_down(
             }
             (Written::Missing(Step::Show(shown, copy)), Some(turn)) => {
                 let told = turn.call(port.tell(&claimed.name.key, &copy, &shown)).await;
+                let told = match (told, &shown) {
+                    // The edit that the handler would be told of stays as it is, and so does what the application shows of it.
+                    (Err(error), Shown::Local(_)) if error.is_about_what_is_stored() => {
+                        core.fail(report, error.into());
+                        Ok(())
+                    }
+                    (told, _) => told,
+                };
                 told.map(|()| known.shown = Some(shown))
             }
             (Written::Missing(_), _) => Ok(()),
@@ -90,13 +99,19 @@ async fn commit(
     let stamper = core.stamper();
     let work = move |ledger: &mut Ledger<'_>| {
         let record = ledger.record(&name)?;
-        if record.flight.as_ref().is_none_or(|flight| flight.intention.id != operation) {
+        let Some(flight) = record.flight.as_ref().filter(|flight| flight.intention.id == operation) else {
             return Ok(Written::Done(Consequence::default()));
-        }
+        };
+        let accepted = matches!(observed.outcome, Outcome::Accepted { .. });
+        let is_unknown = accepted && flight.intention.crossed && observed.fetched.is_none();
         let around = Surroundings { rules: &rules, stamp: stamper.stamp() };
         Ok(match answered(record.clone(), &observed.outcome, observed.fetched.as_ref(), &known, around) {
             Step::Write(after, consequence) => {
                 ledger.put(&name, &record, &after)?;
+                if is_unknown {
+                    // What was pulled beside it was not kept, and the server does not tell of one record alone.
+                    sweep::pull_anew(ledger, &name.entity)?;
+                }
                 Written::Done(consequence)
             }
             missing => Written::Missing(missing),

@@ -1,7 +1,8 @@
-//! Records that are to be asked for by name: their edits were given up, and what the server has instead is not known here.
+//! Records that are to be asked for by name: their edits were given up, and what the server has instead is not known here; or their rows
+//! could not be read when a page told of them.
 //!
 //! No page will tell, since for the server nothing has changed. So their names are noted in the transaction that gives the
-//! edits up, and each pull of the entity begins with them.
+//! edits up, or writes the page, and each pull of the entity begins with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,7 +46,9 @@ impl From<StorageError> for Trouble {
 pub(crate) fn note(ledger: &mut Ledger<'_>, record: &RecordRef) -> Result<(), StorageError> {
     let mut names = read(ledger)?;
     let keys = names.entry(record.entity.clone()).or_default();
-    keys.insert(record.key.clone());
+    if !keys.insert(record.key.clone()) {
+        return Ok(());
+    }
     if keys.len() > MOST {
         names.remove(&record.entity);
         sweep::pull_anew(ledger, &record.entity)?;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::core::{Core, Stamper};
 use super::entities::Scope;
-use super::ledger::{Ledger, readable};
+use super::ledger::{Ledger, Stored, readable};
 use super::outdated;
 use super::port::{EntityPort, ReadPage, Shown, TypedPage};
 use super::reconcile::{Consequence, Known, Rounds, Step, Surroundings, observe};
@@ -102,8 +102,8 @@ pub(crate) async fn apply(
     let mut told = Told::default();
     let turn = core.turn().await;
     if !port.keeps() {
-        let there = (0..read.page.len()).filter(|index| read.page.is_there(*index));
-        turn.is_about(there.map(|index| RecordRef::new(entity.clone(), read.page.key(index).clone())));
+        let named = |index| RecordRef::new(entity.clone(), read.page.key(index).clone());
+        turn.is_about_a_page((0..read.page.len()).map(|index| (named(index), read.page.is_there(index))));
     }
     let mut rounds = Rounds::default();
     loop {
@@ -276,7 +276,7 @@ impl Writing {
         // A row that cannot be read waits, too.
         let waiting = readable(ledger.tx.pending(Some(&self.entity), None, 1, &HashSet::new()))?;
         let nothing_waits = waiting.is_some_and(|waiting| waiting.is_empty());
-        let mut unread = Vec::new();
+        let (mut unread, mut damaged) = (Vec::new(), Vec::new());
         let consequences = if nothing_waits && self.told.except.is_empty() {
             if !self.port.keeps() && self.told.everything.is_none() && self.page.len() > 0 {
                 return Ok(Written::TellEverything);
@@ -291,7 +291,7 @@ impl Writing {
             for row in &looked.rows {
                 row.put(ledger)?;
             }
-            unread = looked.aside;
+            (unread, damaged) = (looked.aside, looked.damaged);
             looked.rows.into_iter().map(|row| (row.name, row.consequence)).collect()
         };
         if !ledger.tx.items_aside(&self.entity, 1)?.is_empty() {
@@ -306,8 +306,12 @@ impl Writing {
         }
         match &self.covers {
             Covers::UpTo(cursor, _) => ledger.tx.set_cursor(&self.entity, cursor.as_ref())?,
-            Covers::Outdated(record) => outdated::forget(ledger, record)?,
-            Covers::Itself => {}
+            Covers::Outdated(record) if !damaged.contains(record) => outdated::forget(ledger, record)?,
+            Covers::Outdated(_) | Covers::Itself => {}
+        }
+        // What was pulled beside a row that cannot be read is asked for, until it can be put there.
+        for record in &damaged {
+            outdated::note(ledger, record)?;
         }
         Ok(Written::Done { consequences, aside: u64::try_from(unread.len()).unwrap_or(u64::MAX) })
     }
@@ -349,22 +353,22 @@ impl Writing {
         for index in 0..self.page.len() {
             let name = self.name(index);
             let copy = self.page.copy(index)?;
-            let before = match ledger.record(&name) {
-                Err(StorageError::Row { reason, .. } | StorageError::Upgrade { reason, .. }) => {
-                    match ledger.tx.record(&name) {
-                        // What cannot be upgraded is replaced, unless an edit waits on top of it.
-                        Ok(Some(outdated)) if !outdated.is_pending() => outdated,
-                        row => {
-                            let now = self.stamper.stamp().now;
-                            looked.aside.push(beside(name.clone(), &copy, reason, now));
-                            looked.rows.extend(row.ok().flatten().map(|before| crossed(name, before)));
-                            continue;
-                        }
-                    }
-                }
-                read => read?,
-            };
             let stamp = self.stamper.stamp();
+            let before = match ledger.stored(&name)? {
+                Stored::Current(before) => before,
+                // What cannot be upgraded is replaced, and what waits for the user is only told what was seen.
+                Stored::Outdated(before, _) if before.flight.is_none() && before.queued.is_none() => before,
+                Stored::Outdated(before, reason) => {
+                    looked.aside.push(beside(name.clone(), &copy, reason, stamp.now));
+                    looked.rows.push(crossed(name, before));
+                    continue;
+                }
+                Stored::Damaged(reason) => {
+                    looked.aside.push(beside(name.clone(), &copy, reason, stamp.now));
+                    looked.damaged.push(name);
+                    continue;
+                }
+            };
             let step = self.step(index, &before, &copy, stamp);
             if let Step::Decide(dispute) = &step
                 && let Some(reason) = self.told.undecided(index, dispute)
@@ -399,9 +403,11 @@ impl Writing {
 /// The row of a record of which a pulled version was not taken in: what the server has is asked for once the edit is through, or given up.
 fn crossed(name: RecordRef, before: Record) -> Row {
     let mut after = before.clone();
-    let flight = after.flight.as_mut().map(|flight| &mut flight.intention);
+    if let Some(flight) = &mut after.flight {
+        flight.cross();
+    }
     let parked = after.parked.as_mut().map(|parked| &mut parked.intention);
-    for intention in flight.into_iter().chain(parked).chain(&mut after.queued) {
+    for intention in parked.into_iter().chain(&mut after.queued) {
         intention.crossed = true;
     }
     Row { name, before, after, consequence: Consequence::default() }
@@ -419,6 +425,8 @@ struct Looked {
     rows: Vec<Row>,
     missing: Steps,
     aside: Vec<SetAside>,
+    /// Those whose rows cannot be read.
+    damaged: Vec<RecordRef>,
 }
 
 /// A record of the page, as it is to be written.
@@ -434,9 +442,10 @@ impl Row {
         if self.before.blocked_on.is_none() {
             return ledger.put(&self.name, &self.before, &self.after);
         }
-        // What it waits for may be a row of the same page, which has let it go since it was looked at.
-        let before = ledger.record(&self.name)?;
-        let blocked_on = self.after.blocked_on.clone().filter(|_| before.blocked_on.is_some());
-        ledger.put(&self.name, &before, &Record { blocked_on, ..self.after.clone() })
+        // What it waits for may be a row of the same page, which has let it go since it was looked at. Nothing else of it has changed.
+        let blocked_on = ledger.tx.record(&self.name)?.and_then(|row| row.blocked_on);
+        let after = self.after.blocked_on.clone().filter(|_| blocked_on.is_some());
+        let before = Record { blocked_on, ..self.before.clone() };
+        ledger.put(&self.name, &before, &Record { blocked_on: after, ..self.after.clone() })
     }
 }

@@ -19,6 +19,9 @@ pub(crate) const NOTE: &str = "pause";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pause {
     pub(crate) reason: PauseReason,
+    /// When it was begun; what an earlier version has written does not say.
+    #[serde(default)]
+    pub(crate) since: Option<DateTime<Utc>>,
     pub(crate) until: DateTime<Utc>,
     /// How many times in a row, for the back-off.
     pub(crate) times: u32,
@@ -76,14 +79,17 @@ impl Pause {
         let longest = LONGEST.to_std().unwrap_or(Duration::MAX);
         let wait = wish.unwrap_or_else(|| retry.delay(times, fraction)).min(longest);
         let until = after(now, wait);
+        let since = Some(now);
         match before.filter(|pause| pause.holds(now)) {
-            Some(before) if before.reason == reason => Self { reason, until: before.until.max(until), times },
+            Some(before) if before.reason == reason => {
+                Self { reason, since, until: before.until.max(until), times }
+            }
             Some(before) if before.reason == PauseReason::Throttled => before,
             // A server that has answered can be reached, whatever was tried before.
-            Some(before) if before.reason == PauseReason::Offline => Self { reason, until, times },
+            Some(before) if before.reason == PauseReason::Offline => Self { reason, since, until, times },
             // What a person has to see to is seen to no sooner because a connection was lost besides.
             Some(before) if reason == PauseReason::Offline => before,
-            _ => Self { reason, until, times },
+            _ => Self { reason, since, until, times },
         }
     }
 
@@ -94,8 +100,9 @@ impl Pause {
 
     /// Whether it still lasts.
     pub(crate) fn holds(&self, now: DateTime<Utc>) -> bool {
-        // Twice as long, for a clock that was set right by a little.
-        self.until > now && self.until - now <= LONGEST * 2
+        let length = self.since.map_or(LONGEST, |since| (self.until - since).min(LONGEST));
+        // Twice as long, for a clock that was set right by a little; but a clock that was set back makes no long pause of a short one.
+        self.until > now && self.until - now <= length * 2
     }
 }
 
@@ -172,6 +179,14 @@ mod tests {
         let hour = asked(None, 3600);
         assert!(hour.holds(NOW - TimeDelta::seconds(1)));
         assert!(!hour.holds(NOW - TimeDelta::days(1)), "a clock that was far ahead wrote it");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_long_pause_of_a_short_one() {
+        let set_back = NOW - TimeDelta::minutes(10);
+        assert!(!lost(None).holds(set_back));
+        let of_before = Pause { since: None, ..lost(None) };
+        assert!(of_before.holds(set_back), "it may have been an hour");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::entity::EntityInfo;
 use crate::error::HandlerError;
 use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy};
 use crate::remote::PageItem;
-use crate::storage::IndexEntry;
+use crate::storage::{IndexEntry, IndexValue};
 
 /// One entity of the schema, with its handlers.
 pub(crate) trait EntityPort: Send + Sync + 'static {
@@ -34,8 +34,11 @@ pub(crate) trait EntityPort: Send + Sync + 'static {
     /// The values of a record's indexed fields.
     fn index(&self, key: &RecordKey, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError>;
 
+    /// A value of an indexed field, of its JSON; `None` when the field's type cannot read it.
+    fn index_value(&self, field: &str, json: &Payload) -> Option<IndexValue>;
+
     /// The records that one refers to; none of one that cannot be read.
-    fn references(&self, key: &RecordKey, payload: &Payload) -> Vec<RecordRef>;
+    fn references(&self, payload: &Payload) -> Vec<RecordRef>;
 
     /// The payload as this version of the program writes it; `None` when it did.
     fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError>;

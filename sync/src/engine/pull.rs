@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::core::Core;
 use super::entities::Scope;
+use super::held;
 use super::outdated;
 use super::page::{Covers, Trouble, apply};
 use super::pause::{Pause, PauseReason};
@@ -67,6 +68,7 @@ pub(crate) async fn pull(
     let (pause, error) = loop {
         match run(core, port, report).await? {
             Ended::Complete(pause) => {
+                held::end(core, &entity).await?;
                 let changes = report.pulled - before;
                 core.announcer.announce(SyncEvent::Pulled { entity, changes });
                 return Ok(Pulled { pause, is_whole: true });
@@ -79,6 +81,9 @@ pub(crate) async fn pull(
     };
     // The list was read to its end, and says the same the next time.
     let is_whole = matches!(error, SyncError::IncompleteList { .. });
+    if is_whole || held::is_in_vain(core, &entity, &error) {
+        held::end(core, &entity).await?;
+    }
     pull_failed(core, entity, report, error);
     Ok(Pulled { pause, is_whole })
 }
@@ -117,16 +122,14 @@ async fn run(
             Asked::NotNow(pause) => return Ok(Ended::throttled(pause)),
             Asked::Answered(Ok(reply)) => reply,
             // Once only: a server that forgets what it has just said would be asked for ever.
-            Asked::Answered(Err(ref source @ RemoteError::CursorGone { ref url, .. }))
-                if source.retry_after().is_none()
-                    && cursor.is_some()
-                    && !anew
-                    && !planted!(CursorGoneIsAnError) =>
-            {
-                tracing::info!(%entity, url, "the server no longer knows the cursor: everything is pulled anew");
+            Asked::Answered(Err(source)) if knows_no_cursor(&source) && cursor.is_some() && !anew => {
+                tracing::info!(%entity, url = source.url(), "the server no longer knows the cursor: everything is pulled anew");
+                let of = entity.clone();
+                core.transact::<_, StorageError, _>(move |ledger| sweep::pull_anew(ledger, &of)).await?;
+                if source.retry_after().is_some() {
+                    return failed(core, entity, source).await;
+                }
                 core.end_pause().await?;
-                let entity = entity.clone();
-                core.transact::<_, StorageError, _>(move |ledger| sweep::pull_anew(ledger, &entity)).await?;
                 if !round.lists_everything() {
                     round = Round::begin(core, port, None).await?;
                 }
@@ -247,6 +250,10 @@ fn not_written(trouble: Trouble, pause: Option<Pause>) -> Result<Ended, StorageE
         (Trouble::OfAnotherScope, Some(pause)) => Ok(Ended::throttled(pause)),
         (Trouble::OfAnotherScope, None) => Ok(Ended::Anew),
     }
+}
+
+fn knows_no_cursor(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::CursorGone { .. }) && !planted!(CursorGoneIsAnError)
 }
 
 async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use super::entities::{Entities, Scope};
 use super::kept;
 use super::ledger::Ledger;
 use super::notes;
+use super::port::EntityPort;
 use super::sweep;
 use super::watches::fits;
 use crate::record::{EntityName, Payload, Record, RecordRef};
@@ -33,23 +35,34 @@ struct Stored {
     tidy: bool,
 }
 
+/// A part of it: the values as JSON, which the field's type may read as others in a later version of the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct StoredTerm {
     field: String,
+    /// The field with its type, as it was when the scope was set.
+    #[serde(default)]
+    indexed: String,
     low: Bound<(IndexValue, Payload)>,
     high: Bound<(IndexValue, Payload)>,
 }
 
 impl Stored {
-    /// What it asks for; `None` when it names a field that is not indexed.
+    /// A scope that has just been set.
+    fn of(terms: &[ScopeTerm], port: Option<&Arc<dyn EntityPort>>) -> Self {
+        let indexed = |field: &str| port.and_then(|port| indexed(&**port, field)).unwrap_or_default();
+        let terms = terms.iter().map(|term| StoredTerm::of(term, indexed(term.condition.field))).collect();
+        Self { terms, tidy: false }
+    }
+
+    /// What it asks for; `None` when it names a field that is not indexed, or is of a type that cannot read the values.
     fn into_terms(self, entities: &Entities, entity: &EntityName) -> Option<Vec<ScopeTerm>> {
-        let fields = entities.replica(entity)?.fields();
-        self.terms.into_iter().map(|term| term.into_term(fields)).collect()
+        let port = entities.replica(entity)?;
+        self.terms.into_iter().map(|term| term.into_term(&**port)).collect()
     }
 }
 
 impl StoredTerm {
-    fn of(term: &ScopeTerm) -> Self {
+    fn of(term: &ScopeTerm, indexed: String) -> Self {
         let ScopeTerm { condition, low, high } = term.clone();
         let both = |value: Bound<IndexValue>, json: Bound<Payload>| match (value, json) {
             (Bound::Included(value), Bound::Included(json)) => Bound::Included((value, json)),
@@ -58,20 +71,37 @@ impl StoredTerm {
         };
         Self {
             field: condition.field.to_owned(),
+            indexed,
             low: both(condition.low, low),
             high: both(condition.high, high),
         }
     }
 
-    fn into_term(self, fields: &'static [&'static str]) -> Option<ScopeTerm> {
-        let field = fields.iter().find(|field| **field == self.field)?;
-        let value = |bound: &Bound<(IndexValue, Payload)>| bound.as_ref().map(|(value, _)| value.clone());
+    fn into_term(self, port: &dyn EntityPort) -> Option<ScopeTerm> {
+        let field = *port.fields().iter().find(|field| **field == self.field)?;
+        let is_as_it_was = indexed(port, field).is_some_and(|indexed| indexed == self.indexed);
+        let value = |bound: &Bound<(IndexValue, Payload)>| {
+            let read = |(known, json): &(IndexValue, Payload)| {
+                port.index_value(field, json).or_else(|| is_as_it_was.then(|| known.clone()))
+            };
+            Some(match bound {
+                Bound::Included(value) => Bound::Included(read(value)?),
+                Bound::Excluded(value) => Bound::Excluded(read(value)?),
+                Bound::Unbounded => Bound::Unbounded,
+            })
+        };
         Some(ScopeTerm {
-            condition: Condition { field, low: value(&self.low), high: value(&self.high) },
+            condition: Condition { field, low: value(&self.low)?, high: value(&self.high)? },
             low: self.low.map(|(_, json)| json),
             high: self.high.map(|(_, json)| json),
         })
     }
+}
+
+/// An indexed field with its type.
+fn indexed(port: &dyn EntityPort, field: &str) -> Option<String> {
+    let place = port.fields().iter().position(|known| *known == field)?;
+    port.shape().index.into_iter().nth(place)
 }
 
 /// Keeps only the records for which the conditions hold, from now on. Without any, every record.
@@ -80,11 +110,11 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
     let before = core.entities.scope(&entity);
     let written = core.transact::<_, StorageError, _>(move |ledger| {
         let mut scopes = read(ledger)?;
-        let stored: Vec<_> = terms.iter().map(StoredTerm::of).collect();
-        if scopes.get(&of).map(|scope| &*scope.terms).unwrap_or_default() != stored {
+        let stored = Stored::of(&terms, ledger.entities().replica(&of));
+        if scopes.get(&of).map(|scope| &*scope.terms).unwrap_or_default() != stored.terms {
             sweep::pull_anew(ledger, &of)?;
         }
-        scopes.insert(of.clone(), Stored { terms: stored, tidy: false });
+        scopes.insert(of.clone(), stored);
         notes::write(ledger.tx, NOTE, &scopes)?;
         // Transactions follow each other: whatever is written after this one sees it.
         ledger.entities().set_scope(of, terms.into());
@@ -112,28 +142,31 @@ pub(crate) async fn set(core: &Core, entity: EntityName, terms: Vec<ScopeTerm>) 
 /// Reads the scopes that an earlier engine left; answers those entities of which something outside may still be there.
 pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, StorageError> {
     let entities = ledger.entities();
-    let (mut untidy, mut lost) = (Vec::new(), Vec::new());
-    let scopes = read(ledger)?;
-    for (entity, stored) in &scopes {
-        if entities.replica(entity).is_none() {
-            continue;
-        }
+    let mut untidy = Vec::new();
+    let before = read(ledger)?;
+    let mut scopes = before.clone();
+    for (entity, stored) in &before {
+        let Some(port) = entities.replica(entity) else { continue };
         let Some(terms) = stored.clone().into_terms(entities, entity) else {
-            lost.push(entity.clone());
+            // What cannot be asked for is let go: everything is kept until the program sets another scope.
+            tracing::warn!(%entity, "the scope names a field that is no longer indexed, or is of another type: every record is kept");
+            sweep::pull_anew(ledger, entity)?;
+            scopes.remove(entity);
             continue;
         };
+        let mut now = Stored { tidy: stored.tidy, ..Stored::of(&terms, Some(port)) };
+        // The same values as of another type may be those of other records.
+        if now.terms != stored.terms {
+            sweep::pull_anew(ledger, entity)?;
+            now.tidy = false;
+        }
         entities.set_scope(entity.clone(), terms.into());
-        if !stored.tidy {
+        if !now.tidy {
             untidy.push(entity.clone());
         }
+        scopes.insert(entity.clone(), now);
     }
-    // A field that is indexed no longer cannot be asked for: everything is kept until the program sets another scope.
-    for entity in &lost {
-        tracing::warn!(%entity, "the scope names a field that is no longer indexed: every record is kept");
-        sweep::pull_anew(ledger, entity)?;
-    }
-    if !lost.is_empty() {
-        let scopes: Scopes = scopes.into_iter().filter(|(entity, _)| !lost.contains(entity)).collect();
+    if scopes != before {
         notes::write_any(ledger.tx, NOTE, &scopes)?;
     }
     Ok(untidy)
@@ -143,10 +176,10 @@ pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<Vec<EntityName>, Storag
 pub(crate) async fn tidy(core: &Core, entity: EntityName) -> Result<(), StorageError> {
     let scope = core.entities.scope(&entity);
     kept::visit(core, &entity, |ledger, name, before| {
-        if keeps(ledger.entities(), name, &before) {
-            return Ok(());
+        if !keeps(ledger.entities(), name, &before) {
+            ledger.put(name, &before, &Record::default())?;
         }
-        ledger.put(name, &before, &Record::default())
+        Ok(true)
     })
     .await?;
     core.transact(move |ledger| {

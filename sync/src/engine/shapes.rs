@@ -2,12 +2,16 @@
 //!
 //! Payloads are brought up to date when they are read. What cannot wait for that is done before the engine is ready: an entity of which
 //! other things are to be kept than were kept is pulled anew, fields that are indexed now are entered, and what waits for records that
-//! are referred to no longer, or refer to it no longer, is freed.
+//! are referred to no longer, or refer to it no longer, is freed. What is left to do is noted with the new shapes, and ticked off step by
+//! step: a start that is cut short is gone on with by the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::entities::{Shape, entries};
+use super::held;
 use super::kept;
 use super::ledger::Ledger;
 use super::notes;
@@ -20,67 +24,63 @@ use crate::storage::StorageError;
 /// The name of the note in the storage.
 const NOTE: &str = "shapes";
 
+/// The name of the note in the storage: what is left to do.
+const LEFT: &str = "reshaping";
+
 type Shapes = BTreeMap<EntityName, Shape>;
 
 /// What is left to do where entities have changed.
-#[derive(Debug, Default)]
-pub(crate) struct Outdated {
-    /// Those that have to be entered into the index anew.
-    pub(crate) stale: Vec<EntityName>,
-    pub(crate) unlinked: Vec<Unlinked>,
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Left {
+    /// Those whose records are to be entered into the index.
+    enter: BTreeSet<EntityName>,
+    /// Those whose records may wait for others for no reason that there is still.
+    free: BTreeSet<EntityName>,
 }
 
-/// An entity that may refer to less than before: its records, and those that they referred to, may wait for each other.
-#[derive(Debug)]
-pub(crate) struct Unlinked {
-    entity: EntityName,
-    formerly: Vec<EntityName>,
-}
-
-/// Compares the entities with those that used the storage last.
+/// Compares the entities with those that used the storage last, and notes what follows.
 ///
 /// # Errors
 /// [`Error::NewerData`] when a later version of the program has used the storage.
-pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Outdated, Error> {
-    let mut shapes = read(ledger)?;
-    let mut outdated = Outdated::default();
-    let mut changed = false;
+pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Left, Error> {
+    let (before, left_before) = (read(ledger)?, left(ledger)?);
+    let (mut shapes, mut left) = (before.clone(), left_before.clone());
     for port in ledger.entities().iter() {
         let (entity, now) = (port.info().entity_name(), port.shape());
-        let before = shapes.get(&entity).cloned().unwrap_or_default();
+        let before = before.get(&entity).cloned().unwrap_or_default();
         if before.version > now.version {
             return Err(Error::NewerData { entity, stored: before.version, known: now.version });
         }
-        if now.keeps_otherwise(&before) {
+        if now.makes_up(&before) {
+            held::begin(ledger, &entity)?;
+        }
+        if now.makes_up(&before) || now.keeps_otherwise(&before) {
             sweep::pull_anew(ledger, &entity)?;
         }
-        let is_stale = before.index != now.index || (!now.index.is_empty() && before.version != now.version);
-        if is_stale {
+        if before.index != now.index || (!now.index.is_empty() && before.version != now.version) {
             ledger.tx.clear_index(&entity)?;
+            left.enter.insert(entity.clone());
         }
-        if is_stale && !now.index.is_empty() {
-            outdated.stale.push(entity.clone());
+        if now.index.is_empty() {
+            left.enter.remove(&entity);
         }
-        let is_unlinked = outdated.unlink(&entity, &before, &now);
-        // The fields are noted once they are in the index, and the references once nobody waits for others: what is cut short
-        // begins anew.
-        let index = if is_stale { Vec::new() } else { before.index.clone() };
-        let references = if is_unlinked { before.references.clone() } else { now.references.clone() };
-        let noted = Shape { index, references, ..now };
-        if noted != before {
-            shapes.insert(entity, noted);
-            changed = true;
-        }
+        left.free.extend(unlinked(&entity, &before, &now));
+        shapes.insert(entity, now);
     }
-    for (gone, before) in
-        shapes.iter().filter(|(entity, _)| ledger.entities().port(entity.as_str()).is_none())
+    for (gone, shape) in
+        shapes.iter_mut().filter(|(entity, _)| ledger.entities().port(entity.as_str()).is_none())
     {
-        outdated.unlink(gone, before, &Shape::default());
+        let now = Shape { references: Vec::new(), ..shape.clone() };
+        left.free.extend(unlinked(gone, shape, &now));
+        *shape = now;
     }
-    if changed {
+    if shapes != before {
         notes::write(ledger.tx, NOTE, &shapes)?;
     }
-    Ok(outdated)
+    if left != left_before {
+        write_left(ledger, &left)?;
+    }
+    Ok(left)
 }
 
 impl Shape {
@@ -90,53 +90,54 @@ impl Shape {
         let moved = self.replica != before.replica;
         // Without the ancestors, the first conflict of each record would be decided as if both sides had changed everything.
         let lacks_bases = before.version != 0 && self.bases && !(before.bases || before.replica);
-        // What `upgrade` makes up for a member that is new to the struct, the server may have had all along.
-        let made_up = self.replica && before.version != 0 && self.version != before.version;
-        moved || lacks_bases || made_up
+        moved || lacks_bases
+    }
+
+    /// Whether what is kept lacks what the server may have had all along: `upgrade`, or serde's default, makes it up for a member that is new
+    /// to the struct.
+    fn makes_up(&self, before: &Self) -> bool {
+        let is_new = |member: &String| !before.members.is_empty() && !before.members.contains(member);
+        let has_changed = self.version != before.version || self.members.iter().any(is_new);
+        self.replica && before.version != 0 && has_changed
     }
 }
 
-impl Outdated {
-    /// Notes whether the records of an entity may refer to less than before.
-    fn unlink(&mut self, entity: &EntityName, before: &Shape, now: &Shape) -> bool {
-        let gone = before.references.iter().filter(|name| !now.references.contains(name));
-        let formerly: Vec<_> = gone.cloned().map(EntityName::from_stored).collect();
-        // An upgraded edit may refer to another record than the one that it waits for.
-        let is_upgraded =
-            before.version != 0 && before.version != now.version && !before.references.is_empty();
-        if formerly.is_empty() && !is_upgraded {
-            return false;
+/// The entities whose records may wait for others no longer, now that one may refer to less than before.
+fn unlinked(entity: &EntityName, before: &Shape, now: &Shape) -> Vec<EntityName> {
+    let gone = before.references.iter().filter(|name| !now.references.contains(name));
+    let mut unlinked: Vec<_> = gone.cloned().map(EntityName::from_stored).collect();
+    // An upgraded edit may refer to another record than the one that it waits for.
+    let is_upgraded = before.version != 0 && before.version != now.version && !before.references.is_empty();
+    if is_upgraded || !unlinked.is_empty() {
+        unlinked.push(entity.clone());
+    }
+    unlinked
+}
+
+/// Does what is left to do.
+pub(crate) async fn finish(core: &Core, left: Left) -> Result<(), StorageError> {
+    for entity in left.enter.into_iter().filter(|entity| core.port(entity.as_str()).is_some()) {
+        // A record that could not be read is entered by a program with a better `upgrade`, or once its row is mended.
+        if enter(core, &entity).await? {
+            tick_off(core, move |left| left.enter.remove(&entity)).await?;
         }
-        self.unlinked.push(Unlinked { entity: entity.clone(), formerly });
-        true
     }
+    for entity in left.free {
+        free(core, &entity).await?;
+        tick_off(core, move |left| left.free.remove(&entity)).await?;
+    }
+    Ok(())
 }
 
-/// Enters every record of an entity into the index. Nothing is noted of it before the end, nor when a record could not be read: a program
-/// with a better `upgrade` finds it then.
-pub(crate) async fn enter(core: &Core, entity: EntityName) -> Result<(), StorageError> {
-    kept::visit(core, &entity, |ledger, name, record| {
-        let Some(port) = ledger.entities().replica(&name.entity) else { return Ok(()) };
+/// Enters every record of an entity into the index. Answers whether each of them could be read.
+async fn enter(core: &Core, entity: &EntityName) -> Result<bool, StorageError> {
+    kept::visit(core, entity, |ledger, name, record| {
+        let Some(port) = ledger.entities().replica(&name.entity) else { return Ok(true) };
         let entries = entries(&**port, name, record.view());
-        if entries.is_none() {
-            ledger.entities().lacks_entries(name.entity.clone());
-        }
-        ledger.tx.set_index(name, &entries.unwrap_or_default())
+        ledger.tx.set_index(name, entries.as_deref().unwrap_or_default())?;
+        Ok(entries.is_some())
     })
-    .await?;
-    if !core.entities.is_indexed(&entity) {
-        return Ok(());
-    }
-    note(core, entity, |shape, now| shape.index = now.index).await
-}
-
-/// Frees those that wait for each other for no reason that there is still. Nothing is noted of it before the end.
-pub(crate) async fn unlink(core: &Core, unlinked: Unlinked) -> Result<(), StorageError> {
-    let Unlinked { entity, formerly } = unlinked;
-    for of in formerly.iter().chain([&entity]) {
-        free(core, of).await?;
-    }
-    note(core, entity, |shape, now| shape.references = now.references).await
+    .await
 }
 
 /// Looks anew at every record of an entity that waits for another: whether it has to is decided when it is to be sent.
@@ -161,13 +162,14 @@ async fn free(core: &Core, entity: &EntityName) -> Result<(), StorageError> {
     }
 }
 
-/// Notes a part of what an entity's struct is now.
-async fn note(core: &Core, entity: EntityName, set: fn(&mut Shape, Shape)) -> Result<(), StorageError> {
+async fn tick_off(
+    core: &Core,
+    done: impl FnOnce(&mut Left) -> bool + Send + 'static,
+) -> Result<(), StorageError> {
     core.transact(move |ledger| {
-        let mut shapes = read(ledger)?;
-        let now = ledger.entities().port(entity.as_str()).map(|port| port.shape());
-        set(shapes.entry(entity).or_default(), now.unwrap_or_default());
-        notes::write(ledger.tx, NOTE, &shapes)
+        let mut left = left(ledger)?;
+        done(&mut left);
+        write_left(ledger, &left)
     })
     .await
 }
@@ -175,4 +177,16 @@ async fn note(core: &Core, entity: EntityName, set: fn(&mut Shape, Shape)) -> Re
 fn read(ledger: &mut Ledger<'_>) -> Result<Shapes, StorageError> {
     // Without it, data of a later version could be taken for data of this one.
     Ok(notes::read_strictly(ledger.tx, NOTE)?.unwrap_or_default())
+}
+
+fn left(ledger: &mut Ledger<'_>) -> Result<Left, StorageError> {
+    Ok(notes::read_strictly(ledger.tx, LEFT)?.unwrap_or_default())
+}
+
+fn write_left(ledger: &mut Ledger<'_>, left: &Left) -> Result<(), StorageError> {
+    if *left == Left::default() {
+        ledger.tx.set_note(LEFT, None)
+    } else {
+        notes::write(ledger.tx, LEFT, left)
+    }
 }

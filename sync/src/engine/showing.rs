@@ -9,17 +9,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{Edit, RecordRef};
 
-/// The records that the application is being told of, or is about to be, and of which that is not written yet; with the edits that the
-/// handler has made of each since, and perhaps taken back: nobody else's have these numbers.
+/// The records that the application is being told of, or is about to be, and of which that is not written yet.
 #[derive(Debug, Default)]
-pub(crate) struct Showing(Mutex<HashMap<RecordRef, Vec<u64>>>);
+pub(crate) struct Showing(Mutex<HashMap<RecordRef, Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The server may have it: otherwise the application is told that it is gone.
+    may_exist: bool,
+    /// The edits that the handler has made of it since, and perhaps taken back: nobody else's have these numbers.
+    edits: Vec<u64>,
+}
 
 impl Showing {
-    /// The application may be told of these from now on.
-    pub(super) fn begin(&self, records: impl IntoIterator<Item = RecordRef>) {
+    /// The application may be told of these from now on. With each, whether the server may have it.
+    pub(super) fn begin(&self, records: impl IntoIterator<Item = (RecordRef, bool)>) {
         let mut told = self.records();
-        for record in records {
-            told.entry(record).or_default();
+        for (record, may_exist) in records {
+            told.entry(record).or_default().may_exist |= may_exist;
         }
     }
 
@@ -31,24 +38,26 @@ impl Showing {
     /// The edit that the user means, who sees more than the row says.
     pub(super) fn meant(&self, record: &RecordRef, edit: &Edit) -> Edit {
         match edit {
-            Edit::Delete if self.records().contains_key(record) => Edit::DeleteAnyway,
+            Edit::Delete if self.records().get(record).is_some_and(|told| told.may_exist) => {
+                Edit::DeleteAnyway
+            }
             edit => edit.clone(),
         }
     }
 
     /// The handler has made this edit.
     pub(super) fn edited(&self, record: &RecordRef, revision: u64) {
-        if let Some(edits) = self.records().get_mut(record) {
-            edits.push(revision);
+        if let Some(told) = self.records().get_mut(record) {
+            told.edits.push(revision);
         }
     }
 
     /// Whether the handler has made this edit since it is told of the record.
     pub(super) fn is_edited(&self, record: &RecordRef, revision: u64) -> bool {
-        self.records().get(record).is_some_and(|edits| edits.contains(&revision))
+        self.records().get(record).is_some_and(|told| told.edits.contains(&revision))
     }
 
-    fn records(&self) -> MutexGuard<'_, HashMap<RecordRef, Vec<u64>>> {
+    fn records(&self) -> MutexGuard<'_, HashMap<RecordRef, Told>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

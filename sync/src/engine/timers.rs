@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::driver::Left;
+use super::held;
 use super::inbox::{Pulls, Wanted};
 use super::outbox::NextAttempt;
 use super::settings::{AutoSync, SHORTEST_INTERVAL};
@@ -60,7 +61,7 @@ impl Due {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     pub(super) auto: Option<AutoSync>,
-    /// When what was pushed is sent, if no more comes.
+    /// When what was pushed is sent, with what is pushed until then.
     flush_at: Option<Instant>,
     /// When something is sent again.
     retry_at: Option<Due>,
@@ -172,9 +173,14 @@ impl Timers {
         self.retry_at = next.map(|at| Due::at(at, now)).filter(|_| !planted!(TimerIsLost));
         self.early.retain(|entity, _| !wanted.pull.includes(entity) || left.unpulled.contains(entity));
         let pause = core.holding_pause(now.wall).map(|pause| pause.until);
-        for entity in &left.unpulled {
-            // Where nothing is pulled by itself, what somebody pulls by hand is not tried again either.
-            if self.auto.is_some_and(|auto| auto.pull_every.is_some()) || self.early.contains_key(entity) {
+        // What an edit waits for may not have come to be pulled, whatever was wanted.
+        let waited = core.entities.iter().map(|port| port.info().name);
+        let waited = waited.filter(|entity| held::is_waited_for(core, entity));
+        let unpulled: BTreeSet<_> = left.unpulled.iter().copied().chain(waited).collect();
+        for entity in unpulled {
+            // Where nothing is pulled by itself, what somebody pulls by hand is not tried again either; but what an edit waits for is.
+            let by_itself = self.auto.is_some_and(|auto| auto.pull_every.is_some());
+            if by_itself || self.early.contains_key(entity) || held::is_waited_for(core, entity) {
                 let before = self.early.get(entity).map_or(0, |early| early.failures);
                 let failures = before.saturating_add(u32::from(!left.was_not_begun));
                 let due = Due::at(pause.unwrap_or_else(|| core.retry_at(failures)), now);

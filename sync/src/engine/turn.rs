@@ -36,9 +36,14 @@ impl Turn<'_> {
         IN_HANDLERS.scope(engines, handler).await
     }
 
-    /// These are what the turn is about: until it is over, who deletes one of them deletes what the server has. To be said
-    /// before it is looked at what the application is to be told, so that no edit comes between the two.
-    pub(crate) fn is_about(&self, records: impl IntoIterator<Item = RecordRef>) {
+    /// This is what the turn is about: until it is over, who deletes it deletes what the server has. To be said before it is looked at
+    /// what the application is to be told, so that no edit comes between the two.
+    pub(crate) fn is_about(&self, record: RecordRef) {
+        self.showing.begin([(record, true)]);
+    }
+
+    /// These are what the turn is about, with each whether it is there: what is gone cannot be deleted, and can be made again.
+    pub(crate) fn is_about_a_page(&self, records: impl IntoIterator<Item = (RecordRef, bool)>) {
         self.showing.begin(records);
     }
 

@@ -160,6 +160,8 @@ pub enum Handler {
     Strategy,
     /// The `upgrade` of an entity ([`Syncable::upgrade`](crate::Syncable::upgrade)).
     Upgrade,
+    /// What tells the values of a record's indexed fields ([`Indexable::index_value`](crate::replica::Indexable::index_value)).
+    Index,
 }
 
 impl std::fmt::Display for Handler {
@@ -168,6 +170,7 @@ impl std::fmt::Display for Handler {
             Self::OnPull => "`OnPull`",
             Self::Strategy => "the conflict strategy",
             Self::Upgrade => "`upgrade`",
+            Self::Index => "the index",
         })
     }
 }

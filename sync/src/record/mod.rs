@@ -204,10 +204,19 @@ pub struct Flight {
     /// Not to be sent again before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
-    /// Not to be sent for the first time before it was looked at what the server has: that may be what nobody here has seen, or what an
-    /// earlier operation has left there.
+    /// Not to be sent before it was looked at what the server has: that may be what nobody here has seen, or what an earlier operation has
+    /// left there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub look_first: bool,
+}
+
+impl Flight {
+    /// Another version than the base was seen while its outcome is unknown. With a version to compare, the server refuses to write over
+    /// that; without one, it is looked at before this is sent again.
+    pub(crate) fn cross(&mut self) {
+        self.intention.crossed = true;
+        self.look_first |= self.if_match.is_none();
+    }
 }
 
 /// An operation in nobody's way: it waits for the user.
@@ -273,6 +282,8 @@ pub struct Rules {
     /// The record as this version of the program writes it, unless it cannot be read: what an earlier one has stored or sent may lack a
     /// member, while every copy that the server shows is read and written by this one.
     pub reread: Option<fn(&Payload) -> Option<Payload>>,
+    /// The records that one refers to, where records of its entity do.
+    pub references: Option<fn(&Payload) -> Vec<RecordRef>>,
 }
 
 impl Rules {

@@ -25,8 +25,11 @@ pub fn reinstate(mut record: Record) -> Record {
         let echoes = intention.clone().may_have_left();
         record.queued = Some(Intention { echoes, crossed, ..intention });
     } else {
-        let intention = Intention { crossed, ..intention };
-        record.flight = Some(Flight { intention, if_match, attempts: 0, due: None, look_first: false });
+        let mut flight = Flight { intention, if_match, attempts: 0, due: None, look_first: false };
+        if crossed {
+            flight.cross();
+        }
+        record.flight = Some(flight);
     }
     record
 }

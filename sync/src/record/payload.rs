@@ -121,6 +121,27 @@ impl Payload {
         self.says(other, rules) || rules.reread.and_then(reread).unwrap_or(false)
     }
 
+    /// This record with what an edit changed, which made `after` of `before`: each member that differs between the two is as in `after`, and
+    /// the others stay. `None` when one of the three is no object.
+    pub(crate) fn with_changes(&self, before: &Self, after: &Self, rules: &Rules) -> Option<Self> {
+        let members = |payload: &'_ Self| -> Option<BTreeMap<String, Box<RawValue>>> {
+            serde_json::from_str(payload.as_str()).ok()
+        };
+        let (mut merged, before, after) = (members(self)?, members(before)?, members(after)?);
+        let is_same = |name: &str, mine: &RawValue, other: &RawValue| {
+            let (Some(mine), Some(other)) = (Content::of(mine), Content::of(other)) else { return false };
+            if rules.unordered.contains(&name) { mine.holds_the_same(&other) } else { mine == other }
+        };
+        for (name, value) in &after {
+            if !before.get(name).is_some_and(|before| is_same(name, before, value)) {
+                merged.insert(name.clone(), value.clone());
+            }
+        }
+        merged.retain(|name, _| after.contains_key(name) || !before.contains_key(name));
+        let text = serde_json::value::to_raw_value(&merged).ok()?;
+        Some(Self { text: text.into(), version: self.version })
+    }
+
     fn says(&self, other: &Self, rules: &Rules) -> bool {
         if self.as_str() == other.as_str() {
             return true;
@@ -148,9 +169,10 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// Equal in text and version: the same text of another version may be another record, or none that can be read.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        (self.as_str(), self.version) == (other.as_str(), other.version)
     }
 }
 
@@ -158,7 +180,7 @@ impl Eq for Payload {}
 
 impl Hash for Payload {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+        (self.as_str(), self.version).hash(state);
     }
 }
 
@@ -200,7 +222,7 @@ mod tests {
         assert_eq!(inside, format!("[{stored}]"));
         let [read]: [Payload; 1] = serde_json::from_str(&inside).expect("it can be read inside of JSON");
         let again = Payload::from_stored(&stored).expect("it can be read");
-        assert_eq!((read.as_str(), read.version()), (again.as_str(), again.version()));
+        assert_eq!(read, again);
         again
     }
 
@@ -219,6 +241,13 @@ mod tests {
             "{\"sync:version\":3,\"record\":{\"b\": 1.50}}"
         );
         assert_eq!((round(&payload).as_str(), round(&payload).version()), ("{\"b\": 1.50}", 3));
+    }
+
+    #[test]
+    fn the_same_text_of_another_version_is_another_payload() {
+        let payload = Payload::from_json("{\"b\": 1.50}").expect("it is JSON");
+        assert_ne!(payload.clone().of_version(2), payload);
+        assert!(payload.clone().of_version(2).same_content(&payload, &Rules::default()), "it says the same");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a pulled version does to a record.
 
 use super::settle::accept;
-use super::{Dispute, Flight, Intention, Payload, Record, Rules, ServerCopy, Write};
+use super::{Base, Dispute, Intention, Payload, Record, Rules, ServerCopy, Write};
 
 /// What a pulled version came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         parked.reason.see(remote);
         return (record, Rebased::Kept { local });
     }
-    if let Some(flight) = record.flight.take() {
+    if let Some(mut flight) = record.flight.take() {
         if remote.is_result_of(&flight.intention.write, record.base.as_ref(), rules) {
             let revision = flight.intention.revision;
             let version = remote.version().cloned();
@@ -50,9 +50,10 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
         // Without a version, what looks like the base may be newer than what the flight has written. So may what looks like
         // the work of an earlier operation: somebody else may have done the same since, a deletion above all.
         let old = remote.version().is_some() && remote.is_base(record.base.as_ref(), rules);
-        let crossed = flight.intention.crossed || (!old && !planted!(CrossedIsForgotten));
-        let intention = Intention { crossed, ..flight.intention };
-        record.flight = Some(Flight { intention, ..flight });
+        if !old && !planted!(CrossedIsForgotten) {
+            flight.cross();
+        }
+        record.flight = Some(flight);
         let local = record.newest().and_then(|newest| newest.write.payload().cloned());
         return (record, Rebased::Kept { local });
     }
@@ -68,7 +69,6 @@ pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record,
 }
 
 fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
-    let local = queued.write.payload().cloned();
     if remote.is_result_of(&queued.write, record.base.as_ref(), rules) {
         record.base = remote.to_base(rules);
         record.blocked_on = None;
@@ -84,9 +84,11 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
             write => write,
         };
         let queued = Intention { write, ..queued };
+        let queued = regrounded(queued, record.base.as_ref(), &remote, rules);
+        let local = queued.write.payload().cloned();
         record.base = remote.to_base_after(record.base.as_ref(), rules);
         if planted!(RebaseForgetsTheBase) {
-            record.base = record.base.map(|base| super::Base { value: None, ..base });
+            record.base = record.base.map(|base| Base { value: None, ..base });
         }
         record.queued = Some(Intention { crossed: false, ..queued });
         return (record, Rebased::Kept { local });
@@ -94,4 +96,28 @@ fn on_queued(mut record: Record, queued: Intention, remote: ServerCopy, rules: &
     let dispute = record.dispute(&queued, remote);
     record.queued = Some(queued);
     (record, Rebased::Conflict(Box::new(dispute)))
+}
+
+/// An update that was made on another value than the server has of the very version: an `upgrade`, or serde's default, has made something up for
+/// a member that is new to the struct, or an answer has told no more than the version. What the update changed stays, and the rest is what
+/// the server has.
+fn regrounded(queued: Intention, base: Option<&Base>, remote: &ServerCopy, rules: &Rules) -> Intention {
+    let Write::Update(local) = &queued.write else { return queued };
+    let (Some(Base { version: Some(known), value: Some(before) }), ServerCopy::Present { version, value }) =
+        (base, remote)
+    else {
+        return queued;
+    };
+    if version.as_ref() != Some(known) || value.same_content(before, rules) {
+        return queued;
+    }
+    let written =
+        |payload: &Payload| rules.reread.map_or_else(|| Some(payload.clone()), |reread| reread(payload));
+    let merge = || written(&value.with_changes(&written(before)?, &written(local)?, rules)?);
+    let Some(merged) = merge() else { return queued };
+    let references =
+        rules.references.map_or_else(|| queued.references.clone(), |references| references(&merged));
+    let mut regrounded = Intention { write: Write::Update(merged), references, ..queued.clone() };
+    regrounded.leave(queued.references);
+    regrounded
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::wish;
 use crate::BoxError;
-use crate::record::Refusal;
+use crate::record::{Problem, Refusal};
 
 /// Why a request came to nothing, by what that means for what waits: each variant is a class of failures, and the README ("What happens on
 /// each failure") says what the engine does about each.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No answer of the server itself: no connection, no such host, TLS, a timeout, or 502, 503 or 504 of something
-    /// before it.
+    /// No answer of the server itself: no connection, no such host, TLS, a timeout, or what something before it says in its place: 502, 503
+    /// or 504, a proxy's 407, a network's 511, and 520 to 527, 530 and 540, which some hosts have besides.
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
         /// What was asked.
@@ -25,7 +25,7 @@ pub enum RemoteError {
         #[source]
         source: Option<BoxError>,
     },
-    /// 429: the server wants to be left alone for a while.
+    /// 429, or a `Retry-After` with an answer to a question that comes before the request: the server wants to be left alone for a while.
     #[error("{url} asks to wait (status {status})")]
     Throttled {
         /// What was asked.
@@ -66,14 +66,17 @@ pub enum RemoteError {
         #[source]
         source: Option<BoxError>,
     },
-    /// 408, 425, 500 and other 5xx, and a page of HTML with any other 4xx, which may be a gateway's: this request failed, and may succeed
-    /// later.
-    #[error("{url} failed with status {status}{}", hint(*status))]
+    /// This request failed, and may succeed later. The attempt counts.
+    #[error("{url} failed with status {status}{}{}", said(problem.as_deref()), cause.hint())]
     Transient {
         /// What was asked.
         url: String,
         /// The status.
         status: u16,
+        /// Why it may succeed later.
+        cause: TransientCause,
+        /// What the server said, if it said anything.
+        problem: Option<Box<Problem>>,
         /// How long everything to the server is to wait, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
     },
@@ -88,8 +91,9 @@ pub enum RemoteError {
         retry_after: Option<Duration>,
     },
     /// The server no longer knows what the cursor of a pull means: it said 410, or what the dialect has in its place, or it has not come
-    /// as far as the cursor, or it refuses again and again the next pages that it names. Everything is to be pulled anew.
-    #[error("{url} no longer knows the cursor; everything has to be pulled anew")]
+    /// as far as the cursor, or it refuses again and again the next pages that it names, or its list shifts again and again while it is
+    /// read. Everything is to be pulled anew.
+    #[error("{url} no longer knows the cursor, or where its list goes on; everything has to be pulled anew")]
     CursorGone {
         /// What was asked.
         url: String,
@@ -128,6 +132,52 @@ impl RemoteError {
         }
     }
 
+    /// The same, from a server that has asked for so much patience besides.
+    #[cfg(feature = "rest")]
+    pub(crate) fn waiting(mut self, wish: Option<Duration>) -> Self {
+        match &mut self {
+            Self::Unreachable { retry_after, .. }
+            | Self::Throttled { retry_after, .. }
+            | Self::Unauthorized { retry_after, .. }
+            | Self::Transient { retry_after, .. }
+            | Self::Refused { retry_after, .. }
+            | Self::CursorGone { retry_after, .. }
+            | Self::Protocol { retry_after, .. } => *retry_after = (*retry_after).max(wish),
+            Self::SignedOut { .. } | Self::CredentialsUnavailable { .. } => {}
+        }
+        self
+    }
+
+    /// The same without the server's words, which may quote the record or the credentials; `None` where there are none.
+    pub(crate) fn without_words(&self) -> Option<Self> {
+        Some(match self {
+            Self::Unauthorized { url, reason: Some(_), retry_after } => {
+                Self::Unauthorized { url: url.clone(), reason: None, retry_after: *retry_after }
+            }
+            Self::Transient { url, status, cause, problem: Some(_), retry_after } => Self::Transient {
+                url: url.clone(),
+                status: *status,
+                cause: *cause,
+                problem: None,
+                retry_after: *retry_after,
+            },
+            Self::Refused { url, refusal, retry_after } => Self::Refused {
+                url: url.clone(),
+                refusal: Refusal { status: refusal.status, problem: None },
+                retry_after: *retry_after,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Whether this is about what was asked, and not about who asks, or when: frameworks refuse with a page of HTML, too, and who asks to
+    /// wait says that it may be had later.
+    pub(crate) fn refuses_what_was_asked(&self) -> bool {
+        let refuses =
+            matches!(self, Self::Refused { .. } | Self::Transient { cause: TransientCause::WebPage, .. });
+        refuses && self.retry_after().is_none()
+    }
+
     /// How long the server asked to be left alone; `None` also where it said no time at all, so that a retry keeps its
     /// own back-off.
     #[must_use]
@@ -146,11 +196,38 @@ impl RemoteError {
     }
 }
 
-/// What a person can do about a failure that may pass.
-fn hint(status: u16) -> &'static str {
-    match status {
-        408 | 425 => "",
-        400..500 => ", a page of HTML: is the base URL right, and the endpoint?",
-        _ => "",
+/// Why a request that failed may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransientCause {
+    /// The server failed, or cannot take the request right now: 408, 425, and every 5xx that is not
+    /// [`RemoteError::Unreachable`].
+    Server,
+    /// A page of HTML came with a 4xx: it may be a gateway's, a firewall's, or of a base URL that is none.
+    WebPage,
+    /// 404 or 410, and the collection is not there either: a router may have no route to the API, or the base URL or the endpoint is
+    /// wrong.
+    NoCollection,
+}
+
+impl TransientCause {
+    /// What a person can do about it.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Server => "",
+            Self::WebPage => ", a page of HTML: is the base URL right, and the endpoint?",
+            Self::NoCollection => {
+                ", and the collection is not there either: is the base URL right, and the endpoint?"
+            }
+        }
     }
+}
+
+/// The server's own words.
+fn said(problem: Option<&Problem>) -> String {
+    problem
+        .map(ToString::to_string)
+        .filter(|words| !words.is_empty())
+        .map(|words| format!(" ({words})"))
+        .unwrap_or_default()
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
-pub use self::error::RemoteError;
+pub use self::error::{RemoteError, TransientCause};
 use crate::entity::EntityInfo;
 use crate::record::{OperationId, Payload, Problem, RecordKey, Version, Write};
 use crate::storage::{Condition, Cursor};
@@ -57,7 +57,7 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When there was no answer, or one of no use; it is tried again later. A server that never told anything and answers ten times in a
-    /// row with [`RemoteError::Refused`] counts as one that tells nothing.
+    /// row with [`RemoteError::Refused`], or with a page of HTML ([`TransientCause::WebPage`]), counts as one that tells nothing.
     async fn changes(&self, request: ListenRequest) -> Result<Option<Changes>, RemoteError> {
         let _ = request;
         Ok(None)

@@ -24,6 +24,9 @@ use crate::storage::IndexValue;
 ///     }
 /// }
 /// ```
+///
+/// The index is made anew when a field is of another type, by its name. Where the order of a type has changed under the same name (a variant
+/// was put in before others, say), raise the [`version`](crate::Syncable::VERSION) of the entities that have such a field: nothing else says so.
 #[diagnostic::on_unimplemented(
     message = "records cannot be found by a `{Self}`",
     label = "`{Self}` does not implement `Indexable`",

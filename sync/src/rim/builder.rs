@@ -16,12 +16,13 @@ use crate::engine::claim;
 use crate::engine::core::{Core, Tried};
 use crate::engine::entities::Entities;
 use crate::engine::group::Groups;
+use crate::engine::held;
 use crate::engine::ledger::{Ledger, Tally};
 use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
 use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
-use crate::engine::shapes::{self, Outdated};
+use crate::engine::shapes::{self, Left};
 use crate::engine::suspects::Suspects;
 use crate::engine::turn::EngineId;
 use crate::entity::Schema;
@@ -80,7 +81,8 @@ impl<S: Schema> EngineBuilder<S> {
         self
     }
 
-    /// How many pages of an entity one pull takes, before the queue has its turn again. What comes after them is pulled by
+    /// How many pages of an entity one pull asks for, before the queue has its turn again; requests that only look whether a list has
+    /// shifted, or ended, count as well. What comes after them is pulled by
     /// the next sync. Default: 10 000; at least 1.
     pub fn page_limit(mut self, pages: u32) -> Self {
         self.settings.page_limit = pages.max(1);
@@ -179,12 +181,7 @@ impl<S: Schema> EngineBuilder<S> {
             closing: watch::Sender::new(false),
             lock,
         };
-        for entity in recovered.outdated.stale {
-            shapes::enter(&core, entity).await?;
-        }
-        for unlinked in recovered.outdated.unlinked {
-            shapes::unlink(&core, unlinked).await?;
-        }
+        shapes::finish(&core, recovered.left).await?;
         for entity in recovered.untidy {
             scope::tidy(&core, entity).await?;
         }
@@ -198,8 +195,8 @@ struct Recovered {
     tally: Tally,
     last_seq: u64,
     pause: Option<Pause>,
-    /// Entities whose structs have changed.
-    outdated: Outdated,
+    /// What follows where the structs of entities have changed.
+    left: Left,
     /// Entities of which something outside of their scope may be there.
     untidy: Vec<EntityName>,
 }
@@ -212,7 +209,8 @@ async fn recover(
     let entities = Arc::clone(entities);
     storage::transact(storage, principal, move |tx| {
         let ledger = &mut Ledger::new(tx, &entities);
-        let (outdated, untidy) = (shapes::compare(ledger)?, scope::recover(ledger)?);
+        let (left, untidy) = (shapes::compare(ledger)?, scope::recover(ledger)?);
+        held::recover(ledger)?;
         let tx = &mut *ledger.tx;
         for marker in entities.iter().filter_map(|port| claim::unlisted(&port.info().entity_name())) {
             tx.release(&marker)?;
@@ -222,7 +220,7 @@ async fn recover(
             last_seq: tx.last_seq()?,
             // A pause of which the note cannot be read ends with this start.
             pause: notes::read(tx, pause::NOTE)?,
-            outdated,
+            left,
             untidy,
         })
     })

@@ -33,12 +33,15 @@ where
 /// A conflict in the user's types.
 pub(super) fn conflict<T: Syncable>(key: &RecordKey, dispute: &Dispute) -> Result<Conflict<T>, HandlerError> {
     let read = |side: Option<&Payload>| side.map(|payload| decode::<T>(key, payload)).transpose();
-    Ok(Conflict::new(
-        id_of::<T>(key)?,
-        read(dispute.base.as_ref())?,
-        read(dispute.local.as_ref())?,
-        read(dispute.remote.value())?,
-    ))
+    let base = match read(dispute.base.as_ref()) {
+        // A new edit puts the local side right, and the server shows its own; nothing would ever replace this one.
+        Err(HandlerError::Misfit { record, source }) => {
+            tracing::warn!(%record, %source, "what both sides of a conflict knew last does not fit the struct any more: it is decided without");
+            None
+        }
+        base => base?,
+    };
+    Ok(Conflict::new(id_of::<T>(key)?, base, read(dispute.local.as_ref())?, read(dispute.remote.value())?))
 }
 
 /// The answer, as the core takes it.

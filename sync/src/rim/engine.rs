@@ -88,7 +88,9 @@ impl<S> Clone for Engine<S> {
 
 impl<S> fmt::Debug for Engine<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("status", &self.inner.core.status.borrow()).finish_non_exhaustive()
+        // Not the whole status: its last error may quote the server, and that the record or the credentials.
+        let state = self.inner.core.status.borrow().state;
+        f.debug_struct("Engine").field("state", &state).finish_non_exhaustive()
     }
 }
 
@@ -215,6 +217,9 @@ impl<S: Schema> Engine<S> {
     /// offline ([`SyncError::Offline`](crate::SyncError::Offline)). The same holds for [`pull`](Self::pull),
     /// [`pull_only`](Self::pull_only) and [`full_sync`](Self::full_sync).
     ///
+    /// After the struct of a replica has changed, updates wait until its records were pulled anew ([`Syncable::VERSION`]): a flush that is to
+    /// send one does that first.
+    ///
     /// # Errors
     /// What goes wrong with the server is in the report, and no error.
     /// - [`Error::Storage`]: the storage fails. What was done by then stays done, and
@@ -276,7 +281,10 @@ impl<S: Schema> Engine<S> {
     /// When the id cannot name a record, or the storage fails.
     pub async fn is_pending<T: EntityOf<S>>(&self, id: &T::Id) -> Result<bool, Error> {
         let name = name_of::<T>(id)?;
-        self.core().transact(move |ledger| Ok(ledger.record(&name)?.is_pending())).await
+        // Nothing of it has to be brought up to date for that.
+        self.core()
+            .transact(move |ledger| Ok(ledger.tx.record(&name)?.unwrap_or_default().is_pending()))
+            .await
     }
 
     /// Where a record stands, and what it waits for.
@@ -287,7 +295,7 @@ impl<S: Schema> Engine<S> {
         let name = name_of::<T>(id)?;
         self.core()
             .transact(move |ledger| {
-                let record = ledger.record(&name)?;
+                let record = ledger.tx.record(&name)?.unwrap_or_default();
                 let blocker = kept::blocker(ledger, &record)?;
                 Ok(state(&record, blocker.as_ref()))
             })
@@ -338,8 +346,8 @@ impl<S: Schema> Engine<S> {
         self.shutdown_within(SHUTDOWN).await;
     }
 
-    /// Finishes the requests in flight, for at most the given time, and stops; what is being written by then gets a second more. Only the
-    /// first call waits; when that is dropped, the deadline is over. What is cut short is durable, and is sent again by the next engine under the same idempotency key.
+    /// Finishes the requests in flight, for at most the given time, and stops; what is being written by then gets a second more, and
+    /// so does a handler that holds its thread, where the runtime has another one: it is left to itself then. Only the first call waits; when that is dropped, the deadline is over. What is cut short is durable, and is sent again by the next engine under the same idempotency key.
     pub async fn shutdown_within(&self, deadline: Duration) {
         self.core().closing.send_replace(true);
         self.inner.inbox.close();
@@ -350,13 +358,16 @@ impl<S: Schema> Engine<S> {
         let Some(driver) = driver else { return };
         let mut ending = Ending { driver, receipts: &self.core().receipts };
         let began = Instant::now();
-        if self.at_most(deadline, &mut ending.driver).await.is_none() {
+        let mut is_over = self.at_most(deadline, &mut ending.driver).await.is_some();
+        if !is_over {
             ending.driver.abort();
-            // It ends at its next await, and so does each attempt; an outcome that is being written down is written to its end.
-            let _ = (&mut ending.driver).await;
+            // It ends at its next await, and so does each attempt; an outcome that is being written down is written to its end. A handler
+            // that holds its thread comes to no await, and may wait for who has called this.
+            is_over = self.at_most(WRITING, &mut ending.driver).await.is_some();
         }
         let left = deadline.saturating_sub(began.elapsed()).max(WRITING);
-        if self.at_most(left, self.core().kept_by.closed()).await.is_none() {
+        let is_let_go = self.at_most(left, self.core().kept_by.closed()).await.is_some();
+        if !is_over || !is_let_go {
             tracing::warn!(
                 "the engine has stopped, but a handler or the storage keeps it, and with that the lock on the storage"
             );

@@ -22,7 +22,7 @@ use crate::misfit::{self, Misfit};
 use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
 use crate::remote::PageItem;
 use crate::replica::{Keeping, Outdated};
-use crate::storage::IndexEntry;
+use crate::storage::{IndexEntry, IndexValue};
 use crate::strategy::Strategy;
 
 /// The entity `T` in the schema `S`.
@@ -64,6 +64,7 @@ where
             updated_at_member: T::INFO.updated_at_member,
             unordered: T::INFO.unordered,
             reread: Some(reread::<T>),
+            references: refers.then_some(references::<T> as fn(&Payload) -> Vec<RecordRef>),
         }
     }
 
@@ -74,6 +75,7 @@ where
             index: indexed::<T>().collect(),
             references: T::INFO.references.iter().map(|entity| (*entity).to_owned()).collect(),
             bases: self.rules().keeps_base,
+            members: T::MEMBERS.iter().map(|member| (*member).to_owned()).collect(),
         }
     }
 
@@ -90,7 +92,17 @@ where
     }
 
     fn index(&self, key: &RecordKey, payload: &Payload) -> Result<Vec<IndexEntry>, HandlerError> {
-        Ok(decode::<T>(key, payload)?.index())
+        let record = decode::<T>(key, payload)?;
+        catch_unwind(AssertUnwindSafe(|| record.index())).map_err(|panic| HandlerError::Panicked {
+            handler: Handler::Index,
+            entity: T::INFO.entity_name(),
+            key: Some(key.clone()),
+            message: decide::message(&*panic),
+        })
+    }
+
+    fn index_value(&self, field: &str, json: &Payload) -> Option<IndexValue> {
+        catch_unwind(|| T::index_value(field, json)).unwrap_or_default()
     }
 
     fn upgraded(&self, key: &RecordKey, payload: &Payload) -> Result<Option<Payload>, HandlerError> {
@@ -106,9 +118,8 @@ where
         encode(key, &record).map(Some)
     }
 
-    fn references(&self, key: &RecordKey, payload: &Payload) -> Vec<RecordRef> {
-        let record = decode::<T>(key, payload).ok();
-        record.and_then(|record| record.references().ok()).unwrap_or_default()
+    fn references(&self, payload: &Payload) -> Vec<RecordRef> {
+        references::<T>(payload)
     }
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
@@ -131,8 +142,8 @@ where
         let mut unreadable = Vec::new();
         let mut newest = None;
         for (item, superseded) in read.into_iter().zip(superseded) {
-            if let Ok(Slot::Record { record, .. }) = &item {
-                newest = newest.max(record.last_updated());
+            if let Ok(Slot::Record { updated_at, .. }) = &item {
+                newest = newest.max(*updated_at);
             }
             match item {
                 _ if superseded => {}
@@ -190,6 +201,12 @@ pub(super) async fn hand_over<S: Sync, T: Syncable<Keeping: Keeping<S, T>>>(
 /// The record as this version of the program writes it.
 fn reread<T: Syncable>(payload: &Payload) -> Option<Payload> {
     written(&current::<T>(payload).ok()?).ok()
+}
+
+/// The records that one refers to; none of one that cannot be read.
+fn references<T: Syncable>(payload: &Payload) -> Vec<RecordRef> {
+    let record = current::<T>(payload).ok();
+    record.and_then(|record| record.references().ok()).unwrap_or_default()
 }
 
 /// Reads what is stored of a record, whichever version of the program stored it.
@@ -317,6 +334,15 @@ fn read_item<T: Syncable>(item: PageItem, rules: &Rules) -> Result<Slot<T>, (Str
                 Ok(read) => read,
                 Err(unreadable) => return Err((text(&body), unreadable)),
             };
+            let (index, updated_at) =
+                match catch_unwind(AssertUnwindSafe(|| (record.index(), record.last_updated()))) {
+                    Ok(told) => told,
+                    Err(panic) => {
+                        let message = decide::message(&*panic);
+                        let reason = format!("its indexed fields, or its `updated_at`, panicked: {message}");
+                        return Err((text(&body), Unreadable { key: Some(key), reason }));
+                    }
+                };
             let text = if Base::needs_value(version.as_ref(), rules) {
                 match write_back(&key, &record) {
                     Ok(payload) => Text::Written(payload),
@@ -325,7 +351,7 @@ fn read_item<T: Syncable>(item: PageItem, rules: &Rules) -> Result<Slot<T>, (Str
             } else {
                 Text::AsSent(body)
             };
-            Ok(Slot::Record { key, version, record, text })
+            Ok(Slot::Record { key, version, record, text, index, updated_at })
         }
         PageItem::Tombstone { id } => match read_id::<T>(&id) {
             Ok(slot) => Ok(slot),

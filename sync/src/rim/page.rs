@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
 use super::entity::{decode, encode, hand_over, id_of};
@@ -16,8 +17,18 @@ use crate::storage::IndexEntry;
 
 /// A readable item.
 pub(super) enum Slot<T> {
-    Record { key: RecordKey, version: Option<Version>, record: T, text: Text },
-    Deleted { key: RecordKey },
+    Record {
+        key: RecordKey,
+        version: Option<Version>,
+        record: T,
+        text: Text,
+        /// The values of its indexed fields.
+        index: Vec<IndexEntry>,
+        updated_at: Option<DateTime<Utc>>,
+    },
+    Deleted {
+        key: RecordKey,
+    },
 }
 
 /// The JSON of an item.
@@ -72,14 +83,14 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
     fn copy(&self, index: usize) -> Result<ServerCopy, HandlerError> {
         Ok(match &self.slots[index] {
             Slot::Deleted { .. } => ServerCopy::Deleted,
-            Slot::Record { key, version, record, text } => {
+            Slot::Record { key, version, record, text, .. } => {
                 ServerCopy::Present { version: version.clone(), value: text.payload(key, record)? }
             }
         })
     }
 
     fn base(&self, index: usize, rules: &Rules) -> Result<Option<Base>, HandlerError> {
-        let Slot::Record { key, version, record, text } = &self.slots[index] else { return Ok(None) };
+        let Slot::Record { key, version, record, text, .. } = &self.slots[index] else { return Ok(None) };
         let keeps = Base::needs_value(version.as_ref(), rules);
         let value = keeps.then(|| text.payload(key, record)).transpose()?;
         Ok(Some(Base { version: version.clone(), value }))
@@ -87,7 +98,7 @@ impl<S: Schema, T: Syncable<Keeping: Keeping<S, T>>> TypedPage for Page<S, T> {
 
     fn index(&self, index: usize) -> Vec<IndexEntry> {
         match self.slots.get(index) {
-            Some(Slot::Record { record, .. }) => record.index(),
+            Some(Slot::Record { index, .. }) => index.clone(),
             Some(Slot::Deleted { .. }) | None => Vec::new(),
         }
     }

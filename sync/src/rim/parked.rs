@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::entity::{decode, id_of};
+use crate::engine::verdicts;
 use crate::entity::Syncable;
 use crate::error::{Error, HandlerError};
 use crate::handler::Conflict;
@@ -58,7 +59,8 @@ pub enum SyncState {
     },
     /// An edit waits for another record.
     Blocked {
-        /// Which one.
+        /// Which one. What waits for everything of its entity to be pulled, after the struct has changed, is blocked on a record that stands
+        /// for that.
         on: RecordRef,
         /// Whether that one waits for the user.
         parked: bool,
@@ -101,7 +103,7 @@ pub(super) fn parked<T: Syncable>(name: &RecordRef, record: &Record) -> Result<O
 
 /// Reads a deferred conflict.
 pub(super) fn deferred<T: Syncable>(name: &RecordRef, record: &Record) -> Result<Option<Deferred<T>>, Error> {
-    let (Some(parked), Some(dispute)) = (&record.parked, crate::engine::outbox::dispute(record)) else {
+    let (Some(parked), Some(dispute)) = (&record.parked, verdicts::dispute(record)) else {
         return Ok(None);
     };
     let operation = parked.intention.id;

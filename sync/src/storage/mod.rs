@@ -338,14 +338,14 @@ impl Record {
         flight.chain(&self.queued).flat_map(|intention| intention.parents().map(|name| (name, intention.seq)))
     }
 
-    /// The greatest `seq` or `revision` of the record's operations, parked ones included: what a storage keeps for
-    /// [`Transaction::last_seq`].
+    /// The greatest number that the record's operations have of the engine (place, revision, decision), parked ones included: what a
+    /// storage keeps for [`Transaction::last_seq`].
     #[must_use]
     pub fn greatest_number(&self) -> Option<u64> {
         let flight = self.flight.iter().map(|flight| &flight.intention);
         let parked = self.parked.iter().map(|parked| &parked.intention);
         let intentions = flight.chain(&self.queued).chain(parked);
-        intentions.map(|intention| intention.revision.max(intention.seq)).max()
+        intentions.map(|intention| intention.meant_at().max(intention.revision).max(intention.seq)).max()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::entity::{EntityInfo, Syncable};
 use crate::record::{OperationId, Payload, Problem, RecordKey, Refusal, Version};
 use crate::remote::{
     Changed, Changes, Fetched, Heard, ListenRequest, Page, PageItem, PullRequest, Remote, RemoteError, Reply,
-    WriteAnswer, WriteRequest,
+    TransientCause, WriteAnswer, WriteRequest,
 };
 
 /// How many hints wait for a listener at most.
@@ -105,6 +105,8 @@ pub enum Fault {
     ThenWait(Duration),
     /// Status 500, or another one that may pass.
     Transient(u16),
+    /// A page of HTML with this 4xx: a firewall's, perhaps, or a framework's.
+    WebPage(u16),
     /// Status 429.
     Throttled(Option<Duration>),
     /// Status 401.
@@ -340,7 +342,8 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
     let url = url.to_owned();
     Some(match fault {
         Fault::RequestLost => unreachable(url, "the request was lost"),
-        Fault::Transient(status) => RemoteError::Transient { url, status: *status, retry_after: None },
+        Fault::Transient(status) => transient(url, *status, TransientCause::Server),
+        Fault::WebPage(status) => transient(url, *status, TransientCause::WebPage),
         Fault::Throttled(retry_after) => {
             RemoteError::Throttled { url, status: 429, retry_after: *retry_after }
         }
@@ -359,6 +362,10 @@ fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
         }
         _ => return None,
     })
+}
+
+fn transient(url: String, status: u16, cause: TransientCause) -> RemoteError {
+    RemoteError::Transient { url, status, cause, problem: None, retry_after: None }
 }
 
 fn unreachable(url: String, reason: &str) -> RemoteError {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{
-    Decision, Dispute, Edit, Enqueued, Failure, Flight, Next, OperationId, Outcome, Rebased, Record, Refusal,
-    Resolved, Rounds, Rules, ServerCopy, Settled, Stamp, Write, enqueue, launch, next, rebase, reinstate,
-    resolve, settle,
+    Decision, Dispute, Edit, Enqueued, Failure, Flight, Next, OperationId, Outcome, Rebased, Record,
+    RecordRef, Refusal, Resolved, Rounds, Rules, ServerCopy, Settled, Stamp, Version, Write, enqueue, launch,
+    next, rebase, reinstate, resolve, settle,
 };
 use uuid::Uuid;
 
-use crate::server::{Habits, Server, payload, value};
+use crate::server::{Habits, Kind, Server, payload, value};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
@@ -26,8 +26,12 @@ pub enum Event {
     RequestLost,
     /// A request that arrives, whose answer does not.
     AnswerLost,
-    /// The server fails before it does anything.
-    Fail,
+    /// The server fails before it does anything, and is asked again so many seconds later.
+    Fail(u8),
+    /// Nothing is wrong with the operation, but it has to wait so many seconds.
+    Postpone(u8),
+    /// So many seconds go by; the clock may also be set back.
+    Pass(i32),
     /// The server refuses for good.
     Refuse,
     Pull,
@@ -56,47 +60,60 @@ pub struct Device {
     pub server: Server,
     /// Every edit of the user's, in order; `None` is a deletion.
     pub list: Vec<Edited>,
+    /// What the next save refers to.
+    pub refers_to: Vec<RecordRef>,
     strategy: Strategy,
+    rules: Rules,
+    now: DateTime<Utc>,
     numbers: u64,
-    /// What was sent under each key: it must never change.
-    sent: HashMap<OperationId, (Write, Option<sync::record::Version>)>,
+    /// What was sent under each key: it must never change. The number is that of the newest edit in it.
+    sent: HashMap<OperationId, (u64, Write, Option<Version>)>,
     /// The newest local edit whose fate is not known.
     newest: Option<Edited>,
 }
 
-const RULES: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None };
-
-fn now() -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH
-}
+/// No retry waits longer.
+const HORIZON: TimeDelta = TimeDelta::minutes(5);
 
 impl Device {
-    pub fn new(habits: Habits, strategy: Strategy) -> Self {
+    pub fn new(habits: Habits, kind: Kind, strategy: Strategy) -> Self {
         Self {
             record: Record::default(),
-            server: Server::new(habits),
+            server: Server::new(habits, kind),
             list: Vec::new(),
+            refers_to: Vec::new(),
             strategy,
+            rules: kind.rules(),
+            now: DateTime::UNIX_EPOCH,
             numbers: 0,
             sent: HashMap::new(),
             newest: None,
         }
     }
 
+    /// Gives out greater numbers than another record of the device has.
+    pub fn count_from(&mut self, other: &Self) {
+        self.numbers = self.numbers.max(other.numbers);
+    }
+
+    fn in_seconds(&self, seconds: u8) -> DateTime<Utc> {
+        self.now + TimeDelta::seconds(seconds.into())
+    }
+
     fn stamp(&mut self) -> Stamp {
         self.numbers += 1;
-        let rounds = Rounds { limit: 5, later: now() + TimeDelta::seconds(1) };
+        let rounds = Rounds { limit: 5, later: self.in_seconds(1) };
         Stamp {
             id: OperationId::from_uuid(Uuid::from_u128(self.numbers.into())),
             seq: self.numbers,
-            now: now(),
+            now: self.now,
             rounds,
         }
     }
 
     pub fn step(&mut self, event: Event) {
         match event {
-            Event::Save(value) => self.edit(Edit::Save(payload(value), Vec::new()), Some(value)),
+            Event::Save(value) => self.edit(Edit::Save(payload(value), self.refers_to.clone()), Some(value)),
             Event::Delete => self.edit(Edit::Delete, None),
             Event::DeleteAnyway => self.edit(Edit::DeleteAnyway, None),
             Event::Launch => self.launch(),
@@ -114,9 +131,17 @@ impl Device {
                     self.receive(&flight);
                 }
             }
-            Event::Fail => {
+            Event::Pass(seconds) => self.now += TimeDelta::seconds(seconds.into()),
+            Event::Postpone(seconds) => {
                 if let Some(flight) = self.send() {
-                    let failure = Failure::Counted { until: now(), limit: 6, reason: "status 500".into() };
+                    let until = self.in_seconds(seconds);
+                    self.settle(&flight, Outcome::Failed(Failure::Postponed { until }));
+                }
+            }
+            Event::Fail(seconds) => {
+                if let Some(flight) = self.send() {
+                    let until = self.in_seconds(seconds);
+                    let failure = Failure::Counted { until, limit: 6, reason: "status 500".into() };
                     self.settle(&flight, Outcome::Failed(failure));
                 }
             }
@@ -153,6 +178,18 @@ impl Device {
         let revisions: Vec<_> = parts.into_iter().flatten().map(|intention| intention.revision).collect();
         assert!(revisions.is_sorted(), "a flight is older than what is queued behind it");
         assert!(self.record.parked.is_none() || revisions.len() == 1, "a parked operation stands alone");
+        match self.next() {
+            Next::Nothing => assert!(!self.record.is_pending(), "what waits is not forgotten"),
+            Next::Blocked(on) => assert!(on.is_none() && self.record.parked.is_some(), "{on:?}"),
+            Next::Wait(until) => {
+                assert!(until > self.now && until - self.now <= HORIZON, "a wait has an end");
+            }
+            Next::Send(intention) => assert_eq!(Some(intention), self.record.oldest_waiting()),
+        }
+    }
+
+    fn next(&self) -> Next<'_> {
+        next(&self.record, self.now, HORIZON)
     }
 
     fn edit(&mut self, edit: Edit, value: Option<u32>) {
@@ -174,16 +211,18 @@ impl Device {
     }
 
     fn launch(&mut self) {
-        if matches!(next(&self.record, now(), TimeDelta::zero()), Next::Send(_)) {
+        if matches!(self.next(), Next::Send(_)) {
             self.record = launch(std::mem::take(&mut self.record));
         }
     }
 
     /// Freezes and sends what is next, and checks that nothing changed since an earlier attempt.
     fn send(&mut self) -> Option<Flight> {
+        let Next::Send(_) = self.next() else { return None };
         self.launch();
         let flight = self.record.flight.clone()?;
-        let letter = (flight.intention.write.clone(), flight.if_match.clone());
+        let intention = &flight.intention;
+        let letter = (intention.revision, intention.write.clone(), flight.if_match.clone());
         let earlier = self.sent.entry(flight.intention.id).or_insert_with(|| letter.clone());
         assert_eq!(*earlier, letter, "every attempt of an operation is the same");
         Some(flight)
@@ -197,7 +236,7 @@ impl Device {
         let crossed = flight.intention.crossed && matches!(outcome, Outcome::Accepted { .. });
         let stamp = self.stamp();
         let queued = self.record.queued.clone();
-        let (record, settled) = settle(std::mem::take(&mut self.record), outcome, &RULES, stamp);
+        let (record, settled) = settle(std::mem::take(&mut self.record), outcome, &self.rules, stamp);
         self.record = record;
         match settled {
             Settled::Through { revision } => {
@@ -206,7 +245,11 @@ impl Device {
             }
             Settled::Agreed { revision } => self.reached(revision),
             Settled::Conflict(dispute) => self.decide(&dispute),
-            Settled::Parked | Settled::Superseded | Settled::Retargeted | Settled::Retry { .. } => {}
+            Settled::Retry { .. } => {
+                let again = self.record.flight.as_ref().map(|flight| flight.intention.id);
+                assert_eq!(again, Some(flight.intention.id), "it is tried again under its key");
+            }
+            Settled::Parked | Settled::Superseded | Settled::Retargeted => {}
             Settled::Nothing => panic!("there was a flight"),
         }
         if crossed {
@@ -236,7 +279,7 @@ impl Device {
 
     fn rebase(&mut self, copy: ServerCopy) {
         let local = self.record.newest().map(|newest| newest.write.payload().cloned());
-        let (record, rebased) = rebase(std::mem::take(&mut self.record), copy, &RULES);
+        let (record, rebased) = rebase(std::mem::take(&mut self.record), copy, &self.rules);
         self.record = record;
         match rebased {
             Rebased::Replaced => assert_eq!(local, None, "a pull replaces only what has no local edit"),
@@ -269,12 +312,30 @@ impl Device {
     fn resolve(&mut self, dispute: &Dispute, decision: Decision) {
         let stamp = self.stamp();
         let record = std::mem::take(&mut self.record);
-        let (record, resolved) = resolve(record, dispute, decision, &RULES, stamp);
+        let (record, resolved) = resolve(record, dispute, decision.clone(), &self.rules, stamp);
         self.record = record;
+        let (local, is_gone) = (&dispute.local, dispute.remote == ServerCopy::Deleted);
+        let expected = match decision {
+            Decision::Defer => Resolved::Deferred,
+            Decision::Merged(merged, _) => Resolved::Sending { local: Some(merged) },
+            Decision::KeepLocal if local.is_some() || !is_gone => Resolved::Sending { local: local.clone() },
+            Decision::Delete if !is_gone => Resolved::Sending { local: None },
+            // Both are for the deletion, or the server's side it is to be.
+            Decision::TakeRemote | Decision::KeepLocal | Decision::Delete => {
+                Resolved::TookRemote { revision: dispute.revision }
+            }
+        };
+        assert_eq!(resolved, expected, "it comes to what was decided");
         match resolved {
-            Resolved::TookRemote { .. } => self.newest = None,
+            Resolved::TookRemote { .. } => {
+                assert!(!self.record.is_pending(), "the local edits were given up");
+                self.newest = None;
+            }
             Resolved::Sending { local } => self.newest = Some(local.as_ref().map(value)),
-            Resolved::Deferred => {}
+            Resolved::Deferred => {
+                let kept = self.record.parked.as_ref().and_then(|parked| parked.reason.seen());
+                assert_eq!(kept, Some(&dispute.remote), "the server's side is kept beside the edit");
+            }
             Resolved::Stale(_) | Resolved::Nothing => panic!("nothing happened in between"),
         }
     }
@@ -301,20 +362,16 @@ impl Device {
 
     /// A quiet time: everything that can settle does.
     pub fn drain(&mut self) {
-        for _ in 0..40 {
-            if let Some(queued) = &mut self.record.queued {
-                queued.not_before = None;
+        for _ in 0..60 {
+            let has_decided = !matches!(self.strategy, Strategy::Defer | Strategy::Merge);
+            match self.next() {
+                Next::Blocked(_) if has_decided => {
+                    self.record = reinstate(std::mem::take(&mut self.record));
+                }
+                Next::Blocked(_) | Next::Nothing => return,
+                Next::Wait(until) => self.now = until,
+                Next::Send(_) => self.step(Event::Exchange),
             }
-            if self.record.parked.is_some()
-                && self.strategy != Strategy::Defer
-                && self.strategy != Strategy::Merge
-            {
-                self.record = reinstate(std::mem::take(&mut self.record));
-            }
-            if self.record.flight.is_none() && self.record.queued.is_none() {
-                return;
-            }
-            self.step(Event::Exchange);
         }
         panic!("it does not settle: {self:?}");
     }
@@ -325,17 +382,29 @@ impl Device {
         if self.record.parked.is_some() {
             assert!(self.newest.is_some(), "what is parked is whole");
         }
-        let mut keys = HashMap::new();
-        for (operation, _) in &self.server.log {
-            if let Some(operation) = operation {
-                *keys.entry(*operation).or_insert(0) += 1;
-            }
-        }
-        // A server that remembers keys applies each once, however often it is sent.
-        assert!(keys.values().all(|count| *count == 1) || !self.server_remembers());
     }
 
-    fn server_remembers(&self) -> bool {
-        self.server.remembers()
+    /// Where nobody else writes, and the server remembers keys, each edit takes effect once, however often it was sent.
+    pub fn assert_one_effect(&self) {
+        let mut edits = HashMap::new();
+        for operation in self.server.log.iter().filter_map(|(operation, _)| *operation) {
+            *edits.entry(self.sent[&operation].0).or_insert(0) += 1;
+        }
+        let once = edits.values().all(|count| *count == 1);
+        assert!(once || !self.server.remembers(), "an edit took effect twice: {self:?}");
+    }
+
+    /// What the row says of the server is what the server has, now that it was pulled.
+    pub fn assert_known(&self) {
+        let base = self.record.base.as_ref();
+        let known = base.map(|base| (base.version.clone(), base.value.as_ref().map(value)));
+        let has = self.server.copy();
+        // What nobody needs may be forgotten, but for that something is there.
+        let needed = |(version, kept): (Option<Version>, Option<u32>)| {
+            let is_needed = self.rules.keeps_base || version.is_none();
+            (version, kept.filter(|_| is_needed))
+        };
+        let has = has.value().map(|payload| (has.version().cloned(), Some(value(payload))));
+        assert_eq!(known.map(needed), has.map(needed));
     }
 }

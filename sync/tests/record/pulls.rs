@@ -62,6 +62,31 @@ fn an_edit_of_the_time_alone_has_not_arrived_while_the_server_shows_the_former_v
     }
 }
 
+/// An upgrade of the struct has made the color up, which the server has had all along.
+#[test]
+fn an_update_stands_on_what_the_server_has_of_the_version_that_it_was_made_on() {
+    let card = |text: &str, color: &str| {
+        Payload::from_json(&format!(r#"{{"color":"{color}","id":"a","text":"{text}"}}"#)).unwrap()
+    };
+    let base = Some(Base { version: Some(Version::new("1")), value: Some(card("x", "white")) });
+    let edited = |write| Record { base: base.clone(), ..queued(intention(2, write)) };
+    let shown =
+        |version| ServerCopy::Present { version: Some(Version::new(version)), value: card("x", "red") };
+    let rebased = |write, version| rebase(edited(write), shown(version), &KEEPS);
+    for (local, expected) in [(card("y", "white"), card("y", "red")), (card("x", "blue"), card("x", "blue"))]
+    {
+        let (after, rebased) = rebased(Write::Update(local), "1");
+        assert_eq!(rebased, Rebased::Kept { local: Some(expected.clone()) });
+        assert_eq!(after.queued.unwrap().write, Write::Update(expected));
+        assert_eq!(after.base.unwrap().value, Some(card("x", "red")));
+    }
+    // Of what takes the place of a record, nothing else is to shine through.
+    let whole = Write::Overwrite(card("y", "white"));
+    assert_eq!(rebased(whole, "1").1, Rebased::Kept { local: Some(card("y", "white")) });
+    let (_, conflict) = rebased(Write::Update(card("y", "white")), "2");
+    assert!(matches!(conflict, Rebased::Conflict(_)), "somebody has changed it: {conflict:?}");
+}
+
 #[test]
 fn our_own_write_coming_back_says_that_it_arrived() {
     let sent = Record { blocked_on: Some(name("parent")), ..flying(flight(1, update(1))) };
@@ -104,7 +129,9 @@ fn while_an_outcome_is_unknown_news_are_noted_and_read_again_later() {
             let (after, rebased) = rebase(record.clone(), copy.clone(), &KEEPS);
             let before = record.flight.clone().unwrap();
             let intention = Intention { crossed, ..before.intention };
-            let noted = Record { flight: Some(Flight { intention, ..before }), ..record };
+            // It was made on no version by which the server could refuse it.
+            let noted =
+                Record { flight: Some(Flight { intention, look_first: crossed, ..before }), ..record };
             assert_eq!((after, rebased), (noted, Rebased::Kept { local }));
         }
     }

@@ -10,9 +10,11 @@ use uuid::Uuid;
 use crate::server::payload;
 
 /// The strategy needs the ancestor.
-pub const KEEPS: Rules = Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None };
+pub const KEEPS: Rules =
+    Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None, references: None };
 /// It does not.
-pub const FORGETS: Rules = Rules { keeps_base: false, updated_at_member: None, unordered: &[], reread: None };
+pub const FORGETS: Rules =
+    Rules { keeps_base: false, updated_at_member: None, unordered: &[], reread: None, references: None };
 
 pub fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)

@@ -3,19 +3,25 @@
 use sync::record::ParkReason;
 
 use crate::device::{Device, Event, Strategy};
-use crate::server::Habits;
+use crate::server::{Habits, Kind};
 
 /// Longer scripts find nothing that shorter ones do not.
 const LONGEST: usize = 300;
 
-/// Plays a script: the first byte says how server and strategy behave, the second how a deferred conflict is answered, and
-/// each other one is an event. Panics when an invariant does not hold.
+/// Plays a script: the first byte says how server and strategy behave, the second how a deferred conflict is answered, and what the
+/// records are like, and each other one is an event. Panics when an invariant does not hold.
 pub fn play(data: &[u8]) {
     let Some((&[manner, answer], script)) = data.split_first_chunk() else { return };
     let habits = Habits { versions: manner & 1 != 0, idempotency: manner & 2 != 0, echoes: manner & 4 != 0 };
     let strategies = [Strategy::Never, Strategy::Local, Strategy::Remote, Strategy::Merge, Strategy::Defer];
     let strategy = strategies[usize::from(manner >> 3) % strategies.len()];
-    let mut device = Device::new(habits, strategy);
+    let kind = Kind {
+        forgets_base: answer & 32 != 0,
+        is_stamped: answer & 64 != 0,
+        is_shuffled: answer & 64 != 0,
+        has_grown: answer & 128 != 0,
+    };
+    let mut device = Device::new(habits, kind, strategy);
     for (number, byte) in (0..).zip(script.iter().take(LONGEST)) {
         if let Some(event) = event(*byte, number, strategy) {
             device.step(event);
@@ -23,8 +29,14 @@ pub fn play(data: &[u8]) {
     }
     device.drain();
     match strategy {
-        Strategy::Never => assert_eq!(device.server.value(), device.list.last().copied().flatten()),
-        Strategy::Local | Strategy::Remote => device.step(Event::Pull),
+        Strategy::Never => {
+            assert_eq!(device.server.value(), device.list.last().copied().flatten());
+            device.assert_one_effect();
+        }
+        Strategy::Local | Strategy::Remote => {
+            device.step(Event::Pull);
+            device.assert_known();
+        }
         Strategy::Merge => {}
         Strategy::Defer => {
             device.assert_nothing_lost();
@@ -51,7 +63,7 @@ fn event(byte: u8, number: u32, strategy: Strategy) -> Option<Event> {
         3 => Event::Exchange,
         4 => Event::RequestLost,
         5 => Event::AnswerLost,
-        6 => Event::Fail,
+        6 => Event::Fail(0),
         7 => Event::Pull,
         8 => Event::Restart,
         9 if foreign => Event::ForeignSave(1000 + number),

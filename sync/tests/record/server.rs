@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use sync::record::{OperationId, Outcome, Payload, ServerCopy, Version, Write};
+use serde::{Deserialize, Serialize};
+use sync::record::{OperationId, Outcome, Payload, Rules, ServerCopy, Version, Write};
 
 /// What a server may or may not do.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +16,52 @@ pub struct Habits {
     pub echoes: bool,
 }
 
+/// What the records are like: what the device knows of that, and what the server makes of them.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each goes with any of the others")]
+pub struct Kind {
+    /// The strategy does not need the ancestor.
+    pub forgets_base: bool,
+    /// The server sets `updatedAt` itself.
+    pub is_stamped: bool,
+    /// The server keeps `tags` in an order of its own.
+    pub is_shuffled: bool,
+    /// The server fills in a member that an earlier version of the program did not know, in which the device goes on writing.
+    pub has_grown: bool,
+}
+
+impl Kind {
+    pub fn rules(self) -> Rules {
+        Rules {
+            keeps_base: !self.forgets_base,
+            updated_at_member: self.is_stamped.then_some("updatedAt"),
+            unordered: if self.is_shuffled { &["tags"] } else { &[] },
+            reread: if self.has_grown { Some(reread) } else { None },
+            references: None,
+        }
+    }
+}
+
+/// A record as this version of the program reads and writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    id: String,
+    value: u32,
+    tags: Vec<u32>,
+    updated_at: u64,
+    #[serde(default)]
+    added: Option<u32>,
+}
+
+fn reread(payload: &Payload) -> Option<Payload> {
+    Payload::encode(&payload.decode::<Row>().ok()?).ok()
+}
+
 #[derive(Debug)]
 pub struct Server {
     habits: Habits,
+    kind: Kind,
     record: Option<(u64, u32)>,
     clock: u64,
     answered: HashMap<OperationId, Outcome>,
@@ -26,20 +70,17 @@ pub struct Server {
 }
 
 pub fn payload(value: u32) -> Payload {
-    Payload::encode(&serde_json::json!({ "id": "a", "value": value })).unwrap()
+    let record = serde_json::json!({ "id": "a", "value": value, "tags": [1, 2], "updatedAt": value });
+    Payload::encode(&record).unwrap()
 }
 
 pub fn value(payload: &Payload) -> u32 {
-    #[derive(serde::Deserialize)]
-    struct Shape {
-        value: u32,
-    }
-    payload.decode::<Shape>().unwrap().value
+    payload.decode::<Row>().unwrap().value
 }
 
 impl Server {
-    pub fn new(habits: Habits) -> Self {
-        Self { habits, record: None, clock: 0, answered: HashMap::new(), log: Vec::new() }
+    pub fn new(habits: Habits, kind: Kind) -> Self {
+        Self { habits, kind, record: None, clock: 0, answered: HashMap::new(), log: Vec::new() }
     }
 
     pub fn value(&self) -> Option<u32> {
@@ -49,10 +90,22 @@ impl Server {
     pub fn copy(&self) -> ServerCopy {
         match self.record {
             Some((version, value)) => {
-                ServerCopy::Present { version: self.version(version), value: payload(value) }
+                ServerCopy::Present { version: self.version(version), value: self.shown(version, value) }
             }
             None => ServerCopy::Deleted,
         }
+    }
+
+    /// The record as the server has it.
+    fn shown(&self, changed: u64, value: u32) -> Payload {
+        let mut row: Row = payload(value).decode().unwrap();
+        if self.kind.is_stamped {
+            row.updated_at = 1_000_000 + changed;
+        }
+        if self.kind.is_shuffled {
+            row.tags.reverse();
+        }
+        if self.kind.has_grown { Payload::encode(&row).unwrap() } else { without_what_was_added(&row) }
     }
 
     fn version(&self, number: u64) -> Option<Version> {
@@ -90,13 +143,19 @@ impl Server {
         }
         self.write(Some(operation), write.payload().map(value));
         let version = self.record.and_then(|(version, _)| self.version(version));
-        let copy = self.record.filter(|_| self.habits.echoes).map(|(_, value)| payload(value));
+        let copy = self.record.filter(|_| self.habits.echoes).map(|(at, value)| self.shown(at, value));
         let answer = Outcome::Accepted { version, copy };
         if self.habits.idempotency {
             self.answered.insert(operation, answer.clone());
         }
         answer
     }
+}
+
+fn without_what_was_added(row: &Row) -> Payload {
+    let mut record = serde_json::to_value(row).unwrap();
+    record.as_object_mut().unwrap().remove("added");
+    Payload::encode(&record).unwrap()
 }
 
 impl Server {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sync::remote::rest::BaseUrlProblem;
 use sync::remote::rest::{
-    CursorSource, DeletionDialect, MemberPath, Paging, SentBody, Tombstone, VersionCheck, VersionSource,
+    CursorSource, DeletionDialect, MemberPath, Paging, PullDialect, SentBody, Tombstone, VersionCheck,
+    VersionSource,
 };
 use sync::{Dialect, Remote, RestError, RestRemote};
 use tokio::io::AsyncReadExt;
@@ -183,6 +184,7 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         (
             |d| {
                 d.pull.parameters.clear();
+                d.pull.cursor = CursorSource::LastItem("n".into());
                 d.pull.paging = Paging::Number { parameter: "page".into(), first: 1 };
             },
             "no placeholder `{limit}`",
@@ -234,6 +236,18 @@ fn a_dialect_that_contradicts_itself_is_refused() {
         assert!(matches!(error, RestError::Dialect { .. }), "{error:?}");
         assert!(error.to_string().contains(setting), "{error}");
         assert!(!error.to_string().contains(" place `"), "it is called a placeholder: {error}");
+    }
+}
+
+/// It is read until a page has nothing new.
+#[test]
+fn a_counted_list_need_not_be_asked_for_pages_of_a_size() {
+    for paging in
+        [Paging::Number { parameter: "page".into(), first: 1 }, Paging::Offset { parameter: "skip".into() }]
+    {
+        let pull = PullDialect { parameters: Vec::new(), paging, ..PullDialect::default() };
+        let dialect = Dialect { pull, ..Dialect::default() };
+        RestRemote::builder("http://x.example").dialect(dialect).build().unwrap();
     }
 }
 

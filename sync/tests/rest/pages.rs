@@ -237,6 +237,25 @@ async fn a_body_of_another_shape_says_what_was_expected() {
 }
 
 #[tokio::test]
+async fn what_stands_in_place_of_an_envelope_is_not_quoted() {
+    for (inside, kind) in [
+        (r#""secret text""#, "a string"),
+        ("98765432", "a number"),
+        ("-98765432", "a number"),
+        ("98765432.5", "a number"),
+        ("true", "a boolean"),
+    ] {
+        let server = Server::saying(Answer::json(200, format!(r#"{{"data":{inside}}}"#))).await;
+        let pull = PullDialect { items: "data.rows".into(), ..PullDialect::default() };
+        let dialect = Dialect { pull, ..Dialect::default() };
+        let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+        let text = told(&remote.pull(page_of(10)).await.unwrap_err());
+        assert!(text.contains(&format!("{kind}, expected an object")), "{text}");
+        assert!(!text.contains("secret") && !text.contains("98765432"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_text_are_a_protocol_error() {
     let server = Server::saying(Answer::json(200, b"{\"items\":[{\"id\":\"\xff\xfe\"}]}")).await;
     let error = remote(&server).pull(page_of(10)).await.unwrap_err();

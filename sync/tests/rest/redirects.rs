@@ -1,10 +1,13 @@
 //! Redirects: within the origin, and no others.
 
 use sync::record::Write;
-use sync::remote::{Remote, WriteAnswer};
-use sync::{RemoteError, RestRemote};
+use sync::remote::rest::{CursorSource, MemberPath, Paging, PullDialect};
+use sync::remote::{Position, PullRequest, Remote, WriteAnswer};
+use sync::{Dialect, RemoteError, RestRemote};
 
-use super::given::{NOTES, RECORD, answered, create, key, on_version, operation, page_after, remote, send};
+use super::given::{
+    NOTES, RECORD, answered, create, key, on_version, operation, page_after, page_of, remote, send,
+};
 use super::server::{Answer, Server};
 
 fn to(status: u16, location: &str) -> Answer {
@@ -83,7 +86,8 @@ async fn another_port_or_scheme_is_another_origin() {
 async fn a_redirect_that_turns_a_write_into_a_read_is_no_success() {
     for status in [301, 302, 303] {
         let server = Server::scripted(move |seen, _| match &*seen.target {
-            "/notes" => to(status, "/elsewhere"),
+            place if place.starts_with("/notes") => to(status, "/elsewhere"),
+            _ if seen.method == "GET" => Answer::json(200, r#"{"items":[]}"#),
             _ => Answer::json(200, RECORD),
         })
         .await;
@@ -91,8 +95,10 @@ async fn a_redirect_that_turns_a_write_into_a_read_is_no_success() {
         assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
         assert_eq!(server.seen().len(), 1);
         // The same for reading: the base URL is wrong, and the user is told so.
-        let error = remote(&server).pull(page_after("c")).await;
-        assert!(matches!(error, Err(RemoteError::Protocol { .. }) | Ok(_)));
+        let error = remote(&server).pull(page_after("c")).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        assert!(error.to_string().contains("set the base URL"), "{error}");
+        assert_eq!(server.seen().len(), 2);
     }
 }
 
@@ -114,4 +120,28 @@ async fn a_redirect_to_nowhere_is_an_error() {
         let error = send(&server, create()).await.unwrap_err();
         assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
     }
+}
+
+/// RFC 3986, section 5.1.3.
+#[tokio::test]
+async fn a_link_is_relative_to_where_the_page_was_answered() {
+    let server = Server::scripted(|seen, _| match &*seen.target {
+        "/notes?limit=5" => to(308, "/notes/?limit=5"),
+        "/notes/?limit=5" => Answer::json(200, r#"[{"id":"a"}]"#).header("Link", "<more/2>; rel=next"),
+        _ => Answer::json(200, r#"[{"id":"a"}]"#),
+    })
+    .await;
+    let pull = PullDialect {
+        since: Vec::new(),
+        items: MemberPath::whole(),
+        cursor: CursorSource::Nothing,
+        paging: Paging::Link,
+        ..PullDialect::default()
+    };
+    let dialect = Dialect { pull, ..Dialect::default() };
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+    let page = remote.pull(page_of(5)).await.unwrap().answer;
+    let Position::Cursor { cursor, has_more: true } = page.position else { panic!("{page:?}") };
+    remote.pull(PullRequest { since: Some(cursor), ..page_of(5) }).await.unwrap();
+    assert_eq!(server.seen()[2].target, "/notes/more/2");
 }

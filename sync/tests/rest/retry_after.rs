@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use sync::Remote;
 use sync::record::Write;
+use sync::{Dialect, Remote, RestRemote};
 
-use super::given::{NOTES, create, key, page_of, remote, send};
+use super::given::{NOTES, create, key, page_after, page_of, remote, send};
 use super::server::{Answer, Server};
 
 async fn pause(answer: Answer) -> Option<Duration> {
@@ -93,4 +93,45 @@ async fn a_back_off_is_asked_for_also_by_a_header_of_its_own_and_on_a_success() 
     assert_eq!(reply.retry_after, Some(Duration::from_secs(30)));
     let both = Answer::status(503).header("Backoff", "30").header("Retry-After", "10");
     assert_eq!(pause(both).await, Some(Duration::from_secs(30)), "the longer one");
+}
+
+/// What a record's absence leads to is asked all the same.
+#[tokio::test]
+async fn it_is_heard_when_the_collection_is_asked_for() {
+    for (list, is_there) in [(Answer::json(200, r#"{"items":[]}"#), true), (Answer::status(404), false)] {
+        let list = list.header("Retry-After", "60");
+        let server = Server::scripted(move |seen, _| {
+            if seen.target.starts_with("/notes?") { list.clone() } else { Answer::status(404) }
+        })
+        .await;
+        let minute = Some(Duration::from_secs(60));
+        let wishes = [
+            send(&server, Write::Delete)
+                .await
+                .map_or_else(|error| error.retry_after(), |reply| reply.retry_after),
+            remote(&server)
+                .fetch(&NOTES, &key("n1"))
+                .await
+                .map_or_else(|error| error.retry_after(), |reply| reply.retry_after),
+            send(&server, create()).await.unwrap_err().retry_after(),
+        ];
+        assert_eq!(wishes, [minute; 3], "{is_there}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_waits_too_when_it_is_asked_for_before_it_what_the_newest_cursor_is() {
+    let server = Server::scripted(|seen, _| match &*seen.target {
+        "/notes" => Answer::json(200, r#"{"update_seq":7}"#).header("Retry-After", "60"),
+        _ => Answer::json(200, r#"{"results":[],"last_seq":7}"#),
+    })
+    .await;
+    let remote = RestRemote::builder(server.url()).dialect(Dialect::couchdb()).build().unwrap();
+    let error = remote.pull(page_after("7")).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+    assert_eq!(server.seen().len(), 1);
+    remote.pull(page_after("7")).await.unwrap();
+    assert_eq!(server.seen().len(), 2, "once the pause is over, the page comes next");
+    remote.pull(page_after("7")).await.unwrap_err();
+    assert_eq!(server.seen()[2].target, "/notes");
 }

@@ -1,7 +1,7 @@
 //! Each verb: the exact request, and what each success comes to.
 
 use sync::record::Write;
-use sync::remote::{Fetched, WriteAnswer};
+use sync::remote::{Fetched, TransientCause, WriteAnswer};
 use sync::{Remote, RemoteError};
 
 use super::given::{
@@ -170,20 +170,26 @@ async fn without_the_record(absent: Answer) -> Server {
 /// As a router has no route to the API, and each says so in its own way.
 #[tokio::test]
 async fn where_the_collection_is_not_there_either_nothing_is_said_of_a_record() {
-    for absent in [
-        Answer::status(404),
-        Answer::status(404).header("Content-Type", "text/plain").body("404 page not found"),
-        Answer::json(404, r#"{"message":"no Route matched with those values"}"#),
-        Answer::status(410),
+    let is_doubt = |error: &RemoteError| {
+        matches!(error, RemoteError::Transient { cause: TransientCause::NoCollection, .. })
+    };
+    for (has_words, absent) in [
+        (false, Answer::status(404)),
+        (false, Answer::status(404).header("Content-Type", "text/plain").body("404 page not found")),
+        (true, Answer::json(404, r#"{"message":"no Route matched with those values"}"#)),
+        (false, Answer::status(410)),
     ] {
         for write in [create(), update(), overwrite(), Write::Delete] {
             let server = Server::saying(absent.clone()).await;
             let error = send(&server, write).await.unwrap_err();
-            assert!(matches!(error, RemoteError::Transient { .. }), "{error}");
+            assert!(is_doubt(&error), "{error}");
         }
         let server = Server::saying(absent).await;
         let error = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Transient { .. }), "{error}");
+        assert!(is_doubt(&error), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("the collection is not there either") && !text.contains("HTML"), "{text}");
+        assert!(!has_words || text.contains("no Route matched with those values"), "{text}");
     }
 }
 
@@ -208,6 +214,34 @@ async fn a_collection_that_not_everybody_may_list_is_there() {
         })
         .await;
         assert_eq!(answered(&server, Write::Delete).await, NOTHING);
+    }
+}
+
+/// A host of single-page applications answers each `GET` with the application, and says 404 to everything else while the API is away.
+#[tokio::test]
+async fn an_applications_page_for_every_address_is_no_collection() {
+    let html = |status| Answer::status(status).header("Content-Type", "text/html").body("<!doctype html>");
+    for list in [html(200), html(400), html(403), html(421), Answer::json(200, r#"{"status":"ok"}"#)] {
+        for absent in [Answer::status(404), Answer::json(404, r#"{"detail":"Not found"}"#)] {
+            let page = list.clone();
+            let server = Server::scripted(move |seen, _| match &*seen.method {
+                "GET" if seen.target.starts_with("/notes?") => page.clone(),
+                "GET" => html(200),
+                _ => absent.clone(),
+            })
+            .await;
+            for write in [create(), update(), overwrite(), Write::Delete] {
+                let error = send(&server, write).await.unwrap_err();
+                assert!(matches!(error, RemoteError::Transient { status: 404, .. }), "{error}");
+            }
+        }
+        let page = list.clone();
+        let server = Server::scripted(move |seen, _| {
+            if seen.target.starts_with("/notes?") { page.clone() } else { Answer::status(404) }
+        })
+        .await;
+        let error = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Transient { status: 404, .. }), "{error}");
     }
 }
 

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use sync::entity::EntityInfo;
 use sync::record::{RecordKey, Refusal};
 use sync::remote::{
-    Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer, WriteRequest,
+    Changes, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, TransientCause,
+    WriteAnswer, WriteRequest,
 };
 use tokio::time::sleep;
 
@@ -115,7 +116,7 @@ impl Wire {
         }
         for (fault, status) in [(Fault::Status408, 408), (Fault::Status425, 425), (Fault::Status500, 500)] {
             if life.strikes(fault) {
-                return Some(RemoteError::Transient { url: url(), status, retry_after: None });
+                return Some(transient(url(), status));
             }
         }
         if life.strikes(Fault::Status429) {
@@ -142,7 +143,7 @@ impl Wire {
         }
         life.place("after the server took a request").await;
         if life.strikes(Fault::Status500AfterTheWrite) {
-            return Err(RemoteError::Transient { url: url.to_owned(), status: 500, retry_after: None });
+            return Err(transient(url.to_owned(), 500));
         }
         if life.strikes(Fault::ResponseLost) {
             life.pass(TIMEOUT, TIMEOUT).await;
@@ -172,6 +173,10 @@ impl Wire {
             }
         });
     }
+}
+
+fn transient(url: String, status: u16) -> RemoteError {
+    RemoteError::Transient { url, status, cause: TransientCause::Server, problem: None, retry_after: None }
 }
 
 fn unreachable(url: String, reason: &str, retry_after: Option<Duration>) -> RemoteError {
@@ -269,6 +274,9 @@ impl Wire {
         let fetched = self.exchange(&url, |state| state.server.fetch(life.account, &name)).await;
         let mut state = life.world.state();
         let book = &mut state.books[life.device][life.account];
+        if let Ok(fetched) = &fetched {
+            book.looked(&name, fetched);
+        }
         match &fetched {
             Err(RemoteError::Transient { .. }) => book.question_failed(&name),
             Ok(Fetched::Missing) => book.nothing_is_in_the_way(&name),

@@ -1,12 +1,13 @@
 //! The reference server with one flaw: what comes between it and those who ask.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use reqwest::Client;
@@ -56,7 +57,14 @@ pub enum Flaw {
     HasMovedElsewhere,
     /// Not a flaw: each id is a UUID.
     TakesUuidsOnly,
-    /// Nor this: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
+    /// What it says is not there, or refuses, it says with a page of HTML.
+    SaysItWithAPage,
+    /// So it does with what it has done.
+    AnswersWithAPage,
+    /// A `PUT` over the last version of what was deleted brings that back.
+    PutsBackItsLastVersion,
+    TellsNoVersions,
+    /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }
 
@@ -76,12 +84,19 @@ struct Between {
     server: String,
     http: Client,
     count: AtomicU64,
+    /// The version that each record was last seen to have, by its path.
+    versions: Mutex<HashMap<String, String>>,
 }
 
 impl Flawed {
     pub async fn before(server: &Server, flaw: Flaw) -> Self {
-        let between =
-            Between { flaw, server: server.base_url(), http: Client::new(), count: AtomicU64::new(0) };
+        let between = Between {
+            flaw,
+            server: server.base_url(),
+            http: Client::new(),
+            count: AtomicU64::new(0),
+            versions: Mutex::default(),
+        };
         let router = Router::new().fallback(answer).with_state(Arc::new(between));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -116,6 +131,12 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         headers.get("accept-encoding").is_some_and(|all| all.to_str().unwrap().contains("gzip"));
     match (between.flaw, head.method.as_str()) {
         (Flaw::CreatesAgainWhatWasDeleted, "POST") if is_gone().await => forget_key(&mut headers),
+        (Flaw::PutsBackItsLastVersion, "PUT")
+            if headers.get("if-match").is_some_and(|version| between.was_last(&path, version))
+                && is_gone().await =>
+        {
+            headers.remove("if-match");
+        }
         (Flaw::PutsNothingBack, "PUT") if is_gone().await => return StatusCode::NOT_FOUND.into_response(),
         (Flaw::CreatesNothingAgain, "POST") if is_gone().await => {
             return StatusCode::CONFLICT.into_response();
@@ -154,6 +175,9 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         answered = ask(Method::PUT, format!("{url}/{}", record["id"].as_str().unwrap())).await;
     }
     let (status, headers) = (answered.status(), answered.headers().clone());
+    if let Some(version) = headers.get("etag").and_then(|tag| tag.to_str().ok()) {
+        between.versions.lock().unwrap().insert(path.clone(), version.to_owned());
+    }
     if headers.get("content-type").is_some_and(|kind| kind.to_str().unwrap().starts_with("text/event-stream"))
     {
         return (status, headers, Body::from_stream(answered.bytes_stream())).into_response();
@@ -163,6 +187,11 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
 }
 
 impl Between {
+    /// Whether a record had this version when it was last seen.
+    fn was_last(&self, path: &str, version: &HeaderValue) -> bool {
+        self.versions.lock().unwrap().get(path).is_some_and(|last| version == last)
+    }
+
     /// An answer without the server.
     fn instead(&self, method: &Method, path: &str, body: &Bytes) -> Option<Response> {
         let status = |status: StatusCode| Some(status.into_response());
@@ -259,6 +288,14 @@ impl Between {
             (Flaw::UpdatesWhatIsNotThere, "PATCH") if status == StatusCode::NOT_FOUND => {
                 return StatusCode::NO_CONTENT.into_response();
             }
+            (Flaw::SaysItWithAPage, _) if status.is_client_error() => return page(status),
+            (Flaw::AnswersWithAPage, "POST" | "PATCH" | "PUT" | "DELETE") if status.is_success() => {
+                return page(StatusCode::OK);
+            }
+            (Flaw::TellsNoVersions, "GET") if list => Some(each_item(json, |item| {
+                item.as_object_mut().unwrap().remove("version");
+                true
+            })),
             (Flaw::AnswersWithWhatIsThere, "POST") if status == StatusCode::CONFLICT => {
                 return axum::Json(json["current"].clone()).into_response();
             }
@@ -297,9 +334,16 @@ impl Between {
         let mut headers = headers;
         headers.remove("content-length");
         headers.remove("transfer-encoding");
+        if self.flaw == Flaw::TellsNoVersions {
+            headers.remove("etag");
+        }
         let body = changed.map_or(body, |changed| changed.to_string().into());
         (status, headers, body).into_response()
     }
+}
+
+fn page(status: StatusCode) -> Response {
+    (status, [("content-type", "text/html; charset=utf-8")], "<h1>It works!</h1>").into_response()
 }
 
 fn moved(to: &str) -> Response {

@@ -1,7 +1,7 @@
 //! The conformance kit: the reference server keeps the contract, and each rule is seen to be broken by a server that breaks
 //! it.
 
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a test may")]
 
 mod flawed;
 
@@ -30,7 +30,7 @@ async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
 }
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-const FLAWS: [(Flaw, Rule, &[Rule]); 27] = [
+const FLAWS: [(Flaw, Rule, &[Rule]); 29] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -70,8 +70,23 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 27] = [
     (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
     (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
     (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
+    (
+        Flaw::SaysItWithAPage,
+        Rule::UpdateOfNothing,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::ConflictBringsTheRecord,
+            Rule::StaleOverwrite,
+            Rule::CreateOfWhatWasDeleted,
+            Rule::Delete,
+            Rule::OddIds,
+            Rule::BadRecord,
+            Rule::ProblemDetails,
+        ],
+    ),
     (Flaw::TakesNoPut, Rule::Overwrite, &[Rule::StaleOverwrite, Rule::RepeatedOverwrite]),
     (Flaw::OverwritesAnyVersion, Rule::StaleOverwrite, &[]),
+    (Flaw::PutsBackItsLastVersion, Rule::StaleOverwrite, &[]),
     (Flaw::ForgetsKeysOfOverwrites, Rule::RepeatedOverwrite, &[]),
     (Flaw::OverwritesAgain, Rule::RepeatedOverwrite, &[Rule::StaleOverwrite]),
     (Flaw::CreatesNothingAgain, Rule::CreateOfWhatWasDeleted, &[Rule::RepeatedCreateLater]),
@@ -134,6 +149,33 @@ async fn a_server_that_breaks_a_rule_is_seen_to_break_it() {
     broken.sort_unstable();
     broken.dedup();
     assert_eq!(broken, Rule::ALL, "every rule is broken by a flaw");
+}
+
+/// What the engine would try again, and give up in the end, is no refusal and no deletion for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_html_says_nothing_about_a_record() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::SaysItWithAPage).await;
+    let report = checked(&flawed.url()).await;
+    for rule in [Rule::UpdateOfNothing, Rule::Delete, Rule::BadRecord] {
+        let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
+        assert!(failure.expected.contains("without a page of HTML"), "{report}");
+    }
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::AnswersWithAPage).await;
+    let report = checked(&flawed.url()).await;
+    assert!(matches!(report.outcome(Rule::Create), Some(Outcome::Failed(_))), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_versions_is_told_that_there_are_none() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::TellsNoVersions).await;
+    let report = checked(&flawed.url()).await;
+    for rule in [Rule::StaleUpdate, Rule::StaleOverwrite, Rule::StaleDelete] {
+        let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
+        assert!(failure.expected.starts_with("a version of the record"), "{report}");
+    }
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt;
+use chrono::TimeDelta;
+use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, MemoryStorage, State, SyncEvent, Telemetry, Verdict};
+use sync::{AutoSync, Clock, MemoryStorage, RetryPolicy, State, SyncEvent, Telemetry, Verdict};
 use sync_tests::entities::{Note, note, task};
 use tokio::sync::mpsc;
 
@@ -71,19 +72,68 @@ async fn a_restarted_engine_sends_what_the_one_before_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_its_next_attempt_is_sent_when_that_is_due_also_after_a_restart() {
+    let (server, storage, clock) = (ScriptedRemote::new(), MemoryStorage::new(), Ticking::default());
+    let hour = Duration::from_secs(3600);
+    let retry = RetryPolicy { base: hour, cap: hour, ..RetryPolicy::default() };
+    let build =
+        || Device::with(&server, storage.clone(), |builder| builder.clock(clock.clone()).retry(retry));
+    let device = build().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    let due = device.engine.status().next_attempt_at.unwrap();
+    drop(device);
+    let device = build().await;
+    assert_eq!(device.engine.status().next_attempt_at, Some(due));
+    assert!(due > clock.now() + TimeDelta::minutes(1), "when something else would send it");
+    let mut status = device.engine.watch_status();
+    device.engine.start(NO_PULLS);
+    let sent = status.wait_for(|status| status.queue_len == 0);
+    tokio::time::timeout(2 * hour, sent).await.expect("there is a timer").unwrap();
+    assert!((due..due + TimeDelta::seconds(1)).contains(&clock.now()), "{due}, {}", clock.now());
+}
+
+/// Or else an application that saves at every key would be heard of by nobody.
+#[tokio::test(start_paused = true)]
+async fn pushes_in_between_do_not_put_a_flush_off() {
+    let device = Device::new().await;
+    device.engine.start(NO_PULLS);
+    let mut first = device.engine.push(&note("first", "x", 0)).await.unwrap().synced().boxed();
+    let pushed = tokio::time::Instant::now();
+    for number in 0..20 {
+        tokio::select! {
+            biased;
+            synced = &mut first => {
+                synced.unwrap();
+                assert_eq!(pushed.elapsed(), NO_PULLS.flush_after);
+                return;
+            }
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
+        device.engine.push(&note(&number.to_string(), "x", 0)).await.unwrap();
+    }
+    panic!("it waits for an end of the pushes: {:?}", pushed.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn coming_online_flushes_and_pulls_at_once() {
     let device = Device::new().await;
-    device.switch.set_online(false);
+    let mut events = device.engine.events();
     device.engine.start(AutoSync { pull_every: Some(Duration::from_secs(86_400)), ..NO_PULLS });
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    device.switch.set_online(false);
+    let before = device.server.calls().len();
     device.server.put(&note("theirs", "x", 0));
     let receipt = device.engine.push(&note("mine", "x", 0)).await.unwrap();
     tokio::time::advance(Duration::from_secs(3600)).await;
-    assert_eq!(device.server.calls(), []);
-    let mut events = device.engine.events();
+    assert_eq!(device.server.calls().len(), before);
+    let online = tokio::time::Instant::now();
     device.switch.set_online(true);
     receipt.synced().await.unwrap();
     while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
-    assert_eq!(device.app.state().notes.len(), 2);
+    assert!(device.app.state().notes.contains_key("theirs"), "the next pull would be in 23 hours");
+    assert!(online.elapsed() < Duration::from_secs(1), "{:?}", online.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

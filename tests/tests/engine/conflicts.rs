@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::future::ready;
 use sync::record::ParkReason;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, NotSynced, Resolution, SyncError, SyncEvent};
+use sync::{Change, MemoryStorage, NotSynced, Resolution, RetryPolicy, SyncError, SyncEvent};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 
@@ -353,6 +353,31 @@ async fn somebody_elses_version_that_crossed_an_unknown_outcome_is_not_missed() 
     assert!(device.app.state().conflicts.is_empty(), "the server had both, one after the other");
 }
 
+#[tokio::test]
+async fn nor_is_it_when_the_question_after_that_is_refused() {
+    for refusal in [Fault::Refused(403, "not one by one".to_owned()), Fault::WebPage(403)] {
+        the_question_after_an_operation_is_refused(refusal).await;
+    }
+}
+
+async fn the_question_after_an_operation_is_refused(refusal: Fault) {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.server.once(Fault::AnswerLost);
+    device.engine.flush().await.unwrap();
+    device.server.put(&task(1, None, "theirs, after mine"));
+    device.engine.pull().await.unwrap();
+    device.wait_out();
+    device.server.script(move |call| match call {
+        Call::Fetch { .. } => refusal.clone(),
+        _ => Fault::None,
+    });
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.pushed, report.errors.len()), (1, 1), "{report:?}");
+    assert!(device.engine.pull().await.unwrap().is_clean(), "the server lists it");
+    assert_eq!(device.app.state().tasks[&1].text, "theirs, after mine");
+}
+
 fn last_write(server: &ScriptedRemote) -> (&'static str, Option<String>) {
     server
         .calls()
@@ -385,6 +410,30 @@ async fn what_was_pulled_beside_a_parked_edit_is_not_overwritten_by_its_correcti
         let [conflict] = &state.conflicts[..] else { panic!("one conflict: {:?}", state.conflicts) };
         assert_eq!(conflict.remote, Some(task(1, None, "theirs")));
         assert_eq!(conflict.local, Some(task(1, None, "corrected")));
+    }
+}
+
+/// No version protects it, and the pull has moved the cursor past it.
+#[tokio::test]
+async fn what_was_pulled_beside_a_failed_attempt_is_not_overwritten_by_the_next() {
+    for is_given_up in [false, true] {
+        let server = ScriptedRemote::without_versions();
+        let attempts = if is_given_up { 1 } else { 5 };
+        let retry = RetryPolicy { max_attempts: attempts, ..RetryPolicy::default() };
+        let device = Device::with(&server, MemoryStorage::new(), |builder| builder.retry(retry)).await;
+        server.put(&task(1, None, "base"));
+        device.engine.pull().await.unwrap();
+        device.engine.push(&task(1, None, "mine")).await.unwrap();
+        server.once(Fault::Transient(500));
+        device.engine.flush().await.unwrap();
+        server.put(&task(1, None, "theirs"));
+        device.engine.pull().await.unwrap();
+        device.wait_out();
+        assert_eq!(device.engine.retry_all().await.unwrap(), u64::from(is_given_up));
+        assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
+        let conflict = device.app.state().conflicts[0].clone();
+        assert_eq!(conflict.remote, Some(task(1, None, "theirs")));
+        assert_eq!(conflict.local, Some(task(1, None, "mine")));
     }
 }
 

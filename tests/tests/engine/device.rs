@@ -1,6 +1,7 @@
 //! A device: an application, its storage and its engine, on a server in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,7 +87,7 @@ impl Device {
 }
 
 /// A wall clock that follows tokio's, so that paused time moves both.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ticking(tokio::time::Instant);
 
 impl Default for Ticking {
@@ -98,6 +99,26 @@ impl Default for Ticking {
 impl sync::Clock for Ticking {
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+}
+
+/// The same, and somebody sets it. Clones are the same clock.
+#[derive(Debug, Clone, Default)]
+pub struct Set {
+    ticking: Arc<Ticking>,
+    seconds: Arc<AtomicI64>,
+}
+
+impl Set {
+    /// Sets it forward by so much, or back.
+    pub fn by(&self, time: chrono::TimeDelta) {
+        self.seconds.fetch_add(time.num_seconds(), Ordering::Relaxed);
+    }
+}
+
+impl sync::Clock for Set {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.ticking.now() + chrono::TimeDelta::seconds(self.seconds.load(Ordering::Relaxed))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The failures of the README's table, one by one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use sync::record::ParkReason;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{MemoryStorage, NotSynced, RemoteError, RetryPolicy, State, SyncError, SyncState};
+use sync::{Clock, MemoryStorage, NotSynced, RemoteError, RetryPolicy, State, SyncError, SyncState};
 use sync_tests::entities::{Note, note};
 
 use crate::device::Device;
@@ -319,6 +320,23 @@ async fn a_success_whose_record_cannot_be_read_waits_for_as_long_as_it_takes() {
     }
     device.server.once(Fault::AcceptedAs(serde_json::to_string(&note("a", "x", 0)).unwrap()));
     assert_eq!(device.engine.flush().await.unwrap().pushed, 1);
+}
+
+/// Full jitter: what fails together is not tried again together.
+#[tokio::test]
+async fn each_device_waits_for_another_part_of_the_back_off() {
+    let mut due = BTreeSet::new();
+    for seed in 0..8 {
+        let server = ScriptedRemote::new();
+        let device = Device::with(&server, MemoryStorage::new(), |builder| builder.seed(seed)).await;
+        device.engine.push(&note("a", "x", 0)).await.unwrap();
+        server.once(Fault::Transient(500));
+        device.engine.flush().await.unwrap();
+        let wait = device.engine.status().next_attempt_at.unwrap() - device.clock.now();
+        assert!(wait > TimeDelta::zero() && wait <= TimeDelta::seconds(1), "{wait}");
+        due.insert(wait);
+    }
+    assert_eq!(due.len(), 8, "{due:?}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{
-    BoxError, Engine, HandlerError, MemoryStorage, OnPull, Pulled, Resolution, Schema, SyncError, SyncReport,
-    Syncable,
+    BoxError, Engine, HandlerError, MemoryStorage, OnPull, OperationId, Pulled, Resolution, RetryPolicy,
+    Schema, SyncError, SyncReport, Syncable,
 };
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
@@ -222,9 +222,26 @@ async fn a_handler_that_edits_each_record_whenever_it_is_told_of_it_is_reported(
     assert_eq!(engine.queue_len(), 1, "and what it edited is kept");
 }
 
-/// As one made of what a pull told does.
 #[tokio::test]
-async fn an_edit_of_what_a_discard_told_stands_on_that() {
+async fn a_handler_may_make_a_record_again_that_it_is_told_is_gone() {
+    let device = Device::new().await;
+    device.server.put(&task(1, None, "base"));
+    device.engine.pull().await.unwrap();
+    device.server.remove::<Task>(&1);
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&task(1, None, "again")).await.unwrap()) })
+    }));
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+    device.engine.flush().await.unwrap();
+    assert!(device.app.state().conflicts.is_empty(), "it has seen that it is gone");
+    assert_eq!(device.server.records::<Task>()["1"].text, "again");
+    assert_eq!(device.app.state().tasks[&1].text, "again");
+}
+
+/// The user is asked about the conflict of task 1.
+async fn in_conflict_with_somebody() -> Device {
     let device = Device::new().await;
     device.engine.push(&task(1, None, "base")).await.unwrap();
     device.engine.full_sync().await.unwrap();
@@ -232,15 +249,93 @@ async fn an_edit_of_what_a_discard_told_stands_on_that() {
     device.engine.push(&task(1, None, "mine")).await.unwrap();
     device.app.will(Answer::Decide(Resolution::Defer));
     device.engine.pull().await.unwrap();
+    device
+}
+
+/// The user is asked about the conflict of task 1, and the handler edits it as soon as it is told what came of that.
+async fn edits_what_it_is_told_of_the_answer() -> (Device, OperationId) {
+    let device = in_conflict_with_somebody().await;
     let conflicts = device.engine.conflicts::<Task>().await.unwrap();
     let engine = device.engine.clone();
     device.app.state().after_tasks = Some(Box::new(move || {
         let engine = engine.clone();
-        Box::pin(async move { drop(engine.push(&task(1, None, "theirs, seen")).await.unwrap()) })
+        Box::pin(async move { drop(engine.push(&task(1, None, "seen, and edited")).await.unwrap()) })
     }));
-    device.engine.discard(conflicts[0].operation).await.unwrap();
-    assert_eq!(device.app.state().tasks[&1].text, "theirs, seen");
+    (device, conflicts[0].operation)
+}
+
+/// As one made of what a pull told does.
+#[tokio::test]
+async fn an_edit_of_what_a_discard_told_stands_on_that() {
+    let (device, operation) = edits_what_it_is_told_of_the_answer().await;
+    device.engine.discard(operation).await.unwrap();
+    nothing_is_left_to_decide(&device).await;
+}
+
+#[tokio::test]
+async fn so_does_an_edit_of_what_an_answer_told() {
+    for answer in [
+        Resolution::TakeRemote,
+        Resolution::KeepLocal,
+        Resolution::Merged(task(1, None, "both")),
+        Resolution::Delete,
+    ] {
+        let (device, operation) = edits_what_it_is_told_of_the_answer().await;
+        device.engine.answer(operation, answer).await.unwrap();
+        nothing_is_left_to_decide(&device).await;
+    }
+}
+
+async fn nothing_is_left_to_decide(device: &Device) {
+    assert_eq!(device.app.state().tasks[&1].text, "seen, and edited");
     assert!(device.engine.full_sync().await.unwrap().is_clean());
-    assert_eq!(device.app.state().conflicts.len(), 1, "there is nothing to decide");
-    assert_eq!(device.server.records::<Task>()["1"].text, "theirs, seen");
+    assert_eq!(device.app.state().conflicts.len(), 1, "the one that was answered");
+    assert_eq!(device.server.records::<Task>()["1"].text, "seen, and edited");
+}
+
+#[tokio::test]
+async fn so_does_a_deletion_of_what_they_told() {
+    for is_answered in [true, false] {
+        let device = in_conflict_with_somebody().await;
+        let conflicts = device.engine.conflicts::<Task>().await.unwrap();
+        let (engine, operation) = (device.engine.clone(), conflicts[0].operation);
+        device.app.state().after_tasks = Some(Box::new(move || {
+            let engine = engine.clone();
+            Box::pin(async move { drop(engine.delete::<Task>(&1).await.unwrap()) })
+        }));
+        if is_answered {
+            device.engine.answer(operation, Resolution::<Task>::TakeRemote).await.unwrap();
+        } else {
+            device.engine.discard(operation).await.unwrap();
+        }
+        assert!(device.engine.flush().await.unwrap().is_clean());
+        assert_eq!(device.app.state().conflicts.len(), 1, "the one that was answered");
+        assert!(device.server.records::<Task>().is_empty());
+    }
+}
+
+/// What was given up was sent, and nobody knows whether it arrived.
+#[tokio::test]
+async fn an_edit_of_what_a_discard_told_is_in_no_conflict_with_what_was_discarded() {
+    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let device =
+        Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| builder.retry(retry)).await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.server.once(Fault::AnswerLost);
+    device.engine.flush().await.unwrap();
+    device.wait_out();
+    device.server.once(Fault::Transient(500));
+    assert_eq!(device.engine.flush().await.unwrap().parked, 1);
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&task(1, None, "base, edited")).await.unwrap()) })
+    }));
+    let parked = device.engine.parked::<Task>().await.unwrap();
+    device.engine.discard(parked[0].operation).await.unwrap();
+    assert!(device.engine.flush().await.unwrap().is_clean());
+    assert!(device.app.state().conflicts.is_empty(), "{:?}", device.app.state().conflicts);
+    assert_eq!(device.server.records::<Task>()["1"].text, "base, edited");
 }

@@ -160,10 +160,19 @@ async fn a_server_that_told_changes_before_is_asked_again_when_it_does_not() {
 /// A router may take the address for that of a record whose id is wrong, or that nobody may see.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_refuses_to_tell_changes_is_not_asked_for_ever() {
+    is_not_asked_for_ever(Fault::Refused(400, "no such id".to_owned())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_refused_with_a_page_ten_times_is_not_asked_for_again() {
+    is_not_asked_for_ever(Fault::WebPage(400)).await;
+}
+
+async fn is_not_asked_for_ever(refusal: Fault) {
     let server = ScriptedRemote::new();
     server.tell_changes();
     server.script(move |call| match call {
-        Call::Listen { .. } => Fault::Refused(400, "no such id".to_owned()),
+        Call::Listen { .. } => refusal.clone(),
         _ => Fault::None,
     });
     let device = Device::with(&server, MemoryStorage::new(), |builder| builder).await;

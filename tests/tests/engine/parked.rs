@@ -1,9 +1,14 @@
 //! Refused operations: kept whole, looked at, decided about.
 
+use std::pin::pin;
+
+use futures::{join, poll};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{Error, NotSynced, Resolution, SyncError};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use crate::device::Device;
 
@@ -13,6 +18,17 @@ async fn refused() -> Device {
     device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
     device.engine.flush().await.unwrap();
     device
+}
+
+#[tokio::test]
+async fn what_is_parked_is_pending_and_in_no_queue() {
+    let device = Device::with_refused_edit().await;
+    let id = "a".to_owned();
+    assert!(device.engine.is_pending::<Note>(&id).await.unwrap());
+    assert_eq!((device.engine.queue_len(), device.engine.queue_len_of::<Note>()), (0, 0));
+    assert_eq!(device.engine.status().parked, 1);
+    device.discard().await;
+    assert!(!device.engine.is_pending::<Note>(&id).await.unwrap());
 }
 
 #[tokio::test]
@@ -167,7 +183,7 @@ async fn clear_queue_gives_up_an_edit_whose_conflict_is_decided_meanwhile() {
         Box::pin(async move {
             conflict.open();
             for _ in 0..100 {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         })
     }));
@@ -202,4 +218,34 @@ async fn a_newer_edit_of_a_refused_operation_is_sent_in_its_place() {
     device.engine.flush().await.unwrap();
     assert_eq!(device.server.records::<Task>()["1"].text, "good");
     assert_eq!(device.engine.status().parked, 0);
+}
+
+#[tokio::test]
+async fn a_discard_that_a_newer_edit_overtakes_says_that_there_is_nothing_to_discard() {
+    let device = Device::with_refused_edit().await;
+    let operation = device.engine.parked::<Note>().await.unwrap()[0].operation;
+    // The application is busy with something else, so the discard has to wait before it can be told.
+    let (go_on, busy) = oneshot::channel::<()>();
+    let mut busy = Some(busy);
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let busy = busy.take();
+        Box::pin(async move { drop(busy.unwrap().await) })
+    }));
+    device.server.put(&task(1, None, "new"));
+    let mut pulling = pin!(device.engine.pull());
+    while device.app.state().after_tasks.is_some() {
+        assert!(poll!(&mut pulling).is_pending());
+        yield_now().await;
+    }
+    let mut discarding = pin!(device.engine.discard(operation));
+    for _ in 0..10 {
+        assert!(poll!(&mut discarding).is_pending());
+        yield_now().await;
+    }
+    device.engine.push(&note("a", "mine, corrected", 2)).await.unwrap();
+    go_on.send(()).unwrap();
+    let (pulled, discarded) = join!(pulling, discarding);
+    pulled.unwrap();
+    assert!(matches!(discarded, Err(Error::NotParked(of)) if of == operation), "{discarded:?}");
+    assert_eq!(device.engine.queue_len(), 1, "the correction is not given up");
 }

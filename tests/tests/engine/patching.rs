@@ -124,3 +124,29 @@ async fn taken_back(server: &ScriptedRemote, (engine, bases): &Device, the_look_
     assert_eq!(bases.lock().unwrap().last().unwrap().as_deref(), Some("mine"), "what it was found to be");
     assert_eq!(server.records::<Note>()["a"].title, "theirs");
 }
+
+/// A firewall may say so of each question for ever: the edit is not held back as long as that.
+#[tokio::test]
+async fn an_edit_that_waits_for_a_question_which_a_web_page_refuses_is_parked_in_the_end() {
+    let server = ScriptedRemote::new();
+    let (engine, _) = device(&server).await;
+    server.put(&note("a", "theirs", 0));
+    engine.pull().await.unwrap();
+    engine.push(&note("a", "mine", 1)).await.unwrap();
+    server.once(Fault::AnswerLost);
+    engine.flush().await.unwrap();
+    engine.push(&note("a", "mine again", 2)).await.unwrap();
+    server.once(Fault::Transient(500));
+    server.script(|call| match call {
+        Call::Fetch { .. } => Fault::WebPage(400),
+        _ => Fault::None,
+    });
+    for _ in 0..3 {
+        engine.flush().await.unwrap();
+    }
+    let asked = server.calls().iter().filter(|call| matches!(call, Call::Fetch { .. })).count();
+    assert_eq!(asked, 1, "with one attempt, the question is asked once");
+    let parked = engine.parked::<Note>().await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert_eq!(engine.queue_len(), 0);
+}

@@ -1,6 +1,6 @@
 //! How an engine ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -8,9 +8,12 @@ use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, Storage, SyncEvent};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::device::{Device, Gated, NO_PULLS};
+
+/// Far longer than anything here takes.
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn shutdown_finishes_the_requests_in_flight() {
@@ -42,6 +45,31 @@ async fn who_waits_for_a_receipt_is_told_of_a_shutdown() {
     device.engine.shutdown().await;
     assert!(matches!(receipt.synced().await, Err(NotSynced::Closed { .. })));
     assert_eq!(device.restart().await.engine.queue_len(), 1, "the edit is durable");
+}
+
+/// It may wait for whoever shuts the engine down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_comes_to_its_end_though_a_handler_holds_its_thread() {
+    let device = Device::new().await;
+    device.server.put(&note("a", "theirs", 0));
+    let (begins, begun) = oneshot::channel();
+    let (ends, ended) = mpsc::channel::<()>();
+    let mut hold = Some((begins, ended));
+    device.app.state().on_page = Some(Box::new(move || {
+        let (begins, ended) = hold.take().unwrap();
+        async move {
+            begins.send(()).unwrap();
+            ended.recv().unwrap();
+        }
+        .boxed()
+    }));
+    let engine = device.engine.clone();
+    let pull = tokio::spawn(async move { engine.pull().await });
+    begun.await.unwrap();
+    let shutdown = device.engine.shutdown_within(Duration::ZERO);
+    tokio::time::timeout(WATCHDOG, shutdown).await.expect("it does not wait for the handler");
+    ends.send(()).unwrap();
+    assert!(pull.await.unwrap().is_err());
 }
 
 /// As a program does that gives everything a second to end.

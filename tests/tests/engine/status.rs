@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
 use sync::{Clock, ManualConnectivity, MemoryStorage, RetryPolicy, State, SyncError, SyncEvent};
-use sync_tests::entities::{Note, note};
+use sync_tests::entities::{Note, Task, note, task};
 
 use crate::device::{Device, NO_PULLS, Ticking};
 
@@ -46,6 +46,39 @@ async fn coming_back_does_not_hide_what_went_wrong_before() {
         soon(status.wait_for(|status| status.state == state)).await.unwrap();
     }
     assert!(status.borrow().last_error.is_some());
+}
+
+#[tokio::test]
+async fn queue_len_of_counts_the_records_of_one_entity() {
+    let device = Device::new().await;
+    let lengths = || (device.engine.queue_len_of::<Note>(), device.engine.queue_len_of::<Task>());
+    assert_eq!(lengths(), (0, 0));
+    for title in ["x", "y"] {
+        device.engine.push_all(&[note("a", title, 0), note("b", title, 0)]).await.unwrap();
+    }
+    device.engine.push(&task(1, Some("a"), "x")).await.unwrap();
+    assert_eq!((lengths(), device.engine.queue_len()), ((2, 1), 3), "an edit of what waits is one with it");
+    device.engine.delete::<Note>(&"b".to_owned()).await.unwrap();
+    assert_eq!(lengths(), (1, 1));
+    device.engine.flush().await.unwrap();
+    assert_eq!(lengths(), (0, 0));
+}
+
+#[tokio::test]
+async fn watch_status_tells_of_pushes_syncs_and_what_was_refused() {
+    let device = Device::new().await;
+    let mut status = device.engine.watch_status();
+    let mut changed = async || {
+        soon(status.changed()).await.unwrap();
+        status.borrow_and_update().clone()
+    };
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    assert_eq!(changed().await.queue_len, 1);
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    let refused = changed().await;
+    assert_eq!((refused.queue_len, refused.parked, refused.state), (0, 1, State::Error));
+    assert!(!status.has_changed().unwrap(), "that was the last of it");
 }
 
 #[tokio::test]

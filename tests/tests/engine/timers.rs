@@ -10,7 +10,7 @@ use sync::{
 };
 use sync_tests::entities::{note, task};
 
-use crate::device::{Device, NO_PULLS, Ticking};
+use crate::device::{Device, NO_PULLS, Set, Ticking};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -104,6 +104,52 @@ async fn a_pull_by_hand_neither_hurries_a_push_that_waits_for_more_nor_puts_it_o
     }
     receipt.await.unwrap();
     assert_eq!(pushed.elapsed().as_secs(), HOUR.as_secs());
+}
+
+async fn set_by_somebody() -> (Device, Set) {
+    let (server, clock) = (ScriptedRemote::new(), Set::default());
+    let steady = RetryPolicy { base: HOUR / 2, cap: HOUR / 2, ..RetryPolicy::default() };
+    let (of_the_engine, storage) = (clock.clone(), MemoryStorage::new());
+    let device = Device::with(&server, storage, |builder| builder.clock(of_the_engine).retry(steady).seed(3));
+    (device.await, clock)
+}
+
+/// As where a device's clock is in local time, and the network sets it right.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_hold_up_what_waits() {
+    for fault in [Fault::RequestLost, Fault::Unauthorized, Fault::Transient(500)] {
+        let (device, clock) = set_by_somebody().await;
+        device.server.once(fault);
+        device.engine.start(NO_PULLS);
+        let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+        while device.server.calls().is_empty() || device.engine.status().next_attempt_at.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        clock.by(TimeDelta::hours(-2));
+        let set_back = tokio::time::Instant::now();
+        receipt.synced().await.unwrap();
+        assert!(set_back.elapsed() <= HOUR / 2, "{:?}", set_back.elapsed());
+    }
+}
+
+/// So is one that stands for the time that the device slept, which tokio's did not notice.
+#[tokio::test(start_paused = true)]
+async fn what_has_become_due_by_the_clock_alone_is_sent_within_a_minute() {
+    let (device, clock) = set_by_somebody().await;
+    device.server.once(Fault::Transient(500));
+    device.engine.start(NO_PULLS);
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    let due = loop {
+        match device.engine.status().next_attempt_at {
+            Some(due) if !device.server.calls().is_empty() => break due,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    assert!(due - sync::Clock::now(&clock) > TimeDelta::minutes(2), "it would be long to wait for");
+    clock.by(TimeDelta::hours(1));
+    let set = tokio::time::Instant::now();
+    receipt.synced().await.unwrap();
+    assert!(set.elapsed() <= Duration::from_secs(61), "{:?}", set.elapsed());
 }
 
 mod former {

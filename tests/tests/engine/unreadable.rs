@@ -7,7 +7,7 @@ use sync::{
     Outdated, Pulled, Resolution, Schema, SyncState, Syncable,
 };
 
-mod first {
+pub mod first {
     use super::*;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
@@ -229,7 +229,7 @@ fn words(id: &str, word: &str) -> second::Task {
 }
 
 #[tokio::test]
-async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
+async fn a_refused_edit_that_cannot_be_upgraded_holds_up_no_pull() {
     let (server, storage, operation) = refused().await;
     let app = listening::App::default();
     let engine = open(app.clone(), &server, &storage).await;
@@ -250,6 +250,54 @@ async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
     engine.discard(operation).await.unwrap();
     engine.pull().await.unwrap();
     assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("b", "theirs"))]);
+}
+
+/// What waits, and is no longer what it was made on.
+#[tokio::test]
+async fn an_edit_that_cannot_be_upgraded_holds_up_no_pull() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = open(first::App, &server, &storage).await;
+    engine.push(&task("b", "")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let app = listening::App::default();
+    let engine = open(app.clone(), &server, &storage).await;
+    server.put(&words("b", "theirs"));
+    server.put(&words("c", "new"));
+    let report = engine.pull().await.unwrap();
+    assert_eq!((report.set_aside, engine.queue_len()), (1, 1), "{report:?}");
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("c", "new"))]);
+    assert!(engine.pull().await.unwrap().is_clean(), "the cursor is past it");
+
+    // Once the edit is given up, what the server has is asked for.
+    app.0.lock().unwrap().clear();
+    assert_eq!(engine.clear_queue().await.unwrap(), 1);
+    engine.pull().await.unwrap();
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("b", "theirs"))]);
+}
+
+#[tokio::test]
+async fn what_is_pulled_beside_a_conflict_that_cannot_be_upgraded_is_shown_once_it_is_discarded() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&task("b", "theirs"));
+    let engine = open(first::App, &server, &storage).await;
+    engine.push(&task("b", "")).await.unwrap();
+    engine.flush().await.unwrap();
+    let deferred = engine.conflicts::<first::Task>().await.unwrap().remove(0).operation;
+    engine.shutdown().await;
+    drop(engine);
+    let app = listening::App::default();
+    let engine = open(app.clone(), &server, &storage).await;
+    server.put(&words("b", "newer"));
+    let report = engine.pull().await.unwrap();
+    let told = report.errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(
+        matches!(&*told, [only] if only.contains("mend `upgrade`")),
+        "nobody can be told of it: {told:?}"
+    );
+    assert_eq!(*app.0.lock().unwrap(), []);
+    engine.discard(deferred).await.unwrap();
+    assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("b", "newer"))]);
 }
 
 /// The struct has changed without its version, so what is queued on top of the server's record does not fit it.

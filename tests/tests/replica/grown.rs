@@ -46,6 +46,57 @@ async fn open<S: Schema>(app: S, server: &ScriptedRemote, storage: &MemoryStorag
     Engine::builder(app, server.clone(), storage.clone()).build().await.unwrap()
 }
 
+/// As before and after, and kept by the engine.
+mod kept {
+    pub(crate) mod before {
+        use super::super::*;
+
+        #[derive(Clone, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/memos", conflict = ServerWins, replica)]
+        pub(crate) struct Memo {
+            pub(crate) id: String,
+            pub(crate) text: String,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Memo))]
+        pub(crate) struct App;
+    }
+
+    pub(crate) mod after {
+        use super::super::*;
+
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/memos", conflict = ServerWins, replica)]
+        pub(crate) struct Memo {
+            pub(crate) id: String,
+            pub(crate) text: String,
+            #[serde(default)]
+            pub(crate) pinned: bool,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Memo))]
+        pub(crate) struct App;
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_is_new_is_fetched_before_it_is_sent() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&kept::after::Memo { id: "a".into(), text: "theirs".into(), pinned: true });
+    let engine = open(kept::before::App, &server, &storage).await;
+    engine.pull().await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(kept::after::App, &server, &storage).await;
+    let memo = engine.get::<kept::after::Memo>(&"a".into()).await.unwrap().unwrap();
+    engine.push(&kept::after::Memo { text: "mine".into(), ..memo }).await.unwrap();
+    assert!(engine.flush().await.unwrap().is_clean());
+    let there = &server.records::<kept::after::Memo>()["a"];
+    assert_eq!((&*there.text, there.pinned), ("mine", true));
+}
+
 #[tokio::test]
 async fn what_was_sent_is_known_again() {
     for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {

@@ -4,10 +4,12 @@
 mod device;
 mod evolved;
 mod grown;
+mod panicking;
 mod partial;
 mod querying;
 mod reading;
 mod staged;
 mod transactions;
+mod unreadable;
 mod versions;
 mod watching;

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 
 use super::RestRemote;
-use super::answer::{failure, is_of_a_go_between, nothing_said};
+use super::answer::{failure, transient};
 use super::exchange::Answer;
 use super::paging::Place;
 use super::request;
+use super::speaker::Speaker;
 use crate::entity::EntityInfo;
 use crate::record::Problem;
-use crate::remote::{Fetched, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest};
+use crate::remote::{Fetched, PullRequest, RemoteError, Reply, TransientCause, WriteAnswer, WriteRequest};
 
 /// How long a collection that has answered is not asked again: a listing may lack thousands of records, of which each is asked for.
 const TRUST: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ impl Absence {
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         let status = answer.status;
         matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE).then(|| Self {
-            doubt: nothing_said(answer),
+            doubt: transient(answer, TransientCause::NoCollection),
             status,
             problem: answer.problem(),
         })
@@ -61,11 +62,6 @@ impl Absence {
     }
 }
 
-/// Whether an answer is about this moment, and tells nothing of what it was asked about.
-fn is_of_the_moment(status: StatusCode) -> bool {
-    is_of_a_go_between(status) || matches!(status.as_u16(), 401 | 408 | 425 | 429 | 500..=599)
-}
-
 impl RestRemote {
     /// Asks for the record that an answer to a write says is not there. `reply` is what the write came to if that is so.
     ///
@@ -78,9 +74,9 @@ impl RestRemote {
     ) -> Result<Reply<WriteAnswer>, RemoteError> {
         let question = request::fetch(&self.base, request.entity, &request.key, &self.dialect)?;
         let answer = self.exchange.run(question).await?;
-        let retry_after = reply.retry_after.max(answer.retry_after());
-        if is_of_the_moment(answer.status) {
-            return Err(failure(&answer));
+        let mut retry_after = reply.retry_after.max(answer.retry_after());
+        if Speaker::of(&answer).says_not_now() {
+            return Err(failure(&answer).waiting(retry_after));
         }
         let is_refused = answer.status.is_client_error();
         let answer = match self.reader().fetched(request.entity, answer).map(|reply| reply.answer) {
@@ -89,40 +85,54 @@ impl RestRemote {
                 WriteAnswer::Conflict { version, body: Some(body), problem }
             }
             Ok(Fetched::Missing) if !is_refused => reply.answer,
-            Err(error) if !is_refused && !matches!(error, RemoteError::Protocol { .. }) => return Err(error),
+            Err(error) if !is_refused && !matches!(error, RemoteError::Protocol { .. }) => {
+                return Err(error.waiting(retry_after));
+            }
             // There is no record in it: it was refused, or is an application's page for every address, say.
             _ => {
-                self.look_for_the_collection(request.entity, absence.doubt).await?;
+                let wish = self.look_for_the_collection(request.entity, absence.doubt).await;
+                retry_after = retry_after.max(wish.map_err(|error| error.waiting(retry_after))?);
                 reply.answer
             }
         };
         Ok(Reply { answer, retry_after })
     }
 
-    /// Asks for the first page of an entity's records. `doubt` is the error when there is no such list.
+    /// Asks for the first page of an entity's records, and answers for how long the server wants to be left alone after that. `doubt` is the
+    /// error when there is no such list.
     ///
-    /// A list that is refused in another way is there: not everybody may read it.
+    /// It is there where it answers with a page of the dialect's, and where the API refuses it in another way: not everybody may read it. An
+    /// application's page for every address proves nothing, whatever its status.
     pub(super) async fn look_for_the_collection(
         &self,
         entity: &'static EntityInfo,
         doubt: RemoteError,
-    ) -> Result<(), RemoteError> {
+    ) -> Result<Option<Duration>, RemoteError> {
         if self.collections.answered_just_now(entity) {
-            return Ok(());
+            return Ok(None);
         }
         let page = PullRequest { entity, since: None, limit: 1, scope: None };
         // A dialect that has no way to ask for it leaves the server's word.
         let Ok(question) = request::pull(&self.base, &page, &Place::default(), &self.dialect) else {
-            return Ok(());
+            return Ok(None);
         };
         let answer = self.exchange.run(question).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(doubt),
-            status if is_of_the_moment(status) => return Err(failure(&answer)),
-            _ => {}
+        let wish = answer.retry_after();
+        let is_there = match (Speaker::of(&answer), answer.status.as_u16()) {
+            (Speaker::GoBetween | Speaker::Moment, _) => return Err(failure(&answer)),
+            (Speaker::Page, _) | (Speaker::Api, 404 | 410) => false,
+            (Speaker::Api, 400..=499) => true,
+            (Speaker::Api, _) => match self.reader().pulled(&page, answer) {
+                Ok(_) => true,
+                Err(RemoteError::Protocol { .. }) => false,
+                Err(error) => return Err(error),
+            },
+        };
+        if !is_there {
+            return Err(doubt.waiting(wish));
         }
         self.collections.have_answered(entity);
-        Ok(())
+        Ok(wish)
     }
 }
 

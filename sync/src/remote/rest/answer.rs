@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use chrono::DateTime;
-use reqwest::StatusCode;
 use serde_json::value::RawValue;
 
 use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
@@ -12,10 +11,11 @@ use super::page;
 use super::paging::next_link;
 use super::request::way;
 use super::retry_after::date;
+use super::speaker::{Speaker, has_content_type};
 use super::version::{from_etag, from_member};
 use crate::entity::EntityInfo;
 use crate::record::{Refusal, Version, Write};
-use crate::remote::{Fetched, PullRequest, RemoteError, Reply, WriteAnswer, WriteRequest};
+use crate::remote::{Fetched, PullRequest, RemoteError, Reply, TransientCause, WriteAnswer, WriteRequest};
 
 /// Reads answers.
 pub(super) struct Reader<'r> {
@@ -43,7 +43,7 @@ impl Reader<'_> {
             self.conflict(request, &answer)
         } else if is(&way.unavailable) {
             return Err(unavailable(&answer));
-        } else if is_page_instead(&answer) {
+        } else if Speaker::of(&answer) == Speaker::Page {
             return Err(failure(&answer));
         } else if is(&way.missing) {
             match request.write {
@@ -153,7 +153,7 @@ impl Reader<'_> {
             status @ (403 | 405) if !self.dialect.fetch.missing.contains(&status) => {
                 return Err(refused(&answer));
             }
-            _ if is_page_instead(&answer) => return Err(failure(&answer)),
+            _ if Speaker::of(&answer) == Speaker::Page => return Err(failure(&answer)),
             status if self.dialect.fetch.missing.contains(&status) => Fetched::Missing,
             _ => return Err(failure(&answer)),
         };
@@ -170,7 +170,7 @@ impl Reader<'_> {
         let pull = &self.dialect.pull;
         match answer.status.as_u16() {
             200 => {}
-            _ if is_page_instead(&answer) => return Err(failure(&answer)),
+            _ if Speaker::of(&answer) == Speaker::Page => return Err(failure(&answer)),
             status if request.since.is_some() && pull.gone.contains(&status) => {
                 return Err(RemoteError::CursorGone { url: answer.url, retry_after });
             }
@@ -333,19 +333,19 @@ fn unavailable(answer: &Answer) -> RemoteError {
 /// The failure class of an answer that is no success.
 pub(super) fn failure(answer: &Answer) -> RemoteError {
     let (url, status, retry_after) = (answer.url.clone(), answer.status.as_u16(), answer.retry_after());
-    match status {
-        _ if is_of_a_go_between(answer.status) => RemoteError::Unreachable {
+    match (Speaker::of(answer), status) {
+        (Speaker::GoBetween, _) => RemoteError::Unreachable {
             url,
             reason: format!("something before the server says that it is not available (status {status})"),
             retry_after,
             source: None,
         },
-        429 => RemoteError::Throttled { url, status, retry_after },
-        401 => RemoteError::Unauthorized { url, reason: None, retry_after },
-        408 | 425 | 500..=599 => RemoteError::Transient { url, status, retry_after },
-        _ if is_page_instead(answer) => nothing_said(answer),
-        400..=499 => refused(answer),
-        _ => RemoteError::Protocol {
+        (_, 429) => RemoteError::Throttled { url, status, retry_after },
+        (_, 401) => RemoteError::Unauthorized { url, reason: None, retry_after },
+        (Speaker::Moment, _) => transient(answer, TransientCause::Server),
+        (Speaker::Page, _) => transient(answer, TransientCause::WebPage),
+        (Speaker::Api, 400..=499) => refused(answer),
+        (Speaker::Api, _) => RemoteError::Protocol {
             url,
             reason: format!("status {status} is no answer to this request"),
             retry_after,
@@ -359,14 +359,6 @@ fn refused(answer: &Answer) -> RemoteError {
     RemoteError::Refused { url: answer.url.clone(), refusal, retry_after: answer.retry_after() }
 }
 
-/// Whether an answer is that of something before the server, which cannot get at it or does not let anybody through: so it says nothing of
-/// the request, and of any other one the same. Besides the gateways' own (RFC 9110, sections 15.6.3 to 15.6.5), a proxy (15.5.8) and a network
-/// (RFC 6585, section 6) that want somebody to log in, and what Cloudflare (520 to 527, 530) and Supabase (540, for a project that is paused) say
-/// in their place.
-pub(super) fn is_of_a_go_between(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 407 | 502..=504 | 511 | 520..=527 | 530 | 540)
-}
-
 /// What came instead, for an error.
 fn at(answer: &Answer, expected: &str) -> String {
     let content = answer.headers.get(reqwest::header::CONTENT_TYPE);
@@ -376,44 +368,35 @@ fn at(answer: &Answer, expected: &str) -> String {
     }
 }
 
-/// Whether an answer is a 4xx with a page of HTML.
-///
-/// That a record is not there is for the API to say. A page of HTML that says so may be a gateway's, or of a base URL that is none:
-/// edits and deletions of records that are there would be given up for it. Nor is it the API that refuses something with such a page, but
-/// a firewall, a host whose application was stopped, a web server that has nothing but files while the API is set up anew, or a proxy to
-/// which the headers are too long.
-///
-/// Frameworks call an answer without a body a page, too, which is then the API's.
-fn is_page_instead(answer: &Answer) -> bool {
-    let is_empty = answer.body.as_ref().is_ok_and(|body| body.trim_ascii().is_empty());
-    answer.status.is_client_error() && !is_empty && has_content_type(answer, b"text/html")
-}
-
 /// Whether a page that the server had named is not to be had from it, as a page of HTML says, too.
 pub(super) fn refuses_a_place(error: &RemoteError) -> bool {
+    error.refuses_what_was_asked() || matches!(error, RemoteError::CursorGone { .. })
+}
+
+/// Whether there is no page with such a number, or after so many items, as the API says.
+pub(super) fn refuses_a_number(error: &RemoteError) -> bool {
     match error {
-        RemoteError::Refused { .. } | RemoteError::CursorGone { .. } => true,
-        RemoteError::Transient { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 425),
+        RemoteError::Refused { refusal, .. } => {
+            matches!(refusal.status, 400 | 404 | 410 | 416 | 422) && error.retry_after().is_none()
+        }
+        RemoteError::CursorGone { .. } => true,
         _ => false,
     }
 }
 
-/// It may pass, and the attempt counts: where it is the API's own way to say it, a person decides in the end.
-pub(super) fn nothing_said(answer: &Answer) -> RemoteError {
+/// It may pass.
+pub(super) fn transient(answer: &Answer, cause: TransientCause) -> RemoteError {
     RemoteError::Transient {
         url: answer.url.clone(),
         status: answer.status.as_u16(),
+        cause,
+        problem: answer.problem().map(Box::new),
         retry_after: answer.retry_after(),
     }
 }
 
 fn is_problem(answer: &Answer) -> bool {
     has_content_type(answer, b"application/problem+json")
-}
-
-fn has_content_type(answer: &Answer, wanted: &[u8]) -> bool {
-    let content = answer.headers.get(reqwest::header::CONTENT_TYPE);
-    content.is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(wanted))
 }
 
 /// Some servers put a byte order mark before their JSON, which a parser may ignore (RFC 8259, section 8.1).

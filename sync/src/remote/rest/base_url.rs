@@ -122,10 +122,10 @@ impl BaseUrl {
         (url.origin() == self.url.origin()).then_some(url)
     }
 
-    /// Path and query of the next page, which the answer to a request named by an address that may be relative to the
-    /// request's (RFC 3986, section 5). Scheme and port do not count: a server behind a proxy often does not know its own.
-    pub(super) fn next_page(&self, asked: &Url, address: &str) -> Result<String, OutsideBase> {
-        let url = asked.join(address).map_err(|_| OutsideBase::Link)?;
+    /// Path and query of the next page, which an answer named by an address that may be relative to where it was answered
+    /// (RFC 3986, section 5.1.3). Scheme and port do not count: a server behind a proxy often does not know its own.
+    pub(super) fn next_page(&self, at: &Url, address: &str) -> Result<String, OutsideBase> {
+        let url = at.join(address).map_err(|_| OutsideBase::Link)?;
         let ours = url.host() == self.url.host() && url.username().is_empty() && url.password().is_none();
         match (ours, url.query()) {
             (false, _) => Err(OutsideBase::Link),
@@ -136,6 +136,15 @@ impl BaseUrl {
 
     /// The address of such a page. It is this server's wherever it is by now.
     pub(super) fn of_page(&self, path: &str) -> Result<Url, OutsideBase> {
+        if path.starts_with("//") {
+            // Joined, it would name another host.
+            let (path, query) =
+                path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+            let mut url = self.url.clone();
+            url.set_path(path);
+            url.set_query(query);
+            return Ok(url);
+        }
         match self.url.join(path) {
             Ok(url) if url.origin() == self.url.origin() => Ok(url),
             _ => Err(OutsideBase::Link),

@@ -1,7 +1,7 @@
 //! Settings of a [`RestRemote`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -243,8 +243,14 @@ impl RestRemoteBuilder {
             silence: self.silence,
         };
         let batches = Batches::of(&self.dialect.batch);
-        let collections = Collections::default();
-        Ok(RestRemote { base, exchange: Arc::new(exchange), dialect: self.dialect, batches, collections })
+        Ok(RestRemote {
+            base,
+            exchange: Arc::new(exchange),
+            dialect: self.dialect,
+            batches,
+            collections: Collections::default(),
+            compared: Mutex::default(),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use super::answer::failure;
 use super::base_url::shown;
@@ -57,6 +58,8 @@ struct Opened {
 pub(super) struct Answer {
     /// What was asked, as errors show it.
     pub(super) url: String,
+    /// Where it was answered, after redirects.
+    pub(super) at: Url,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// Looked at only by those whom the status sends there: a refusal stands without its body.
@@ -131,14 +134,14 @@ impl Exchange {
     }
 
     async fn read(&self, Opened { url, response, deadline }: Opened) -> Answer {
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers, at) = (response.status(), response.headers().clone(), response.url().clone());
         let limit = match status {
             status if status.is_success() => self.max_response_bytes,
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => self.max_response_bytes,
             _ => self.max_response_bytes.min(REFUSAL_BYTES),
         };
         let body = body::read(response, limit, deadline).await;
-        Answer { url, status, headers, body }
+        Answer { url, at, status, headers, body }
     }
 
     /// Sends a request, and again where it is redirected to within the origin.

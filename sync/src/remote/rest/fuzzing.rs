@@ -14,7 +14,7 @@ use url::Url;
 use super::dialect::{Dialect, Paging};
 use super::exchange::Answer;
 use super::members::kind;
-use super::paging::Place;
+use super::paging::{After, Place};
 use super::redirect::{Redirect, redirect};
 use super::retry_after::{LONGEST, retry_after};
 use super::version::{from_etag, if_match};
@@ -42,8 +42,8 @@ fn remote() -> &'static RestRemote {
 }
 
 fn said(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Answer {
-    let url = "http://localhost/notes".to_owned();
-    Answer { url, status, headers, body: Ok(Bytes::copy_from_slice(body)) }
+    let at = Url::parse("http://localhost/notes").expect("it is a URL");
+    Answer { url: at.to_string(), at, status, headers, body: Ok(Bytes::copy_from_slice(body)) }
 }
 
 /// The body of a page: what is taken from it is JSON, and an item of the page.
@@ -57,9 +57,9 @@ pub fn page(data: &[u8]) {
         }
     };
     page.items.iter().for_each(assert_item);
-    let position =
+    let after =
         Place::default().after(page.end, &remote().dialect.pull).expect("this dialect needs no cursor");
-    if let Position::Cursor { cursor, .. } = &position {
+    if let Position::Cursor { cursor, .. } = &after.position {
         assert!(cursor.as_str().len() <= 4096, "a cursor fits into a URL");
     }
 }
@@ -89,8 +89,7 @@ pub fn dialect(data: &[u8]) {
     if remote.keep_inside(&asked.url, &mut page.end).is_err() {
         return;
     }
-    let _ = place.to_be_compared(pull);
-    if let Ok(Position::Cursor { cursor, .. }) = place.after(page.end, pull) {
+    if let Ok(After { position: Position::Cursor { cursor, .. }, .. }) = place.after(page.end, pull) {
         let place = Place::of(Some(&cursor), pull);
         if let Ok(next) = request::pull(base, &request, &place, &remote.dialect) {
             assert_inside(&next.url);

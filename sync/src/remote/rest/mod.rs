@@ -6,7 +6,7 @@
 //! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
 //! - `batch`: several requests in one, where the server has that.
 //! - `live`: what a server tells on its own, as it comes.
-//! - `answer`: what status, headers and body mean; `page`, `members`, `problem`, `retry_after`; `absence`, for a 404.
+//! - `answer`: what status, headers and body mean, and `speaker`, who says it; `page`, `members`, `problem`, `retry_after`; `absence`, for a 404.
 //!
 //! What servers do differently is data ([`Dialect`]). Nothing in here knows of queues, strategies or typed records.
 
@@ -33,16 +33,18 @@ mod retry_after;
 mod secret;
 mod sent_body;
 mod signer;
+mod speaker;
 mod version;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use url::Url;
 
 use self::absence::{Absence, Collections};
-use self::answer::{Reader, failure, is_of_a_go_between, leading_number};
+use self::answer::{Reader, failure, leading_number};
 use self::base_url::{BaseUrl, shown};
 use self::batch::Batches;
 pub use self::builder::RestRemoteBuilder;
@@ -55,15 +57,16 @@ pub use self::dialect::{
 };
 pub use self::error::{BaseUrlProblem, RestError};
 use self::exchange::Exchange;
-use self::paging::{PageEnd, Place};
+use self::paging::{After, NoWay, PageEnd, Place, Refused};
 pub use self::secret::Secret;
 pub use self::signer::{Signer, Unsigned};
+use self::speaker::Speaker;
 use super::{
     Changes, Deletions, Fetched, ListenRequest, Page, PullRequest, Remote, RemoteError, Reply, WriteAnswer,
     WriteRequest,
 };
 use crate::entity::EntityInfo;
-use crate::record::{RecordKey, Refusal, Write};
+use crate::record::{RecordKey, Write};
 
 /// A server that speaks the HTTP contract, or a dialect of it.
 ///
@@ -85,6 +88,8 @@ pub struct RestRemote {
     dialect: Dialect,
     batches: Option<Batches>,
     collections: Collections,
+    /// The cursors that were compared with the newest one, and whose page was not asked for yet, by endpoint.
+    compared: Mutex<HashMap<&'static str, i64>>,
 }
 
 impl RestRemote {
@@ -117,8 +122,10 @@ impl RestRemote {
             ) => self.look_for_the_record(request, absence, reply).await,
             // Nothing is where a record was to be made.
             (Some(absence), Err(refused @ RemoteError::Refused { .. })) => {
-                self.look_for_the_collection(request.entity, absence.doubt).await?;
-                Err(refused)
+                Err(match self.look_for_the_collection(request.entity, absence.doubt).await {
+                    Ok(wish) => refused.waiting(wish),
+                    Err(error) => error.waiting(refused.retry_after()),
+                })
             }
             (_, reply) => reply,
         }
@@ -126,18 +133,19 @@ impl RestRemote {
 
     async fn page(&self, request: &PullRequest, place: &Place) -> Result<Reply<page::Read>, RemoteError> {
         let question = request::pull(&self.base, request, place, &self.dialect)?;
-        let asked = question.url.clone();
-        let mut reply = self.reader().pulled(request, self.exchange.run(question).await?)?;
-        self.keep_inside(&asked, &mut reply.answer.end)?;
+        let answer = self.exchange.run(question).await?;
+        let at = answer.at.clone();
+        let mut reply = self.reader().pulled(request, answer)?;
+        self.keep_inside(&at, &mut reply.answer.end)?;
         Ok(reply)
     }
 
     /// Where the server names the next page's address: keeps what of it belongs to this server.
-    fn keep_inside(&self, asked: &Url, end: &mut PageEnd) -> Result<(), RemoteError> {
+    fn keep_inside(&self, at: &Url, end: &mut PageEnd) -> Result<(), RemoteError> {
         if let (Paging::Link | Paging::Header(_) | Paging::Member(_), Some(address)) =
             (&self.dialect.pull.paging, &end.next)
         {
-            let next = self.base.next_page(asked, address);
+            let next = self.base.next_page(at, address);
             end.next = Some(next.map_err(|error| request::outside(&self.base, error))?);
         }
         Ok(())
@@ -151,12 +159,21 @@ impl RestRemote {
     ) -> Result<(), RemoteError> {
         let Some(newest) = &self.dialect.pull.newest else { return Ok(()) };
         let Some(since) = place.since().and_then(leading_number) else { return Ok(()) };
+        let compared = || self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        if compared().remove(request.entity.endpoint) == Some(since) {
+            return Ok(());
+        }
         let question = request::plain(&self.base, request.entity, &newest.path)?;
         let url = shown(&question.url);
         let answer = self.exchange.run(question).await?;
-        let retry_after = answer.retry_after();
+        let (status, retry_after) = (answer.status.as_u16(), answer.retry_after());
         if self.reader().newest(&newest.member, answer)? < since {
             return Err(RemoteError::CursorGone { url, retry_after });
+        }
+        if retry_after.is_some() {
+            // The page waits, too. It is asked for next, or a server that asks for patience all the time would never be asked for it.
+            compared().insert(request.entity.endpoint, since);
+            return Err(RemoteError::Throttled { url, status, retry_after });
         }
         Ok(())
     }
@@ -186,49 +203,35 @@ impl Remote for RestRemote {
         if place.is_first() {
             self.refuse_cursor_of_the_future(&request, &place).await?;
         }
-        let Reply { answer: read, retry_after } = match self.page(&request, &place).await {
-            // Many servers keep such an address for an hour or a day, and the last sync may be longer ago.
-            Err(error) if place.was_given_by_the_server() && answer::refuses_a_place(&error) => {
-                let retry_after = error.retry_after();
-                // The place is kept, and would be refused at each pull from now on.
-                let Some(position) = place.anew(pull) else {
-                    return Err(RemoteError::CursorGone { url: error.url().to_owned(), retry_after });
-                };
-                let page = Page { items: Vec::new(), position };
-                return Ok(Reply { answer: page, retry_after });
-            }
-            // That is how some say that the page before was the last one.
-            Err(RemoteError::Refused { refusal: Refusal { status: 404, .. }, retry_after, .. })
-                if place.may_be_past_the_end() =>
-            {
-                Reply { answer: page::Read::nothing(&request), retry_after }
-            }
-            reply => reply?,
-        };
-        let shifted = match place.to_be_compared(pull) {
-            Some((before, ended_with)) if !read.end.follows(ended_with) => {
-                match self.page(&request, &before).await {
-                    Ok(again) => !read.end.goes_on_after(&again.answer.end, ended_with),
-                    // Some tokens are good for one request.
-                    Err(error) if before.was_given_by_the_server() && answer::refuses_a_place(&error) => {
-                        false
+        let Reply { answer: page::Read { mut items, end }, retry_after } =
+            match self.page(&request, &place).await {
+                Err(error) => {
+                    let retry_after = error.retry_after();
+                    match place.refused(&error, pull) {
+                        Refused::Stands => return Err(error),
+                        Refused::Gone => {
+                            return Err(RemoteError::CursorGone { url: error.url().to_owned(), retry_after });
+                        }
+                        Refused::GoesOn(position) => {
+                            return Ok(Reply { answer: Page { items: Vec::new(), position }, retry_after });
+                        }
+                        Refused::Empty => Reply { answer: page::Read::nothing(&request), retry_after },
                     }
-                    Err(error) => return Err(error),
                 }
+                reply => reply?,
+            };
+        let url = || format!("{}{}", self.base, request.entity.endpoint);
+        match place.after(end, pull) {
+            Ok(After { position, seen }) => {
+                items.drain(..seen.min(items.len()));
+                Ok(Reply { answer: Page { items, position }, retry_after })
             }
-            _ => false,
-        };
-        let anew = if shifted { place.anew(pull) } else { None };
-        let position = match anew {
-            Some(anew) => anew,
-            None => place.after(read.end, pull).map_err(|no_way| RemoteError::Protocol {
-                url: format!("{}{}", self.base, request.entity.endpoint),
-                reason: no_way.told(pull),
-                retry_after,
-                source: None,
-            })?,
-        };
-        Ok(Reply { answer: Page { items: read.items, position }, retry_after })
+            Err(NoWay::Shifts) => Err(RemoteError::CursorGone { url: url(), retry_after }),
+            Err(no_way) => {
+                let reason = no_way.told(pull);
+                Err(RemoteError::Protocol { url: url(), reason, retry_after, source: None })
+            }
+        }
     }
 
     async fn fetch(
@@ -238,9 +241,10 @@ impl Remote for RestRemote {
     ) -> Result<Reply<Fetched>, RemoteError> {
         let answer = self.exchange.run(request::fetch(&self.base, entity, key, &self.dialect)?).await?;
         let absence = Absence::of(&answer);
-        let reply = self.reader().fetched(entity, answer)?;
+        let mut reply = self.reader().fetched(entity, answer)?;
         if let (Some(absence), Fetched::Missing) = (absence, &reply.answer) {
-            self.look_for_the_collection(entity, absence.doubt).await?;
+            let wish = self.look_for_the_collection(entity, absence.doubt).await?;
+            reply.retry_after = reply.retry_after.max(wish);
         }
         Ok(reply)
     }
@@ -268,7 +272,7 @@ impl Remote for RestRemote {
     async fn probe(&self) -> Result<(), RemoteError> {
         let answer = self.exchange.run_anonymously(request::probe(&self.base)).await;
         match answer {
-            Ok(answer) if is_of_a_go_between(answer.status) => Err(failure(&answer)),
+            Ok(answer) if Speaker::of(&answer) == Speaker::GoBetween => Err(failure(&answer)),
             // A redirect that is not followed, for instance.
             Ok(_) | Err(RemoteError::Protocol { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -83,10 +83,17 @@ pub(super) fn decode(
     if let Paging::Cursor { more } = &pull.paging {
         end.more = boolean(envelope.more, more, pull)?;
     }
+    let mut last = items.len().saturating_sub(1);
     match &pull.cursor {
         CursorSource::Member(path) => end.cursor = text(envelope.cursor, path, pull)?,
         CursorSource::LastItem(member) => {
-            end.cursor = texts.last().and_then(|last| key_of(last, member, request.entity));
+            // What is no record and no deletion is kept aside, and the list goes on all the same.
+            for (place, (item, text)) in items.iter().zip(&texts).enumerate().rev() {
+                (last, end.cursor) = (place, key_of(text, member, request.entity));
+                if end.cursor.is_some() || !matches!(item, PageItem::Unreadable { .. }) {
+                    break;
+                }
+            }
         }
         CursorSource::Header(_) | CursorSource::Nothing => {}
     }
@@ -96,8 +103,8 @@ pub(super) fn decode(
     if let (CursorSource::Member(_), None) = (&pull.cursor, &end.cursor) {
         end.times = texts.iter().filter_map(|text| changed_at(text, request.entity)).collect();
     }
-    let told = if pull.may_shift() { 0 } else { items.len().saturating_sub(1) };
-    end.ids = items[told..].iter().filter_map(|item| id_of(item, request.entity, dialect)).collect();
+    let told = if pull.may_shift() { &items[..] } else { items.get(last..=last).unwrap_or_default() };
+    end.ids = told.iter().map(|item| id_of(item, request.entity, dialect)).collect();
     Ok(Read { items, end })
 }
 
@@ -287,6 +294,27 @@ impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
+    }
+
+    // What the parser would say of these quotes them: the user's data does not belong into messages.
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("a string"), &self))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("a boolean"), &self))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
     }
 
     /// What stands in place of an object tells nothing, as if its members were absent.

@@ -120,7 +120,7 @@ pub(super) fn pull(
     let pull = &dialect.pull;
     let entity = request.entity;
     if let Some(address) = place.address() {
-        return Ok(get(base.of_page(address).map_err(|error| outside(base, error))?));
+        return Ok(get(base.of_page(&address).map_err(|error| outside(base, error))?));
     }
     let mut url = collection(base, entity, &pull.path)?;
     let limit = request.limit.max(1).to_string();

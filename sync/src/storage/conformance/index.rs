@@ -150,6 +150,7 @@ pub fn a_search_goes_on_after_a_place(subject: &Subject) {
                 let page = opened.run(move |tx| tx.find(&NOTE, &search));
                 let Some(last) = page.last().cloned() else { break };
                 listed.extend(page.iter().map(|place| place.key.as_str()));
+                assert!(listed.len() <= whole.len(), "it goes on and on: {listed}");
                 let value =
                     values.iter().find(|(id, _)| *id == last.key.as_str()).and_then(|(_, value)| *value);
                 assert_eq!(last.value, value.map_or(IndexValue::Null, number), "the place of {}", last.key);

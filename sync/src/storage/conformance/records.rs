@@ -59,6 +59,31 @@ fn full() -> Record {
     }
 }
 
+/// One of which a later version of the entity's struct wrote everything, at other places.
+fn of_a_later_version() -> Record {
+    let third = |text: &str| payload(text).of_version(3);
+    let mut record = full();
+    if let Some(base) = &mut record.base {
+        base.value = Some(third("base"));
+    }
+    if let Some(flight) = &mut record.flight {
+        flight.intention.write = Write::Update(third("flight"));
+        flight.intention.seq += 1_000;
+    }
+    if let Some(queued) = &mut record.queued {
+        queued.write = Write::Update(third("queued"));
+        queued.seq += 1_000;
+        queued.echoes = vec![Some(third("echo")), None, Some(payload("echo"))];
+    }
+    if let Some(parked) = &mut record.parked {
+        parked.intention.write = Write::Create(third("parked"));
+        parked.intention.seq += 1_000;
+        let remote = ServerCopy::Present { version: None, value: third("theirs") };
+        parked.reason = ParkReason::Deferred { remote };
+    }
+    record
+}
+
 /// What the server is known to have is listed in the order of the ids' bytes, page by page, whatever waits of it.
 pub fn records_with_a_base_are_listed_by_id(subject: &Subject) {
     let opened = subject.open();
@@ -102,7 +127,7 @@ pub fn only_bases_with_a_value_are_counted(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.kept_count(&NOTE)), 1);
 }
 
-/// Every field of a record survives, to the letter and to the nanosecond.
+/// Every field of a record survives, to the letter and to the nanosecond; so does the version of the struct that wrote a payload.
 pub fn a_record_comes_back_as_it_was_put(subject: &Subject) {
     let bare = |version: Option<&str>, value: Option<&str>| Record {
         base: Some(Base { version: version.map(Version::new), value: value.map(payload) }),
@@ -110,6 +135,7 @@ pub fn a_record_comes_back_as_it_was_put(subject: &Subject) {
     };
     let records = vec![
         full(),
+        of_a_later_version(),
         bare(None, None),
         bare(Some(""), None),
         bare(Some("1"), None),
@@ -372,4 +398,6 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         look_first: false,
     };
     put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
+    let decided = Intention { decided: Some(45), ..intention(40) };
+    put("ben", note("c"), Record { queued: Some(decided), ..Record::default() }, 45);
 }

@@ -57,8 +57,13 @@ pub fn row(data: &[u8]) {
     let now = DateTime::UNIX_EPOCH;
     let rounds = Rounds { limit: 5, later: now };
     let stamp = Stamp { id: OperationId::from_uuid(Uuid::from_u128(1)), seq: 1, now, rounds };
-    let rules =
-        Rules { keeps_base: true, updated_at_member: Some("updatedAt"), unordered: &[], reread: None };
+    let rules = Rules {
+        keeps_base: true,
+        updated_at_member: Some("updatedAt"),
+        unordered: &[],
+        reread: None,
+        references: None,
+    };
     let value = Payload::from_json(r#"{"id":"n"}"#).expect("it is JSON");
     let copy = ServerCopy::Present { version: None, value: value.clone() };
     let _ = enqueue(record.clone(), Edit::Save(value, Vec::new()), stamp);

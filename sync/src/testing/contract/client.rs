@@ -73,17 +73,61 @@ impl Said {
         httpdate::parse_http_date(date).ok().map(DateTime::from)
     }
 
+    /// What the engine takes it for.
+    pub(super) fn meaning(&self) -> Meaning {
+        match self.status {
+            200..300 if self.text.trim().is_empty() || self.json().is_some() => Meaning::Done,
+            // With a page of HTML, too: the record is asked for then.
+            409 | 412 => Meaning::Conflict,
+            401 | 407 | 408 | 425 | 429 => Meaning::Nothing,
+            400..500 if self.is_page() => Meaning::Nothing,
+            404 | 410 => Meaning::Gone,
+            400..500 => Meaning::Refused,
+            _ => Meaning::Nothing,
+        }
+    }
+
+    /// Whether it is a page of HTML, which may be that of something before the server.
+    fn is_page(&self) -> bool {
+        let kind = self.headers.get("content-type").map(|kind| kind.as_bytes().to_ascii_lowercase());
+        kind.is_some_and(|kind| kind.starts_with(b"text/html")) && !self.text.trim().is_empty()
+    }
+
+    /// Whether it says with one of these statuses that it was done.
+    pub(super) fn is_done_with(&self, statuses: &[u16]) -> bool {
+        self.meaning() == Meaning::Done && statuses.contains(&self.status)
+    }
+
     pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        self.meaning() == Meaning::Done
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.status, 404 | 410)
+        self.meaning() == Meaning::Gone
     }
 
     pub(super) fn is_conflict(&self) -> bool {
-        matches!(self.status, 409 | 412)
+        self.meaning() == Meaning::Conflict
     }
+
+    /// Whether a creation is refused for good. That nothing is there says the same of what is not there yet.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.meaning(), Meaning::Refused | Meaning::Gone)
+    }
+}
+
+/// What the engine takes an answer to a write, or to a request for a record, for: a server that the kit passes is to get on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// A success, with JSON or without a body.
+    Done,
+    Conflict,
+    /// The record is not there.
+    Gone,
+    /// It will never be taken.
+    Refused,
+    /// Nothing about the request: it is tried again.
+    Nothing,
 }
 
 /// The server could not be asked.

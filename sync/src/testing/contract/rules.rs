@@ -13,6 +13,11 @@ use super::{Failure, Outcome, lists, writes};
 /// How long an event may take.
 const SOON: Duration = Duration::from_secs(5);
 
+/// How a creation or an overwrite is said to be done.
+pub(super) const CREATED: &[u16] = &[200, 201, 204];
+/// How an update or a deletion is.
+pub(super) const DONE: &[u16] = &[200, 204];
+
 macro_rules! rules {
     ($($name:ident $required:ident $text:literal,)*) => {
         /// One rule of the contract.
@@ -146,7 +151,7 @@ pub(super) async fn made(client: &Client, text: &str) -> Result<Made, Trouble> {
 pub(super) async fn made_under(client: &Client, text: &str, key: Uuid) -> Result<Made, Trouble> {
     let id = fresh_id();
     let said = client.create(client.record(&id, text), key).await?;
-    expect(matches!(said.status, 200 | 201 | 204), "200, 201 or 204 to a creation")?;
+    expect(said.is_done_with(CREATED), "200, 201 or 204, with JSON or nothing, to a creation")?;
     let version = match said.version() {
         Some(version) => Some(version),
         None => version_of(client, &id).await?,
@@ -174,7 +179,7 @@ pub(super) async fn edited(client: &Client, made: &Made) -> Result<Said, Trouble
     let body = Some(client.record(&made.id, "edited"));
     let ask = Ask { body, if_match: made.version.clone(), ..Ask::default() };
     let said = client.write(Method::PATCH, &made.id, ask).await?;
-    expect(matches!(said.status, 200 | 204), "200 or 204 to an update of the current version")?;
+    expect(said.is_done_with(DONE), "200 or 204, with JSON or nothing, to an update of the current version")?;
     Ok(said)
 }
 
@@ -195,7 +200,7 @@ pub(super) async fn says(client: &Client, id: &str, text: &str) -> Result<bool, 
 async fn bad_record(client: &Client) -> Checked {
     for body in [Value::Array(Vec::new()), Value::Null, Value::from("text")] {
         let said = client.create(body, Uuid::now_v7()).await?;
-        expect((400..500).contains(&said.status), "4xx to a creation of what is no record")?;
+        expect(said.is_refused(), "4xx, without a page of HTML, to a creation of what is no record")?;
     }
     writes::create(client).await
 }

@@ -4,7 +4,7 @@ use sync::remote::rest::{CursorSource, Dialect, MemberPath, Paging, PullDialect}
 use sync::remote::{Page, Position, PullRequest};
 use sync::{Remote, RemoteError, RestRemote};
 
-use super::lists::{by_number, dialect, items, walk};
+use super::lists::{by_number, dialect, ids, items, parameters, query, walk};
 use crate::given::NOTES;
 use crate::server::{Answer, Server};
 
@@ -79,6 +79,63 @@ async fn a_last_item_without_the_key_by_which_the_list_goes_on_is_refused() {
         let empty = pulled("[]".to_owned(), by_number(paging.clone())).await.unwrap();
         assert_eq!(empty.position, Position::Beginning, "{paging:?}: there is nothing yet");
     }
+}
+
+/// Goes on by `n`: with the items that have at least it, or more.
+async fn keyed(pages_of: usize, rows: Vec<String>, inclusive: bool) -> Server {
+    let n = |row: &str| serde_json::from_str::<serde_json::Value>(row).unwrap()["n"].as_u64();
+    Server::scripted(move |seen, _| {
+        let asked = query(seen);
+        let since = |name| asked.get(name).map(|n| n.parse::<u64>().unwrap());
+        let from = if inclusive { since("n_gte") } else { since("n_gt").map(|n| n + 1) };
+        // What has no key comes right after what it was written with.
+        let start = rows.iter().position(|row| from.is_none_or(|from| n(row).is_some_and(|n| n >= from)));
+        let skip = asked.get("at").map_or(0, |at| at.parse().unwrap());
+        let found: Vec<_> =
+            rows.iter().skip(start.unwrap_or(rows.len())).skip(skip).take(pages_of).cloned().collect();
+        Answer::json(200, format!("[{}]", found.join(",")))
+    })
+    .await
+}
+
+fn by_key(inclusive: bool) -> PullDialect {
+    let gt = PullDialect {
+        since: parameters(&[("n_gt", "{cursor}")]),
+        ..by_number(Paging::Cursor { more: MemberPath::whole() })
+    };
+    if inclusive { by_number(Paging::Offset { parameter: "at".into() }) } else { gt }
+}
+
+/// A server may have a limit of its own, as `PostgREST` with `db-max-rows` has.
+#[tokio::test]
+async fn a_key_leads_to_the_end_of_a_list_whose_pages_the_server_makes_smaller() {
+    for inclusive in [false, true] {
+        let rows = (0..7).map(|n| format!(r#"{{"id":"r{n}","n":{n}}}"#)).collect();
+        let server = keyed(2, rows, inclusive).await;
+        let mut walked = walk(&server, &dialect(by_key(inclusive)), None).await;
+        walked.ids.dedup();
+        assert_eq!(walked.ids, ids(0..7), "inclusive: {inclusive}");
+        let asked = server.seen().len();
+        walk(&server, &dialect(by_key(inclusive)), walked.cursor).await;
+        assert_eq!(server.seen().len(), asked + 1, "where there is nothing new, that is seen at once");
+    }
+}
+
+#[tokio::test]
+async fn an_item_without_the_key_at_the_end_of_a_page_spoils_nothing() {
+    for inclusive in [false, true] {
+        for bad in ["null", r#"{"title":"no id"}"#, r#"{"id":"x","deleted":1}"#] {
+            let row = |n: u8| format!(r#"{{"id":"r{n}","n":{n}}}"#);
+            let rows = vec![row(0), row(1), bad.to_owned(), row(3), row(4), row(5), bad.to_owned()];
+            let server = keyed(3, rows, inclusive).await;
+            let mut walked = walk(&server, &dialect(by_key(inclusive)), None).await;
+            walked.ids.dedup();
+            assert_eq!(walked.ids, ids([0, 1, 3, 4, 5]), "inclusive: {inclusive}, {bad}");
+        }
+    }
+    // Where none has one, nobody would know why it does not go on.
+    let error = pulled(r#"[{"title":"no id"},null]"#.to_owned(), by_key(false)).await.unwrap_err();
+    assert!(error.to_string().contains("has no `n`"), "{error}");
 }
 
 /// Each pull would list everything, and nobody would know why.

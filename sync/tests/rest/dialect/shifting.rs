@@ -2,9 +2,11 @@
 
 use std::sync::Mutex;
 
+use sync::RemoteError;
 use sync::remote::rest::{CursorSource, MemberPath, Paging, PullDialect};
+use sync::storage::Cursor;
 
-use crate::dialect::lists::{by_number, dialect, items, number, parameters, query, walk};
+use crate::dialect::lists::{by_number, dialect, items, number, parameters, query, try_walk, walk};
 use crate::server::{Answer, Server};
 
 /// Records as (id, n), in the order of `n`; a record is written between two pages, and so moves to the end.
@@ -121,8 +123,12 @@ async fn a_list_that_shifts_all_the_time_comes_to_an_end_nevertheless() {
         paging: Paging::Offset { parameter: "at".into() },
         ..PullDialect::default()
     };
-    let walked = walk(&server, &dialect(pull), None).await;
-    assert!(walked.pages <= 13, "{}", walked.pages);
+    let error = try_walk(&server, &dialect(pull), None).await.unwrap_err();
+    assert!(
+        matches!(error, RemoteError::CursorGone { .. }),
+        "nobody is told that this was everything: {error}"
+    );
+    assert!(server.seen().len() <= 13, "{}", server.seen().len());
 }
 
 #[tokio::test]
@@ -162,6 +168,33 @@ fn linked() -> PullDialect {
         paging: Paging::Link,
         parameters: parameters(&[("limit", "{limit}")]),
         ..PullDialect::default()
+    }
+}
+
+#[tokio::test]
+async fn a_numbered_list_that_lost_more_than_a_page_between_two_pulls_is_begun_anew() {
+    let parameter = "at".to_owned();
+    let pull = PullDialect {
+        since: Vec::new(),
+        items: MemberPath::whole(),
+        cursor: CursorSource::Nothing,
+        paging: Paging::Number { parameter, first: 1 },
+        ..PullDialect::default()
+    };
+    // As one that read three pages of nine records left it.
+    let kept = Cursor::new(r#"{"next":{"after":3},"ended_with":"r8"}"#);
+    for status in [404, 400, 410, 416, 422] {
+        let server = Server::scripted(move |request, _| {
+            let rows: Vec<_> = (0..4).map(|id| (id, id)).skip(3 * (number(request, "at") - 1)).collect();
+            if rows.is_empty() {
+                return Answer::json(status, r#"{"detail":"Invalid page."}"#);
+            }
+            Answer::json(200, Store::json(&rows[..rows.len().min(3)]))
+        })
+        .await;
+        let walked = walk(&server, &dialect(pull.clone()), Some(kept.clone())).await;
+        assert_eq!(seen(walked.ids), expected(4, &[]), "{status}");
+        assert_eq!(walked.cursor, None, "the list was read to its end");
     }
 }
 
@@ -249,6 +282,9 @@ async fn links_that_name_an_item_lose_nothing_and_come_to_an_end() {
         let server = keyset(happens).await;
         let walked = walk(&server, &dialect(linked()), None).await;
         assert_eq!(seen(walked.ids), expected(12, &[]), "{which}");
+        if which == 0 {
+            assert_eq!(server.seen().len(), 9, "five pages, and four of them again: nothing is begun anew");
+        }
     }
 }
 

@@ -92,8 +92,17 @@ pub(crate) struct Letter {
     pub(crate) last: Last,
     /// Attempts that counted since it was first sent, or sent again by the user.
     pub(crate) failed: u32,
+    /// The device has seen something else on the server since.
+    pub(crate) looked: bool,
     /// In which life it is on its way.
     pub(crate) out: Option<u32>,
+}
+
+impl Letter {
+    /// What the server had was decided about, whatever became of this one: no version kept it from writing over that.
+    fn is_looked_past(&self) -> bool {
+        self.looked && self.if_match.is_none()
+    }
 }
 
 /// Answers to a conflict, with the record of a merge.

@@ -2,7 +2,7 @@
 
 use sync::NotSynced;
 use sync::record::{OperationId, Write};
-use sync::remote::WriteRequest;
+use sync::remote::{Fetched, WriteRequest};
 
 use super::super::entities::Name;
 use super::{Around, Book, Last, Letter, Verdict, ensure};
@@ -58,6 +58,8 @@ impl Book {
             // Without a memory of keys, the server itself says that it has what was sent. What was refused may be sent on top of what
             // the server has by then.
             let settled = matches!(letter.last, Last::Conflict | Last::Refused) || !around.habits.keys;
+            // Where it carried no version, it is looked at what somebody else has written, and decided about that.
+            let settled = settled || letter.is_looked_past();
             let twin = letter.revision == revision && *id != request.id;
             ensure!(
                 !twin || settled,
@@ -74,6 +76,7 @@ impl Book {
             if_match: request.if_match.clone(),
             last: Last::Unknown,
             failed: 0,
+            looked: false,
             out: None,
         });
         let same = letter.write == request.write && letter.if_match == request.if_match;
@@ -86,12 +89,14 @@ impl Book {
     pub(crate) fn took_effect(&mut self, around: &Around<'_>, era: u64, id: OperationId) -> Verdict {
         let Some(letter) = self.letters.get(&id) else { return Ok(()) };
         let (name, revision) = (letter.name.clone(), letter.revision);
+        let of_the_edit = |other: &&Letter| other.name == name && other.revision == revision;
+        let looked = self.letters.values().filter(of_the_edit).any(Letter::is_looked_past);
         let earlier = self.arrived.insert(name.clone(), (era, revision));
         if let Some((then, earlier)) = earlier
             && then == era
         {
             ensure!(
-                earlier != revision || !around.habits.keys,
+                earlier != revision || !around.habits.keys || looked,
                 "6: one effect",
                 "{name}: edit {revision} took effect twice"
             );
@@ -132,6 +137,20 @@ impl Book {
     pub(crate) fn question_failed(&mut self, name: &Name) {
         if let Some(letter) = self.letter_of(name) {
             letter.failed += 1;
+        }
+    }
+
+    /// The device has seen that the server has something else than it knew and than it has sent, while it waits what becomes of that.
+    pub(crate) fn looked(&mut self, name: &Name, fetched: &Fetched) {
+        let base = self.rows.get(name).and_then(|row| row.base.as_ref());
+        let known = base.and_then(|base| base.value.as_ref()).map(|value| value.as_str().to_owned());
+        let there = match fetched {
+            Fetched::Present { body, .. } => Some(String::from_utf8_lossy(body).into_owned()),
+            Fetched::Missing => None,
+        };
+        if let Some(letter) = self.letter_of(name) {
+            let sent = letter.write.payload().map(|payload| payload.as_str().to_owned());
+            letter.looked |= there != known && there != sent;
         }
     }
 

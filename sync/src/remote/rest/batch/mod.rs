@@ -207,9 +207,13 @@ fn same(error: &RemoteError) -> RemoteError {
         RemoteError::Throttled { url, status, retry_after } => {
             RemoteError::Throttled { url: url.clone(), status: *status, retry_after: *retry_after }
         }
-        RemoteError::Transient { url, status, retry_after } => {
-            RemoteError::Transient { url: url.clone(), status: *status, retry_after: *retry_after }
-        }
+        RemoteError::Transient { url, status, cause, problem, retry_after } => RemoteError::Transient {
+            url: url.clone(),
+            status: *status,
+            cause: *cause,
+            problem: problem.clone(),
+            retry_after: *retry_after,
+        },
         RemoteError::Unauthorized { url, reason, retry_after } => {
             RemoteError::Unauthorized { url: url.clone(), reason: reason.clone(), retry_after: *retry_after }
         }

@@ -139,6 +139,7 @@ fn answer_of(url: &Url, response: &Response<'_>) -> Option<Answer> {
     let body = response.body.map(|body| Bytes::copy_from_slice(body.get().as_bytes())).unwrap_or_default();
     Some(Answer {
         url: shown(url),
+        at: url.clone(),
         status: StatusCode::from_u16(response.status).ok()?,
         headers,
         body: Ok(body),

@@ -281,7 +281,8 @@ impl PullDialect {
                 self.own_parameter(parameter)
             }
             Paging::Number { parameter, .. } | Paging::Offset { parameter } => {
-                if !sends_limit {
+                // Of one key, a page is full or the last one.
+                if !sends_limit && matches!(self.cursor, CursorSource::LastItem(_)) {
                     return Err("`pull.parameters` has no placeholder `{limit}`, so that a full page cannot be told from the last one".to_owned());
                 }
                 self.own_parameter(parameter)

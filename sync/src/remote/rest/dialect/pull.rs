@@ -36,8 +36,8 @@ pub struct PullDialect {
     pub paging: Paging,
     /// Whether the address or token of a next page names the item that the page begins after, as Kinto's does. Default: it may say how
     /// many items come before the page, which leads past some when one of those moves or goes. So where the next page does not show
-    /// the last item of the page before again, that page is asked for once more and compared, and the list is begun anew when it has
-    /// shifted, three times at most.
+    /// the last item of the page before again, that page is asked for once more, with a request of its own: what has moved up into it
+    /// comes with it. Where that item is not on it any more, the list is begun anew, three times at most; then the pull ends with an error.
     pub next_after_item: bool,
     /// How only the records of a scope are asked for. Default: `list=todo`, `rank_gte=3`.
     pub scope: ScopeDialect,
@@ -216,10 +216,10 @@ pub enum Paging {
         /// The parameter.
         parameter: String,
     },
-    /// By the page's number, until a page is empty, ends with the same item as the one before, or is answered with 404.
+    /// By the page's number, until a page is empty, ends with the same item as the two before, or is refused by the API (400, 404, 410, 416
+    /// or 422) while the one before it is still there. A server that refuses pages which lie too deep hides the rest.
     ///
-    /// With [`CursorSource::LastItem`], the key goes on as long as pages have as many items as were asked for, and numbers lead through
-    /// the items of one key only: a server that sends fewer of them at a time than are asked for
+    /// With [`CursorSource::LastItem`], the key goes on as long as it moves, and numbers lead through the items of one key only: a server that sends fewer of them at a time than are asked for
     /// ([`page_size`](crate::EngineBuilder::page_size)) hides those of one key that fill a page of its own.
     Number {
         /// The parameter.

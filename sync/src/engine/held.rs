@@ -1,0 +1,116 @@
+//! Edits that are not sent before everything of their entity was listed.
+//!
+//! What `upgrade`, or serde's default, makes up for a member that is new to a replica's struct, the server may have had all along; it would
+//! take an update with that for what the user wants, since nothing has changed there. So the entity is pulled first, in the sync that is to
+//! send the update, and what was made up gives way to what is listed ([`rebase`](crate::record::rebase)). That takes a version: without, a
+//! value that is another one than was known is somebody else's write.
+//!
+//! What waits for that is blocked on a record that does not exist. A server that refuses to list, or whose lists cannot be read time and
+//! again, has nothing to put right: then it is sent as it is.
+
+use std::collections::BTreeSet;
+
+use super::core::Core;
+use super::entities::Held;
+use super::ledger::Ledger;
+use super::notes;
+use crate::error::SyncError;
+use crate::record::{Base, EntityName, Record, RecordKey, RecordRef, Write};
+use crate::remote::{RemoteError, TransientCause};
+use crate::storage::StorageError;
+
+/// The name of the note in the storage.
+const NOTE: &str = "made up";
+
+/// A server whose list is nothing that can be read, so often in a row, has none.
+const IN_VAIN: u32 = 10;
+
+type Names = BTreeSet<EntityName>;
+
+/// Holds the edits of an entity back from now on, where the server is known to have something of it.
+pub(crate) fn begin(ledger: &mut Ledger<'_>, entity: &EntityName) -> Result<(), StorageError> {
+    if ledger.tx.based(entity, None, 1)?.is_empty() {
+        return Ok(());
+    }
+    let mut names = read(ledger)?;
+    names.insert(entity.clone());
+    notes::write(ledger.tx, NOTE, &names)
+}
+
+/// Goes on with what an earlier engine has held back. What waited for that comes up anew.
+pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<(), StorageError> {
+    for entity in read(ledger)? {
+        if let Some(everything) = everything(&entity) {
+            ledger.tx.release(&everything)?;
+        }
+        ledger.entities().held().insert(entity, Held::default());
+    }
+    Ok(())
+}
+
+/// What a record that is to be sent waits for: an update of what the server is known to have does so, and what it was sent before does not.
+pub(crate) fn blocks(ledger: &Ledger<'_>, name: &RecordRef, record: &Record) -> Option<RecordRef> {
+    let (Some(Base { version: Some(_), value: Some(_) }), None, Some(queued)) =
+        (&record.base, &record.flight, &record.queued)
+    else {
+        return None;
+    };
+    let mut held = ledger.entities().held();
+    let held = held.get_mut(&name.entity).filter(|_| matches!(queued.write, Write::Update(_)))?;
+    held.is_waited_for = true;
+    everything(&name.entity)
+}
+
+/// That everything of an entity is pulled, as a record.
+fn everything(entity: &EntityName) -> Option<RecordRef> {
+    RecordKey::new("(everything is pulled first)").ok().map(|key| RecordRef::new(entity.clone(), key))
+}
+
+/// Whether something of an entity waits for that.
+pub(crate) fn is_waited_for(core: &Core, entity: &'static str) -> bool {
+    core.entities.held().get(&EntityName::new(entity)).is_some_and(|held| held.is_waited_for)
+}
+
+/// Whether a pull has failed in such a way that the list will never be had.
+pub(crate) fn is_in_vain(core: &Core, entity: &EntityName, error: &SyncError) -> bool {
+    let mut held = core.entities.held();
+    let Some(held) = held.get_mut(entity) else { return false };
+    let may_pass = match error {
+        SyncError::Pull { source, .. } if source.retry_after().is_some() => return false,
+        SyncError::Pull { source: RemoteError::Refused { .. }, .. } => return true,
+        SyncError::Pull { source, .. } => !matches!(
+            source,
+            // It may be a gateway's page, which passes.
+            RemoteError::Transient { cause: TransientCause::WebPage, .. }
+                | RemoteError::Protocol { .. }
+                | RemoteError::CursorGone { .. }
+        ),
+        SyncError::StuckCursor { .. } | SyncError::PullPanicked { .. } => false,
+        _ => true,
+    };
+    held.in_vain = if may_pass { 0 } else { held.in_vain.saturating_add(1) };
+    held.in_vain >= IN_VAIN
+}
+
+/// Everything of an entity was listed, or never will be.
+pub(crate) async fn end(core: &Core, entity: &EntityName) -> Result<(), StorageError> {
+    if !core.entities.held().contains_key(entity) {
+        return Ok(());
+    }
+    let of = entity.clone();
+    core.transact::<_, StorageError, _>(move |ledger| {
+        let mut names = read(ledger)?;
+        names.remove(&of);
+        if let Some(everything) = everything(&of) {
+            ledger.release(&everything)?;
+        }
+        if names.is_empty() { ledger.tx.set_note(NOTE, None) } else { notes::write(ledger.tx, NOTE, &names) }
+    })
+    .await?;
+    core.entities.held().remove(entity);
+    Ok(())
+}
+
+fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {
+    Ok(notes::read(ledger.tx, NOTE)?.unwrap_or_default())
+}

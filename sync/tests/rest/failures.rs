@@ -6,7 +6,7 @@ use sync::record::{Problem, Write};
 use sync::remote::WriteAnswer;
 use sync::{Remote, RemoteError, RestRemote};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::given::{NOTES, answered, create, key, operation, overwrite, page_of, remote, send, told, update};
 use super::server::{Answer, Server};
@@ -231,10 +231,10 @@ async fn a_refusal_stands_when_its_body_is_huge_or_breaks_off() {
 
 #[tokio::test]
 async fn nobody_at_home_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let remote = RestRemote::new(format!("http://{address}")).unwrap();
+    // Taken, so that no other test gets the port, and never listened on.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let remote = RestRemote::new(format!("http://{}", taken.local_addr().unwrap())).unwrap();
     for error in [
         remote.send(operation(create())).await.map(drop).unwrap_err(),
         remote.pull(page_of(5)).await.map(drop).unwrap_err(),

@@ -1,10 +1,13 @@
 //! A server's process.
 
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -15,6 +18,22 @@ pub fn installed(name: &str) -> PathBuf {
     folder
 }
 
+/// The ports of the servers lie below those that the system gives out itself (from 32768 on Linux, from 49152 after RFC 6335,
+/// section 6). One of those may go to the listener of another test after it was found free, and before the server has it.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// A port on which nobody listens. No other test of this program gets it; those of programs that run beside it begin elsewhere.
+fn free_port() -> u16 {
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
+    let begin = std::process::id() as usize * 101;
+    let ports = PORTS.len();
+    (0..ports)
+        .map(|_| GIVEN.fetch_add(1, Ordering::Relaxed))
+        .filter_map(|given| PORTS.clone().nth((begin + given) % ports))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
+}
+
 /// A process that is ended when this is dropped.
 pub struct Process {
     pub port: u16,
@@ -22,10 +41,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server on a free port. Somebody else may take it first; then another one is tried.
+    /// Starts a server on a free port. Another program may take it first; then another one is tried.
     pub async fn start(command: impl Fn(u16) -> Command) -> Self {
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+            let port = free_port();
             if let Some(child) = run(command(port), port).await {
                 return Self { port, child };
             }

@@ -61,11 +61,13 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// A member that is new and has a serde default needs no other version.
     ///
     /// A replica is pulled anew then, and when a member is new ([`MEMBERS`](Self::MEMBERS)), since [`upgrade`](Self::upgrade) or the default may make
-    /// up what the server has had all along; updates of what the server has wait for that. Where the records are handed over, nothing waits, and
+    /// up what the server has had all along; updates of what the server has wait for that. That a member is new inside of another one is
+    /// noticed when an update is about to be sent. Where the records are handed over, nothing waits, and
     /// [`Engine::resync`](crate::Engine::resync) pulls anew.
     const VERSION: u32 = 1;
 
-    /// The JSON members that a record is written with, but for what serde's `flatten` brings: one that is new, the server may have had all along.
+    /// The JSON members that a record is written with, but for what serde's `flatten` brings: of one that is new, which the server may have had
+    /// all along, is known when the engine is built.
     const MEMBERS: &'static [&'static str] = &[];
 
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.

@@ -119,7 +119,7 @@ fn hold(
     if !known.contains(name.entity.as_str()) {
         return Ok(unlisted(&name.entity));
     }
-    if let Some(everything) = held::blocks(ledger, name, record) {
+    if let Some(everything) = held::blocks(ledger, name, record)? {
         return Ok(Some(everything));
     }
     let Some(intention) = record.oldest_waiting() else { return Ok(None) };

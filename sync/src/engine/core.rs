@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::entities::Entities;
 use super::group::Groups;
+use super::held;
 use super::ledger::{Changes, Ledger, Tally};
 use super::notes;
 use super::pause::{self, Pause, PauseReason};
@@ -119,6 +120,7 @@ impl Core {
     /// Applies what a durable transaction changed.
     pub(crate) fn count(&self, changes: &Changes) {
         self.tally().apply(changes);
+        changes.held.iter().for_each(|entity| held::wait(&self.entities, entity));
         self.watches.tell(&changes.touched);
         self.watches.tell_all(&changes.freed);
         self.status.send_if_modified(|status| {

@@ -18,17 +18,21 @@ pub(crate) struct Entities {
     linked: HashSet<&'static str>,
     /// Those that were set.
     scopes: Mutex<BTreeMap<EntityName, Scope>>,
-    /// Those of which some edits are not sent for now ([`held`](super::held)).
+    /// Those of which some edits are not sent for now, or were not ([`held`](super::held)).
     held: Mutex<BTreeMap<EntityName, Held>>,
 }
 
-/// An entity of which everything is to be listed before some of its edits are sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// There is such an edit.
-    pub(crate) is_waited_for: bool,
-    /// How many pulls in a row came to nothing that could be read.
-    pub(crate) in_vain: u32,
+/// Whether everything of an entity is to be listed before some of its edits are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    UntilListed {
+        /// There is such an edit.
+        is_waited_for: bool,
+        /// How many pulls in a row came to nothing that could be read.
+        in_vain: u32,
+    },
+    /// It was, by this engine, as far as that can be had.
+    NoMore,
 }
 
 /// Which records of a replica are kept, as it was set.
@@ -117,7 +121,7 @@ impl Entities {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entities of which some edits are held back.
+    /// The entities of which some edits are held back, or were.
     pub(crate) fn held(&self) -> MutexGuard<'_, BTreeMap<EntityName, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,15 +5,18 @@
 //! send the update, and what was made up gives way to what is listed ([`rebase`](crate::record::rebase)). That takes a version: without, a
 //! value that is another one than was known is somebody else's write.
 //!
+//! That an entity has a member more is seen when the engine is built, but for one inside of another member: that is seen when a record is to
+//! be sent of which less is known than the program writes.
+//!
 //! What waits for that is blocked on a record that does not exist. A server that refuses to list, or whose lists cannot be read time and
 //! again, has nothing to put right: then it is sent as it is.
 
 use std::collections::BTreeSet;
 
 use super::core::Core;
-use super::entities::Held;
+use super::entities::{Entities, Held};
 use super::ledger::Ledger;
-use super::notes;
+use super::{notes, sweep};
 use crate::error::SyncError;
 use crate::record::{Base, EntityName, Record, RecordKey, RecordRef, Write};
 use crate::remote::{RemoteError, TransientCause};
@@ -43,22 +46,51 @@ pub(crate) fn recover(ledger: &mut Ledger<'_>) -> Result<(), StorageError> {
         if let Some(everything) = everything(&entity) {
             ledger.tx.release(&everything)?;
         }
-        ledger.entities().held().insert(entity, Held::default());
+        ledger.entities().held().insert(entity, Held::UntilListed { is_waited_for: false, in_vain: 0 });
     }
     Ok(())
 }
 
 /// What a record that is to be sent waits for: an update of what the server is known to have does so, and what it was sent before does not.
-pub(crate) fn blocks(ledger: &Ledger<'_>, name: &RecordRef, record: &Record) -> Option<RecordRef> {
-    let (Some(Base { version: Some(_), value: Some(_) }), None, Some(queued)) =
+pub(crate) fn blocks(
+    ledger: &mut Ledger<'_>,
+    name: &RecordRef,
+    record: &Record,
+) -> Result<Option<RecordRef>, StorageError> {
+    let entity = &name.entity;
+    let (Some(Base { version: Some(_), value: Some(known) }), None, Some(queued)) =
         (&record.base, &record.flight, &record.queued)
     else {
-        return None;
+        return Ok(None);
     };
-    let mut held = ledger.entities().held();
-    let held = held.get_mut(&name.entity).filter(|_| matches!(queued.write, Write::Update(_)))?;
-    held.is_waited_for = true;
-    everything(&name.entity)
+    if !matches!(queued.write, Write::Update(_)) {
+        return Ok(None);
+    }
+    let held = ledger.entities().held().get(entity).copied();
+    let is_held = match held {
+        Some(Held::NoMore) => false,
+        Some(Held::UntilListed { .. }) => true,
+        None => ledger.is_held_from_now_on(entity),
+    };
+    let replica = ledger.entities().replica(entity);
+    if !is_held && held.is_none() && replica.is_some_and(|port| known.is_made_up(&port.rules())) {
+        begin(ledger, entity)?;
+        sweep::pull_anew(ledger, entity)?;
+    } else if !is_held {
+        return Ok(None);
+    }
+    ledger.hold(entity);
+    Ok(everything(entity))
+}
+
+/// A transaction is durable that has found edits which are to wait.
+pub(crate) fn wait(entities: &Entities, entity: &EntityName) {
+    let mut held = entities.held();
+    let in_vain = match held.get(entity) {
+        Some(Held::UntilListed { in_vain, .. }) => *in_vain,
+        Some(Held::NoMore) | None => 0,
+    };
+    held.insert(entity.clone(), Held::UntilListed { is_waited_for: true, in_vain });
 }
 
 /// That everything of an entity is pulled, as a record.
@@ -68,13 +100,14 @@ fn everything(entity: &EntityName) -> Option<RecordRef> {
 
 /// Whether something of an entity waits for that.
 pub(crate) fn is_waited_for(core: &Core, entity: &'static str) -> bool {
-    core.entities.held().get(&EntityName::new(entity)).is_some_and(|held| held.is_waited_for)
+    let held = core.entities.held().get(&EntityName::new(entity)).copied();
+    matches!(held, Some(Held::UntilListed { is_waited_for: true, .. }))
 }
 
 /// Whether a pull has failed in such a way that the list will never be had.
 pub(crate) fn is_in_vain(core: &Core, entity: &EntityName, error: &SyncError) -> bool {
     let mut held = core.entities.held();
-    let Some(held) = held.get_mut(entity) else { return false };
+    let Some(Held::UntilListed { in_vain, .. }) = held.get_mut(entity) else { return false };
     let may_pass = match error {
         SyncError::Pull { source, .. } if source.retry_after().is_some() => return false,
         SyncError::Pull { source: RemoteError::Refused { .. }, .. } => return true,
@@ -88,13 +121,13 @@ pub(crate) fn is_in_vain(core: &Core, entity: &EntityName, error: &SyncError) ->
         SyncError::StuckCursor { .. } | SyncError::PullPanicked { .. } => false,
         _ => true,
     };
-    held.in_vain = if may_pass { 0 } else { held.in_vain.saturating_add(1) };
-    held.in_vain >= IN_VAIN
+    *in_vain = if may_pass { 0 } else { in_vain.saturating_add(1) };
+    *in_vain >= IN_VAIN
 }
 
 /// Everything of an entity was listed, or never will be.
 pub(crate) async fn end(core: &Core, entity: &EntityName) -> Result<(), StorageError> {
-    if !core.entities.held().contains_key(entity) {
+    if !matches!(core.entities.held().get(entity), Some(Held::UntilListed { .. })) {
         return Ok(());
     }
     let of = entity.clone();
@@ -107,7 +140,7 @@ pub(crate) async fn end(core: &Core, entity: &EntityName) -> Result<(), StorageE
         if names.is_empty() { ledger.tx.set_note(NOTE, None) } else { notes::write(ledger.tx, NOTE, &names) }
     })
     .await?;
-    core.entities.held().remove(entity);
+    core.entities.held().insert(entity.clone(), Held::NoMore);
     Ok(())
 }
 

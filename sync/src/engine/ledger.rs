@@ -56,6 +56,8 @@ pub(crate) struct Changes {
     pub(crate) touched: Vec<Touched>,
     /// The entities of which records that wait for others may stand elsewhere now.
     pub(crate) freed: BTreeSet<EntityName>,
+    /// The entities of which edits wait until everything was listed.
+    pub(crate) held: BTreeSet<EntityName>,
 }
 
 /// A record of a replica that was written.
@@ -186,6 +188,16 @@ impl<'a> Ledger<'a> {
             self.changes.freed.extend(self.entities.waiting_for(&name.entity));
         }
         Ok(())
+    }
+
+    /// Edits of an entity wait from now on until everything was listed.
+    pub(crate) fn hold(&mut self, entity: &EntityName) {
+        self.changes.held.insert(entity.clone());
+    }
+
+    /// Whether this transaction has found that they do.
+    pub(crate) fn is_held_from_now_on(&self, entity: &EntityName) -> bool {
+        self.changes.held.contains(entity)
     }
 
     /// Frees those that wait for something that is no record.

@@ -66,6 +66,19 @@ impl<'a> Content<'a> {
         })
     }
 
+    /// Whether each member of the other one, at whatever depth, has its like here.
+    pub(super) fn has_the_members_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Members(mine), Self::Members(theirs)) => theirs
+                .iter()
+                .all(|(name, theirs)| mine.get(name).is_some_and(|mine| mine.has_the_members_of(theirs))),
+            (Self::List(mine), Self::List(theirs)) => {
+                mine.iter().zip(theirs).all(|(mine, theirs)| mine.has_the_members_of(theirs))
+            }
+            _ => true,
+        }
+    }
+
     /// Whether two lists hold the same, in whatever order each; of what is no list, whether it is the same.
     pub(super) fn holds_the_same(&self, other: &Self) -> bool {
         let (Self::List(mine), Self::List(theirs)) = (self, other) else { return self == other };

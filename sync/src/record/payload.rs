@@ -121,25 +121,21 @@ impl Payload {
         self.says(other, rules) || rules.reread.and_then(reread).unwrap_or(false)
     }
 
-    /// This record with what an edit changed, which made `after` of `before`: each member that differs between the two is as in `after`, and
-    /// the others stay. `None` when one of the three is no object.
+    /// This record with what an edit changed, which made `after` of `before`: each member, at whatever depth, that differs between the two
+    /// is as in `after`, and the others stay. `None` when one of the three is no object.
     pub(crate) fn with_changes(&self, before: &Self, after: &Self, rules: &Rules) -> Option<Self> {
-        let members = |payload: &'_ Self| -> Option<BTreeMap<String, Box<RawValue>>> {
-            serde_json::from_str(payload.as_str()).ok()
-        };
-        let (mut merged, before, after) = (members(self)?, members(before)?, members(after)?);
-        let is_same = |name: &str, mine: &RawValue, other: &RawValue| {
-            let (Some(mine), Some(other)) = (Content::of(mine), Content::of(other)) else { return false };
-            if rules.unordered.contains(&name) { mine.holds_the_same(&other) } else { mine == other }
-        };
-        for (name, value) in &after {
-            if !before.get(name).is_some_and(|before| is_same(name, before, value)) {
-                merged.insert(name.clone(), value.clone());
-            }
-        }
-        merged.retain(|name, _| after.contains_key(name) || !before.contains_key(name));
-        let text = serde_json::value::to_raw_value(&merged).ok()?;
+        let text = with_changes(&self.text, &before.text, &after.text, rules.unordered)?;
         Some(Self { text: text.into(), version: self.version })
+    }
+
+    /// Whether the program's own type writes members, at whatever depth, that this record has not: its `upgrade`, or serde's default, makes
+    /// them up.
+    pub(crate) fn is_made_up(&self, rules: &Rules) -> bool {
+        let Some(written) = rules.reread.and_then(|reread| reread(self)) else { return false };
+        match (Content::of(&self.text), Content::of(&written.text)) {
+            (Some(stored), Some(written)) => !stored.has_the_members_of(&written),
+            _ => false,
+        }
     }
 
     fn says(&self, other: &Self, rules: &Rules) -> bool {
@@ -160,6 +156,34 @@ impl Payload {
                 name == other && if is_set { mine.holds_the_same(theirs) } else { mine == theirs }
             })
     }
+}
+
+/// An object with what was changed, which made `after` of `before`.
+fn with_changes(
+    object: &RawValue,
+    before: &RawValue,
+    after: &RawValue,
+    unordered: &[&str],
+) -> Option<Box<RawValue>> {
+    let members = |object: &RawValue| -> Option<BTreeMap<String, Box<RawValue>>> {
+        serde_json::from_str(object.get()).ok()
+    };
+    let (mut merged, before, after) = (members(object)?, members(before)?, members(after)?);
+    let is_same = |name: &str, mine: &RawValue, other: &RawValue| {
+        let (Some(mine), Some(other)) = (Content::of(mine), Content::of(other)) else { return false };
+        if unordered.contains(&name) { mine.holds_the_same(&other) } else { mine == other }
+    };
+    for (name, value) in &after {
+        let known = before.get(name);
+        if known.is_some_and(|known| is_same(name, known, value)) {
+            continue;
+        }
+        let inside =
+            merged.get(name).zip(known).and_then(|(mine, known)| with_changes(mine, known, value, &[]));
+        merged.insert(name.clone(), inside.unwrap_or_else(|| value.clone()));
+    }
+    merged.retain(|name, _| after.contains_key(name) || !before.contains_key(name));
+    serde_json::value::to_raw_value(&merged).ok()
 }
 
 impl fmt::Debug for Payload {

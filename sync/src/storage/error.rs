@@ -98,13 +98,20 @@ pub enum StorageError {
     ///     WHERE key = 'b' AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
     /// ```
     ///
-    /// To give the edit up instead, delete its row; nothing else has to be put right, and the next edit of the record is sent as if this one
-    /// had never been made:
+    /// To give the edit up instead, delete its row; the next edit of the record is sent as if this one had never been made. Other records
+    /// may wait for this one to get through; the second statement frees them:
     ///
     /// ```sql
     /// DELETE FROM sync_outbox
     ///     WHERE key = 'b' AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
+    /// UPDATE sync_outbox
+    ///     SET id = id - ((1 + (due IS NULL)) << 41), blocked_queue = NULL, blocked_key = NULL
+    ///     WHERE lane = 'blocked' AND blocked_key = 'b'
+    ///         AND blocked_queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
     /// ```
+    ///
+    /// A replica with indexed fields may find the record by what the row had said, whether it was mended or deleted, until its next change
+    /// or a [`resync`](crate::Engine::resync).
     ///
     /// What the server is known to have stands in `sync_bases` (`version`, and JSON in `value`), and is mended or deleted in the same way.
     /// Until the server sends the record again, it counts as one that is not known.

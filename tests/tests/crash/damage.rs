@@ -14,7 +14,7 @@ use sync::testing::{Fault, ManualClock, ScriptedRemote};
 use sync::{AutoSync, Engine, Error, StorageError, SyncEvent, SyncReport};
 use sync_tests::app::App;
 use sync_tests::device::Folder;
-use sync_tests::entities::{Note, note};
+use sync_tests::entities::{Note, Task, note, task};
 
 use crate::power_cut::{check_integrity, folder};
 use crate::vfs::Disk;
@@ -79,8 +79,13 @@ async fn an_index_that_disagrees_about_a_record_holds_back_that_record_and_nothi
 }
 
 /// What the documentation of the error says.
-const GIVE_UP: &str = "DELETE FROM sync_outbox WHERE key = 'b'
-    AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note')";
+const GIVE_UP: &str = "
+    DELETE FROM sync_outbox
+        WHERE key = 'b' AND queue IN (SELECT id FROM sync_queues WHERE entity = 'Note');
+    UPDATE sync_outbox
+        SET id = id - ((1 + (due IS NULL)) << 41), blocked_queue = NULL, blocked_key = NULL
+        WHERE lane = 'blocked' AND blocked_key = 'b'
+            AND blocked_queue IN (SELECT id FROM sync_queues WHERE entity = 'Note')";
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_can_be_given_up_with_a_shell() {
@@ -108,6 +113,36 @@ async fn a_row_that_cannot_be_read_can_be_given_up_with_a_shell() {
         let ids: Vec<_> = server.records::<Note>().into_keys().collect();
         assert_eq!(ids, ["a", "b", "c"], "{column}");
         assert_eq!((device.queue_len(), device.status().parked), (0, 0), "{column}");
+        drop(device);
+        check_integrity(&path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_waited_for_a_row_that_was_given_up_with_a_shell_goes_on() {
+    for failed in [false, true] {
+        let (folder, server) = (Folder::new(), ScriptedRemote::new());
+        let path = folder.file("app.db");
+        let device = damaged(&path, &server, "queued").await;
+        device.push(&task(1, Some("b"), "of the note")).await.unwrap();
+        if failed {
+            device.push(&task(1, None, "of no note")).await.unwrap();
+            server.script(|_| Fault::Transient(500));
+            device.flush().await.unwrap();
+            server.heal();
+            device.push(&task(1, Some("b"), "of the note")).await.unwrap();
+        }
+        device.retry_all().await.unwrap();
+        device.flush().await.unwrap();
+        assert!(server.records::<Task>().is_empty(), "it waits for the note");
+        drop(device);
+        Connection::open(&path).unwrap().execute_batch(GIVE_UP).unwrap();
+        let clock = ManualClock::default();
+        clock.advance(TimeDelta::hours(2));
+        let device = engine_at(&path, &server, clock).await.unwrap();
+        assert!(device.flush().await.unwrap().is_clean(), "failed: {failed}");
+        assert_eq!(server.records::<Task>()["1"].text, "of the note", "failed: {failed}");
+        assert_eq!(device.queue_len(), 0, "failed: {failed}");
         drop(device);
         check_integrity(&path).unwrap();
     }

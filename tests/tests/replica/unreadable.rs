@@ -164,3 +164,28 @@ async fn a_record_whose_row_is_mended_is_found() {
         engine.shutdown().await;
     }
 }
+
+/// What the documentation of a row that cannot be read says of the index.
+#[tokio::test]
+async fn what_is_found_by_a_row_that_was_deleted_with_a_shell_is_right_after_a_resync() {
+    let (folder, server) = (Folder::new(), ScriptedRemote::new());
+    let path = folder.file("app.db");
+    let open = async || {
+        let storage = SqliteStorage::open(&path).unwrap();
+        Engine::builder(found::App, server.clone(), storage).build().await.unwrap()
+    };
+    let card = |place: &str| found::Card { id: "a".into(), place: place.into() };
+    server.put(&card("shelf"));
+    let engine = open().await;
+    engine.pull().await.unwrap();
+    engine.push(&card("drawer")).await.unwrap();
+    drop(engine);
+    let shell = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(shell.execute("DELETE FROM sync_outbox WHERE key = 'a'", []).unwrap(), 1);
+    drop(shell);
+    let engine = open().await;
+    engine.resync::<found::Card>().await.unwrap();
+    assert!(engine.pull().await.unwrap().is_clean());
+    assert_eq!(engine.query(found::Card::PLACE.eq("shelf")).await.unwrap(), [card("shelf")]);
+    assert_eq!(engine.query(found::Card::PLACE.eq("drawer")).await.unwrap(), []);
+}

@@ -92,7 +92,8 @@ impl SqliteStorage {
     /// # Ok(()) }
     /// ```
     ///
-    /// The closure runs on the storage's thread: everything else waits for it, so keep it short.
+    /// The closure runs on the storage's thread: everything else waits for it, so keep it short. Waiting in it for anything that the
+    /// engine does, as by `block_on(engine.get(…))`, waits for itself and never ends: what it needs of the queue, `tx` has.
     ///
     /// # Errors
     /// What the closure returned, after which nothing of it stays; [`Error::OtherStorage`] when the engine is built on

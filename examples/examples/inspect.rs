@@ -18,7 +18,7 @@ struct Arguments {
     /// The file of a `SqliteStorage`.
     file: PathBuf,
     /// How many rows of each kind are shown.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rows: u32,
 }
 

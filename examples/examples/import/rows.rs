@@ -35,8 +35,9 @@ fn read(file: &Path) -> Result<Rows, BoxError> {
         Some("jsonl" | "ndjson") => {
             let lines = BufReader::new(opened).lines().zip(1_u64..);
             Ok(Box::new(lines.map(move |(text, line)| {
-                let seed = serde_json::from_str(&text?);
-                with_id(seed.map_err(|error| format!("{name}, line {line}: {error}"))?, &name, line)
+                let at = |error: &dyn std::fmt::Display| format!("{name}, line {line}: {error}");
+                let text = text.map_err(|error| at(&error))?;
+                with_id(serde_json::from_str(&text).map_err(|error| at(&error))?, &name, line)
             })))
         }
         _ => Err(format!("{name} is neither .csv nor .jsonl; give the file one of these endings").into()),

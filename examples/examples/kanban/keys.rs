@@ -1,13 +1,17 @@
 //! What the user asks for.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use uuid::Uuid;
 
 use crate::screen::{Mode, Screen};
 
 /// What a key means where it changes more than the screen.
 pub enum Command {
     Add(String),
-    Rename(String),
+    Rename {
+        card: Uuid,
+        title: String,
+    },
     /// To the next column: to the right, or to the left.
     Move {
         right: bool,
@@ -52,7 +56,7 @@ fn typed(screen: &mut Screen) -> Option<Command> {
     let title = title.trim().to_owned();
     match card {
         _ if title.is_empty() => None,
-        Some(_) => Some(Command::Rename(title)),
+        Some(card) => Some(Command::Rename { card, title }),
         None => Some(Command::Add(title)),
     }
 }

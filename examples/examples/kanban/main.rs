@@ -135,9 +135,12 @@ async fn perform(
         device.toggle_network();
         return Ok(());
     }
+    // The card whose title was typed, wherever the selection has gone meanwhile.
+    if let Command::Rename { card, title } = command {
+        return device.rename(card, title).await;
+    }
     let Some(card) = screen.selected().map(|watched| watched.record.clone()) else { return Ok(()) };
     match command {
-        Command::Rename(title) => device.rename(card.id, title).await,
         Command::Move { right } => {
             let number = card.column.number();
             let wanted = if right { number.checked_add(1) } else { number.checked_sub(1) };
@@ -150,7 +153,7 @@ async fn perform(
         Command::KeepMine => answer(device, screen, Resolution::KeepLocal).await,
         Command::TakeTheirs => answer(device, screen, Resolution::TakeRemote).await,
         Command::AskTheNeighbour => neighbour.rename(card.id).await,
-        Command::Add(_) | Command::ToggleNetwork | Command::Quit => Ok(()),
+        Command::Add(_) | Command::Rename { .. } | Command::ToggleNetwork | Command::Quit => Ok(()),
     }
 }
 

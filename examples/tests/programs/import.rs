@@ -157,6 +157,15 @@ fn failed(command: &mut Command) -> String {
     said
 }
 
+#[test]
+fn a_line_that_is_no_text_is_named_before_anything_is_sent() {
+    let (_folder, file, server) = given(&[BEAN]);
+    fs::write(&file, [BEAN.as_bytes(), b"\n{\"sku\":\"S2\",\"name\":\"\xff\"}"].concat()).unwrap();
+    let said = failed(&mut command(&file, &server));
+    assert!(said.contains("seeds.jsonl, line 2: stream did not contain valid UTF-8"), "{said}");
+    assert!(server.requests().is_empty());
+}
+
 const PEA: &str = r#"{"sku":"S3","name":"Pea","sow_in":4,"price_cents":210}"#;
 
 #[test]

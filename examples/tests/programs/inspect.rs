@@ -176,6 +176,14 @@ async fn rows_that_are_damaged_keep_nothing_from_being_shown() {
 }
 
 #[test]
+fn no_rows_cannot_be_asked_for_since_they_would_look_like_an_empty_queue() {
+    let (_folder, file) = file();
+    let output = Command::new(example("inspect")).arg(&file).args(["--rows", "0"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("--rows"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_no_storage_is_named_and_left_alone() {
     let (_folder, file) = file();
     std::fs::write(&file, "a shopping list").unwrap();

@@ -15,8 +15,7 @@ pub(crate) struct Entity {
     pub(crate) id: Option<Named>,
     pub(crate) updated_at: Option<Named>,
     pub(crate) references: Vec<Reference>,
-    /// The JSON members that it writes, but for what `flatten` brings.
-    pub(crate) members: Vec<String>,
+    pub(crate) members: Members,
     /// The members that hold a `HashSet`.
     pub(crate) unordered: Vec<String>,
     /// Whether the engine keeps the records.
@@ -27,6 +26,17 @@ pub(crate) struct Entity {
     pub(crate) deprecated: bool,
     /// For one that is merged field by field.
     pub(crate) merging: Option<Merging>,
+}
+
+/// The JSON members of a record.
+#[derive(Default)]
+pub(crate) struct Members {
+    /// Those that it writes, but for what `flatten` brings.
+    pub(crate) written: Vec<String>,
+    /// Those of them that it may be written without, where not all records are written with the same members.
+    pub(crate) optional: Option<Vec<String>>,
+    /// Those that it reads by name, where it does not pass over others.
+    pub(crate) known: Option<Vec<String>>,
 }
 
 /// A struct that derives `Mergeable` on its own.

@@ -70,6 +70,17 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// all along, is known when the engine is built.
     const MEMBERS: &'static [&'static str] = &[];
 
+    /// Those of them that a record may be written without: serde's `skip_serializing_if`. `None` where all records are written with the same
+    /// members, `flatten` included.
+    ///
+    /// A server that leaves alone what an update does not name has to be told what a record has no longer
+    /// ([`WriteRequest::cleared`](crate::remote::WriteRequest::cleared)), so what it was last known to have is kept then.
+    const OPTIONAL: Option<&'static [&'static str]> = None;
+
+    /// The members that it reads by name, where it does not pass over others: serde's `deny_unknown_fields` refuses them, and a map under
+    /// `flatten` collects them. Then it is not shown those that are [the server's own](crate::Remote::own_members), unless they are among these.
+    const KNOWN: Option<&'static [&'static str]> = None;
+
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.
     const INDEX: &'static [&'static str] = &[];
 

@@ -41,6 +41,7 @@ fn request(write: Write) -> WriteRequest {
         write,
         if_match: None,
         base: None,
+        cleared: Vec::new(),
         attempt: 0,
     }
 }

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, Path};
 
 use super::{bounded, replica, spans};
-use crate::model::{Entity, Named, Reference, Strategy};
+use crate::model::{Entity, Members, Named, Reference, Strategy};
 
 pub(super) fn expand(entity: &Entity) -> TokenStream {
     let Entity { krate, name, endpoint, .. } = entity;
@@ -24,7 +24,8 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let referred = targets.iter().map(|target| of(target, krate, "NAME"));
     let references = references(entity, &support);
     let kept = replica::items(entity, &support);
-    let (members, unordered) = (&entity.members, &entity.unordered);
+    let unordered = &entity.unordered;
+    let members = members(&entity.members, &support);
     quote_spanned! {at=>
         #[automatically_derived]
         impl #impl_generics #support::Syncable for #ident #type_generics #where_clause {
@@ -41,7 +42,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
                 references: &[#(#referred),*],
                 unordered: &[#(#unordered),*],
             };
-            const MEMBERS: &'static [&'static str] = &[#(#members),*];
+            #members
             fn id(&self) -> &Self::Id {
                 #body
             }
@@ -56,6 +57,23 @@ fn associated(name: &str, ty: &TokenStream, first: Span, last: Span) -> TokenStr
     let name = Ident::new(name, last);
     let word = quote_spanned!(first=> type);
     quote_spanned!(last=> #word #name = #ty;)
+}
+
+fn members(members: &Members, support: &TokenStream) -> TokenStream {
+    let Members { written, optional, known } = members;
+    let list = |name: &str, names: &Vec<String>| {
+        let name = Ident::new(name, Span::call_site());
+        quote! {
+            const #name: #support::Option<&'static [&'static str]> = #support::Some(&[#(#names),*]);
+        }
+    };
+    let optional = optional.as_ref().map(|names| list("OPTIONAL", names));
+    let known = known.as_ref().map(|names| list("KNOWN", names));
+    quote! {
+        const MEMBERS: &'static [&'static str] = &[#(#written),*];
+        #optional
+        #known
+    }
 }
 
 fn strategy(entity: &Entity) -> TokenStream {

@@ -64,7 +64,7 @@ pub(super) fn are_alike(
 }
 
 /// What serde is told of all fields.
-struct Container {
+pub(super) struct Container {
     written: RenameAll,
     read: RenameAll,
     /// Where the rule stands, and what it says first.
@@ -72,11 +72,11 @@ struct Container {
     /// Whether a field that is missing has a value all the same.
     default: bool,
     /// Whether the JSON is that of another type, which nothing is known of here.
-    has_another_type: bool,
+    pub(super) has_another_type: bool,
 }
 
 impl Container {
-    fn of(input: &DeriveInput) -> Self {
+    pub(super) fn of(input: &DeriveInput) -> Self {
         let items = serde_items(&input.attrs);
         let rename_all = items.iter().find_map(|item| {
             let rules = [Side::Written, Side::Read]
@@ -155,7 +155,7 @@ impl<'a> Said<'a> {
 }
 
 /// `Vec` of `std::vec::Vec<u8>`.
-fn last_word(ty: &Type) -> Option<&Ident> {
+pub(super) fn last_word(ty: &Type) -> Option<&Ident> {
     let Type::Path(path) = peeled::ty(ty) else { return None };
     path.path.segments.last().map(|last| &last.ident)
 }

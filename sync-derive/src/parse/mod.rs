@@ -8,6 +8,7 @@ mod deprecated;
 mod endpoint;
 mod field;
 pub(crate) mod index;
+mod members;
 mod merge;
 mod names;
 mod part;
@@ -74,7 +75,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         id,
         updated_at,
         references: marked.iter().filter_map(|(field, marks)| marks.reference(field)).collect(),
-        members: members(&fields, rename_all),
+        members: members::members(input, &fields),
         unordered: fields.iter().filter_map(|field| field::unordered(field, rename_all)).collect(),
         replica: container.replica,
         indexed,
@@ -101,11 +102,6 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<Vec<&
         Data::Union(_) => refuse("a union", "write a struct with named fields"),
     }
     None
-}
-
-fn members(fields: &[&Field], rename_all: RenameAll) -> Vec<String> {
-    let named = fields.iter().filter_map(|field| Some((field, field.ident.as_ref()?)));
-    named.filter_map(|(field, ident)| names::member(field, ident, rename_all).ok()).collect()
 }
 
 fn owns_what_it_holds(input: &DeriveInput, errors: &mut Errors) {

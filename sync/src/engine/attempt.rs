@@ -97,6 +97,11 @@ async fn send(
         write: flight.intention.write.clone(),
         if_match: flight.if_match.clone(),
         base: claimed.base.as_ref().and_then(|base| base.value.clone()),
+        cleared: if core.remote.merges() {
+            flight.intention.write.clears(claimed.base.as_ref(), &port.rules())
+        } else {
+            Vec::new()
+        },
         attempt: flight.attempts,
     };
     let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };

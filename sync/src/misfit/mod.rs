@@ -106,6 +106,16 @@ mod tests {
             (r#"{"id":{"secret":1}}"#, "invalid type: an object, expected u8 at line 1 column 7"),
             (r#"{"id":null}"#, "invalid type: null, expected u8 at line 1 column 10"),
             (r#"{"id":true}"#, "invalid type: a boolean, expected u8 at line 1 column 10"),
+            (
+                r#"{"id":1,"version":"secret"}"#,
+                "unknown field `version`, expected one of `id`, `tags`, `shape`, `by_number`, `by_flag`, `by_name`, `either`, `raw`, \
+                 `unit`, `day` at line 1 column 17",
+            ),
+            (
+                r#"{"id":1,"a secret":1}"#,
+                "unknown field, expected one of `id`, `tags`, `shape`, `by_number`, `by_flag`, `by_name`, `either`, `raw`, `unit`, \
+                 `day` at line 1 column 18",
+            ),
             (r"{}", "missing field `id` at line 1 column 2"),
             (r#"{"id":1,"id":2}"#, "duplicate field `id` at line 1 column 12"),
             (

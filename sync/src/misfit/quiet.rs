@@ -23,6 +23,9 @@ pub(super) fn why<T: DeserializeOwned>(json: &[u8]) -> String {
 /// What is said of an error in the words of somebody else, which may quote.
 const REFUSED: &str = "its `Deserialize` refuses it";
 
+/// Names of fields are no longer than this.
+const LONGEST_NAME: usize = 32;
+
 #[derive(Debug)]
 struct Unquoted(String);
 
@@ -63,8 +66,15 @@ impl de::Error for Unquoted {
         Self(format!("unknown variant, expected {}", one_of(expected)))
     }
 
-    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self(format!("unknown field, expected {}", one_of(expected)))
+    fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
+        // What looks like a field's name is one, and not what somebody wrote.
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let told = if name.len() <= LONGEST_NAME && name.chars().all(letter) {
+            format!("unknown field `{name}`")
+        } else {
+            "unknown field".to_owned()
+        };
+        Self(format!("{told}, expected {}", one_of(expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {

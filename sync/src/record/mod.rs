@@ -9,6 +9,7 @@
 //! here does I/O, reads a clock, rolls dice or awaits; ids and times come in as a [`Stamp`].
 //! (`docs/design.md`, section 4.)
 
+mod cleared;
 mod content;
 mod enqueue;
 mod finite;
@@ -279,6 +280,8 @@ pub struct Rules {
     pub updated_at_member: Option<&'static str>,
     /// The JSON members that are lists in no order.
     pub unordered: &'static [&'static str],
+    /// The JSON members that a record may be written without.
+    pub optional: &'static [&'static str],
     /// The record as this version of the program writes it, unless it cannot be read: what an earlier one has stored or sent may lack a
     /// member, while every copy that the server shows is read and written by this one.
     pub reread: Option<fn(&Payload) -> Option<Payload>>,

@@ -113,8 +113,8 @@ impl Payload {
     }
 
     /// Whether two records say the same: equal as JSON, whatever the order of their members and of what a set holds, and leaving out
-    /// the member that carries `updated_at`, which servers like to set themselves. What differs is compared once more as this version of
-    /// the program writes it.
+    /// the member that carries `updated_at`, which servers like to set themselves, and members that are `null`, which is as good as absent.
+    /// What differs is compared once more as this version of the program writes it.
     #[must_use]
     pub fn same_content(&self, other: &Self, rules: &Rules) -> bool {
         let reread = |reread: fn(&Self) -> Option<Self>| Some(reread(self)?.says(&reread(other)?, rules));
@@ -148,7 +148,9 @@ impl Payload {
             _ => return false,
         };
         for members in [&mut mine, &mut theirs] {
-            members.retain(|name, _| Some(&**name) != rules.updated_at_member);
+            members.retain(|name, value| {
+                Some(&**name) != rules.updated_at_member && *value != Content::Word("null")
+            });
         }
         mine.len() == theirs.len()
             && mine.iter().zip(&theirs).all(|((name, mine), (other, theirs))| {

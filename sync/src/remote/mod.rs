@@ -77,6 +77,18 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether an update leaves alone what it does not name, so that what a record has no longer has to be sent as `null`
+    /// ([`WriteRequest::cleared`]). Then the last state is kept of each record that is not always written with the same members. Default: no.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    /// The members of a record that are the server's own, such as its version: a type that refuses or collects what it does not know is
+    /// not shown them. Default: none.
+    fn own_members(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How deletions by others are found. Default: the server tells them.
     fn deletions(&self) -> Deletions {
         Deletions::Told
@@ -144,6 +156,9 @@ pub struct WriteRequest {
     pub if_match: Option<Version>,
     /// The last state that the server is known to have had, where it is kept: what the write is to be compared with.
     pub base: Option<Payload>,
+    /// The members that the record has no longer, and the server is known to have, or may have where that is not kept. Filled for a server
+    /// that [merges](Remote::merges).
+    pub cleared: Vec<String>,
     /// How many attempts failed before; for logs.
     pub attempt: u32,
 }

@@ -139,7 +139,7 @@ impl<S: Schema> EngineBuilder<S> {
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Engine<S>, Error> {
-        let ports = Registry::collect(self.schema, self.remote.sends_changes());
+        let ports = Registry::collect(self.schema, &*self.remote);
         let mut names = HashSet::new();
         for port in &ports {
             if !names.insert(port.info().name) {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::ser::Error as _;
 
-use super::decide;
 use super::page::{Page, Slot, Text, change};
+use super::{Asking, as_sent, decide};
 use crate::BoxError;
 use crate::engine::entities::Shape;
 use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
@@ -30,12 +30,19 @@ pub(super) struct TypedEntity<S, T> {
     schema: Arc<S>,
     /// The last value that the server is known to have had is kept, whatever the strategy needs.
     keeps_base: bool,
+    /// The members of the server's own that the type is not shown.
+    hidden: Vec<String>,
     entity: PhantomData<fn() -> T>,
 }
 
-impl<S, T> TypedEntity<S, T> {
-    pub(super) fn new(schema: Arc<S>, keeps_base: bool) -> Self {
-        Self { schema, keeps_base, entity: PhantomData }
+impl<S, T: Syncable> TypedEntity<S, T> {
+    pub(super) fn new(schema: Arc<S>, server: &Asking) -> Self {
+        let keeps_base = server.keeps_bases || (server.merges && T::OPTIONAL.is_some());
+        let hidden = |known: &[&str]| {
+            let own = server.own_members.iter();
+            own.filter(|own| !known.contains(&own.as_str())).cloned().collect()
+        };
+        Self { schema, keeps_base, hidden: T::KNOWN.map(hidden).unwrap_or_default(), entity: PhantomData }
     }
 }
 
@@ -63,6 +70,7 @@ where
             keeps_base,
             updated_at_member: T::INFO.updated_at_member,
             unordered: T::INFO.unordered,
+            optional: T::OPTIONAL.unwrap_or_default(),
             reread: Some(reread::<T>),
             references: refers.then_some(references::<T> as fn(&Payload) -> Vec<RecordRef>),
         }
@@ -123,7 +131,7 @@ where
     }
 
     fn read(&self, body: &[u8]) -> Result<ReadRecord, Unreadable> {
-        let (key, record) = read::<T>(body)?;
+        let (key, record) = read::<T>(body, &self.hidden)?;
         let payload = write_back(&key, &record)?;
         Ok(ReadRecord { key, payload })
     }
@@ -136,7 +144,7 @@ where
 
     fn read_page(&self, items: Vec<PageItem>) -> ReadPage {
         let rules = self.rules();
-        let read: Vec<_> = items.into_iter().map(|item| read_item::<T>(item, &rules)).collect();
+        let read: Vec<_> = items.into_iter().map(|item| read_item::<T>(item, &self.hidden, &rules)).collect();
         let superseded = superseded(&read);
         let mut slots = Vec::with_capacity(read.len());
         let mut unreadable = Vec::new();
@@ -303,8 +311,8 @@ fn superseded<T>(read: &[Result<Slot<T>, (String, Unreadable)>]) -> Vec<bool> {
     superseded
 }
 
-fn read<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
-    let record: T = misfit::read(body)
+fn read<T: Syncable>(body: &[u8], hidden: &[String]) -> Result<(RecordKey, T), Unreadable> {
+    let record: T = as_sent::read(body, hidden)
         .map_err(|error| Unreadable { key: salvage::<T>(body), reason: error.to_string() })?;
     let key =
         RecordKey::of(record.id()).map_err(|error| Unreadable { key: None, reason: error.to_string() })?;
@@ -318,19 +326,23 @@ fn write_back<T: Syncable>(key: &RecordKey, record: &T) -> Result<Payload, Unrea
 }
 
 /// Reads a record, and takes a panic of the user's `Deserialize` for a record that cannot be read.
-fn read_calmly<T: Syncable>(body: &[u8]) -> Result<(RecordKey, T), Unreadable> {
-    catch_unwind(|| read::<T>(body)).unwrap_or_else(|_| {
+fn read_calmly<T: Syncable>(body: &[u8], hidden: &[String]) -> Result<(RecordKey, T), Unreadable> {
+    catch_unwind(|| read::<T>(body, hidden)).unwrap_or_else(|_| {
         Err(Unreadable { key: salvage::<T>(body), reason: Misfit::panicked().to_string() })
     })
 }
 
 /// Reads an item, and writes the record where its value is going to be kept: here, where one that cannot be written again spoils nothing
 /// but itself. What is merely handed over is not written, which would make every pull of it slower.
-fn read_item<T: Syncable>(item: PageItem, rules: &Rules) -> Result<Slot<T>, (String, Unreadable)> {
+fn read_item<T: Syncable>(
+    item: PageItem,
+    hidden: &[String],
+    rules: &Rules,
+) -> Result<Slot<T>, (String, Unreadable)> {
     let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
     match item {
         PageItem::Record { version, body } => {
-            let (key, record) = match read_calmly::<T>(&body) {
+            let (key, record) = match read_calmly::<T>(&body, hidden) {
                 Ok(read) => read,
                 Err(unreadable) => return Err((text(&body), unreadable)),
             };

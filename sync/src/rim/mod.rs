@@ -1,6 +1,7 @@
 //! The typed rim: the only layer that is generic over the user's types. It turns records into JSON bytes and back, and
 //! calls the handlers.
 
+mod as_sent;
 mod builder;
 mod decide;
 mod decisions;
@@ -28,6 +29,7 @@ use self::entity::TypedEntity;
 use crate::codegen_support::ReferencesIn;
 use crate::engine::port::EntityPort;
 use crate::entity::{EntityOf, Schema};
+use crate::remote::Remote;
 use crate::replica::Keeping;
 use crate::strategy::Strategy;
 
@@ -35,13 +37,32 @@ use crate::strategy::Strategy;
 pub struct Registry<S> {
     schema: Arc<S>,
     ports: Vec<Arc<dyn EntityPort>>,
-    /// Whether the server needs the last value that it is known to have had, of every record.
+    server: Asking,
+}
+
+/// What the server asks of the entities.
+struct Asking {
+    /// The last value that it is known to have had is needed, of every record.
     keeps_bases: bool,
+    /// It is needed of the records that may be written without a member.
+    merges: bool,
+    /// The members that are its own.
+    own_members: Vec<String>,
+}
+
+impl Asking {
+    fn of(remote: &dyn Remote) -> Self {
+        Self {
+            keeps_bases: remote.sends_changes(),
+            merges: remote.merges(),
+            own_members: remote.own_members(),
+        }
+    }
 }
 
 impl<S: Schema> Registry<S> {
-    fn collect(schema: S, keeps_bases: bool) -> Vec<Arc<dyn EntityPort>> {
-        let mut registry = Self { schema: Arc::new(schema), ports: Vec::new(), keeps_bases };
+    fn collect(schema: S, remote: &dyn Remote) -> Vec<Arc<dyn EntityPort>> {
+        let mut registry = Self { schema: Arc::new(schema), ports: Vec::new(), server: Asking::of(remote) };
         S::register(&mut registry);
         registry.ports
     }
@@ -51,7 +72,7 @@ impl<S: Schema> Registry<S> {
     where
         T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>, Keeping: Keeping<S, T>>,
     {
-        self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema), self.keeps_bases)));
+        self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema), &self.server)));
     }
 }
 

@@ -133,6 +133,17 @@ fn numbers_are_compared_as_they_are_written() {
 }
 
 #[test]
+fn a_member_that_is_null_is_as_good_as_absent() {
+    let same = |one: &str, other: &str| {
+        Payload::from_json(one).unwrap().same_content(&Payload::from_json(other).unwrap(), &Rules::default())
+    };
+    assert!(same(r#"{"id":1,"parent":null}"#, r#"{"id":1}"#));
+    assert!(same(r#"{"id":1}"#, r#"{"tags":null,"id":1}"#));
+    assert!(!same(r#"{"id":1,"parent":null}"#, r#"{"id":1,"parent":0}"#));
+    assert!(!same(r#"{"id":1,"at":{"x":null}}"#, r#"{"id":1,"at":{}}"#), "what is inside is the type's own");
+}
+
+#[test]
 fn a_set_holds_the_same_in_whatever_order() {
     let rules = Rules { unordered: &["tags"], ..Rules::default() };
     let same = |one: &str, other: &str| {

@@ -10,11 +10,16 @@ use uuid::Uuid;
 use crate::server::payload;
 
 /// The strategy needs the ancestor.
-pub const KEEPS: Rules =
-    Rules { keeps_base: true, updated_at_member: None, unordered: &[], reread: None, references: None };
+pub const KEEPS: Rules = Rules { keeps_base: true, ..FORGETS };
 /// It does not.
-pub const FORGETS: Rules =
-    Rules { keeps_base: false, updated_at_member: None, unordered: &[], reread: None, references: None };
+pub const FORGETS: Rules = Rules {
+    keeps_base: false,
+    updated_at_member: None,
+    unordered: &[],
+    optional: &[],
+    reread: None,
+    references: None,
+};
 
 pub fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)

@@ -36,6 +36,7 @@ impl Kind {
             keeps_base: !self.forgets_base,
             updated_at_member: self.is_stamped.then_some("updatedAt"),
             unordered: if self.is_shuffled { &["tags"] } else { &[] },
+            optional: &[],
             reread: if self.has_grown { Some(reread) } else { None },
             references: None,
         }

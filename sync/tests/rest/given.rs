@@ -57,7 +57,16 @@ pub fn overwrite() -> Write {
 
 pub fn operation(write: Write) -> WriteRequest {
     let id: OperationId = OPERATION.parse().unwrap();
-    WriteRequest { entity: &NOTES, key: key("n1"), id, write, if_match: None, base: None, attempt: 0 }
+    WriteRequest {
+        entity: &NOTES,
+        key: key("n1"),
+        id,
+        write,
+        if_match: None,
+        base: None,
+        cleared: Vec::new(),
+        attempt: 0,
+    }
 }
 
 pub fn on_version(write: Write, version: &str) -> WriteRequest {

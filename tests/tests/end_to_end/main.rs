@@ -7,6 +7,7 @@ mod bad_input;
 mod careless;
 mod http2;
 mod live;
+mod members;
 mod merging;
 mod network;
 mod process;

@@ -17,6 +17,7 @@ fn write(write: Write, if_match: Option<&str>) -> WriteRequest {
         write,
         if_match: if_match.map(Version::new),
         base: None,
+        cleared: Vec::new(),
         attempt: 0,
     }
 }

@@ -138,7 +138,16 @@ pub fn answer(data: &[u8]) {
     };
     let key = RecordKey::new("n").expect("it is a key");
     let id = OperationId::from_uuid(uuid::Uuid::from_u128(1));
-    let request = WriteRequest { entity: &NOTES, key, id, write, if_match: None, base: None, attempt: 0 };
+    let request = WriteRequest {
+        entity: &NOTES,
+        key,
+        id,
+        write,
+        if_match: None,
+        base: None,
+        cleared: Vec::new(),
+        attempt: 0,
+    };
     match remote().reader().written(&request, said(status, headers.clone(), body)) {
         Ok(Reply { answer, .. }) => match answer {
             WriteAnswer::Accepted { body, .. } | WriteAnswer::Conflict { body, .. } => {

@@ -257,6 +257,21 @@ impl Remote for RestRemote {
         [&self.dialect.update, &self.dialect.overwrite].iter().any(|way| way.body == SentBody::MergePatch)
     }
 
+    fn merges(&self) -> bool {
+        [&self.dialect.update, &self.dialect.overwrite].into_iter().any(sent_body::merges)
+    }
+
+    fn own_members(&self) -> Vec<String> {
+        let record = &self.dialect.record;
+        // An id that is under the usual name may be another member of an entity's that has another name for its own.
+        let id = Some(&*record.id_member).filter(|id| *id != RecordDialect::default().id_member);
+        [record.version.member(), record.tombstone.member(), id]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect()
+    }
+
     fn deletions(&self) -> Deletions {
         match self.dialect.deletions {
             DeletionDialect::Told | DeletionDialect::Never => Deletions::Told,

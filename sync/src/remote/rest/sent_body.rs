@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::dialect::{RecordDialect, SentBody, VersionCheck, WriteDialect};
+use super::dialect::{Method, RecordDialect, SentBody, VersionCheck, WriteDialect};
 use super::members::{kind, pick};
 use crate::remote::WriteRequest;
 
@@ -30,17 +30,42 @@ pub(super) fn of(
     };
     let json = patch.as_deref().unwrap_or(payload.as_str());
     let version = version_inside(request, way)?;
-    if record.unsent.is_empty() && version.is_none() && record.sent_in.is_whole() {
+    let cleared: Vec<_> =
+        if patch.is_none() && merges(way) { cleared(request, way, record).collect() } else { Vec::new() };
+    if record.unsent.is_empty() && version.is_none() && cleared.is_empty() && record.sent_in.is_whole() {
         return Ok(Some(text(json)));
     }
-    let mut body = with_members(json, record, version)?;
+    let mut body = with_members(json, record, cleared.into_iter().chain(version))?;
     for step in record.sent_in.steps().iter().rev() {
         body = format!("{{{}:{body}}}", serde_json::to_string(step)?);
     }
     Ok(Some(body.into()))
 }
 
-/// A whole record as it stands in a list; `None` for a deletion.
+/// Whether what such an operation does not name stays as it is (RFC 5789 leaves that to the body, and servers that take a record merge it).
+pub(super) fn merges(way: &WriteDialect) -> bool {
+    match way.body {
+        SentBody::Record => way.method == Method::Patch,
+        SentBody::MergePatch => true,
+        SentBody::Nothing | SentBody::Json(_) => false,
+    }
+}
+
+/// What the record has no longer, which `null` takes away (RFC 7396, section 1).
+fn cleared<'a>(
+    request: &'a WriteRequest,
+    way: &'a WriteDialect,
+    record: &'a RecordDialect,
+) -> impl Iterator<Item = (&'a str, Box<RawValue>)> {
+    let version = match &way.check {
+        VersionCheck::Member(member) | VersionCheck::NumberMember(member) => Some(member),
+        _ => None,
+    };
+    let sent = move |name: &&String| !record.unsent.contains(name) && version != Some(*name);
+    request.cleared.iter().filter(sent).map(|name| (name.as_str(), RawValue::NULL.to_owned()))
+}
+
+/// A whole record as it stands in a list, which takes the place of what is there; `None` for a deletion.
 pub(super) fn in_a_list(
     request: &WriteRequest,
     way: &WriteDialect,

@@ -61,6 +61,7 @@ pub fn row(data: &[u8]) {
         keeps_base: true,
         updated_at_member: Some("updatedAt"),
         unordered: &[],
+        optional: &[],
         reread: None,
         references: None,
     };

@@ -187,6 +187,61 @@ async fn only_what_changed_is_sent_as_a_merge_patch() {
 }
 
 #[tokio::test]
+async fn what_a_record_has_no_longer_is_sent_as_null_where_an_update_leaves_what_it_does_not_name() {
+    let clearing = |write| {
+        let cleared = vec!["parent".to_owned(), "tags".to_owned(), "version".to_owned()];
+        WriteRequest { cleared, ..on_version(write, "5") }
+    };
+    let nulls = r#"{"id":"n1","title":"Milk","parent":null,"tags":null"#;
+    let seen = sent(Dialect::default(), clearing(update())).await;
+    assert_eq!(seen.body, format!(r#"{nulls},"version":null}}"#));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    for write in [create(), overwrite()] {
+        let seen = sent(Dialect::default(), clearing(write)).await;
+        assert_eq!(seen.body, RECORD, "{} takes the place of what is there", seen.method);
+    }
+    for write in [update(), overwrite()] {
+        let seen = sent(Dialect::postgrest(), clearing(write)).await;
+        assert_eq!(seen.body, format!("{nulls}}}"), "the version is the server's own");
+    }
+    assert_eq!(sent(Dialect::postgrest(), clearing(create())).await.body, RECORD);
+    for dialect in [Dialect::json_server(), Dialect::couchdb()] {
+        let seen = sent(dialect, clearing(update())).await;
+        assert!(!seen.body.contains("null"), "PUT: {}", seen.body);
+    }
+    let mut patching = Dialect::default();
+    patching.update.body = SentBody::MergePatch;
+    let seen = sent(patching.clone(), clearing(update())).await;
+    assert_eq!(seen.body, format!(r#"{nulls},"version":null}}"#), "whole where the base is not kept");
+    let base = Payload::from_json(r#"{"id":"n1","title":"Bread","tags":[1]}"#).unwrap();
+    let seen = sent(patching, WriteRequest { base: Some(base), ..clearing(update()) }).await;
+    assert_eq!(seen.body, r#"{"title":"Milk","tags":null}"#);
+    let mut inside = Dialect::default();
+    inside.update.check = VersionCheck::Member("version".into());
+    inside.record.sent_in = "data".into();
+    let seen = sent(inside, clearing(update())).await;
+    assert_eq!(seen.body, format!(r#"{{"data":{nulls},"version":"5"}}}}"#));
+}
+
+#[tokio::test]
+async fn the_engine_is_told_what_servers_merge_and_which_members_are_their_own() {
+    let server = Server::saying(Answer::status(500)).await;
+    for (dialect, merges, own) in [
+        (Dialect::default(), true, &["version", "deleted"][..]),
+        (Dialect::postgrest(), true, &["version", "deleted_at"]),
+        (Dialect::kinto(), false, &["last_modified", "deleted"]),
+        (Dialect::couchdb(), false, &["_rev", "_deleted", "_id"]),
+        (Dialect::json_server(), false, &[]),
+    ] {
+        let remote = remote(&server, dialect);
+        assert_eq!(
+            (remote.merges(), &*remote.own_members()),
+            (merges, &*own.iter().map(ToString::to_string).collect::<Vec<_>>())
+        );
+    }
+}
+
+#[tokio::test]
 async fn members_of_the_servers_own_are_not_sent_back() {
     let mut dialect = Dialect::default();
     dialect.record.unsent = vec!["title".into()];

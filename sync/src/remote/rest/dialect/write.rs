@@ -114,7 +114,8 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SentBody {
-    /// The whole record, as `application/json`.
+    /// The whole record, as `application/json`. By `PATCH`, which leaves alone what it does not name, with `null` for each member that the
+    /// server has and the record has no longer ([`WriteRequest::cleared`](crate::remote::WriteRequest::cleared)).
     Record,
     /// What changed since the last state that the server is known to have had, as `application/merge-patch+json` (RFC 7396):
     /// members that this device did not touch are not overwritten. The engine keeps that state of every record then. The whole record,

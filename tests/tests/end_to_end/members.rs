@@ -1,0 +1,231 @@
+//! Members of a record that come and go: what serde leaves out, and what it collects.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sync::{
+    BoxError, Engine, HandsOver, MemoryStorage, OnPull, Pulled, RestRemote, RetryPolicy, Schema, Syncable,
+};
+use sync_examples::server::intercept::Intercept;
+use sync_examples::server::{Config, Server};
+
+/// What serde leaves out of the JSON when it is empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/pages", conflict = ServerWins)]
+struct Page {
+    id: String,
+    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+}
+
+/// What the struct does not name is kept as well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/forms", conflict = ServerWins)]
+struct Form {
+    id: String,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// The same, of texts alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/labels", conflict = ServerWins)]
+struct Label {
+    id: String,
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// What the struct does not name is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/stamps", conflict = ServerWins)]
+#[serde(deny_unknown_fields)]
+struct Stamp {
+    id: String,
+    price: u32,
+}
+
+/// What was shown last of each record, as JSON.
+type Seen = Arc<Mutex<BTreeMap<String, Value>>>;
+
+#[derive(Clone, Default, Schema)]
+#[sync(entities(Page, Form, Label, Stamp))]
+struct App(Seen);
+
+impl<T: Syncable<Id = String, Keeping: HandsOver>> OnPull<T> for App {
+    async fn on_pull(&self, pulled: Pulled<T>) -> Result<(), BoxError> {
+        for change in &pulled.changes {
+            let (id, mut seen) = (change.id().clone(), self.0.lock().unwrap());
+            match change.local() {
+                Some(record) => seen.insert(id, serde_json::to_value(record).unwrap()),
+                None => seen.remove(&id),
+            };
+        }
+        Ok(())
+    }
+}
+
+struct Device {
+    engine: Engine<App>,
+    seen: Seen,
+}
+
+impl Device {
+    async fn of(server: &Server) -> Self {
+        let app = App::default();
+        let remote = RestRemote::new(server.base_url()).unwrap();
+        let at_once = RetryPolicy { base: std::time::Duration::ZERO, ..RetryPolicy::default() };
+        let builder = Engine::builder(app.clone(), remote, MemoryStorage::new());
+        Self { engine: builder.retry(at_once).build().await.unwrap(), seen: app.0 }
+    }
+
+    async fn sync(&self) {
+        let report = self.engine.full_sync().await.unwrap();
+        assert!(report.is_clean(), "{:?}", report.errors);
+        assert_eq!((report.conflicts, report.remaining), (0, 0), "{report:?}");
+    }
+
+    fn sees<T: for<'de> Deserialize<'de>>(&self, id: &str) -> T {
+        serde_json::from_value(self.seen.lock().unwrap()[id].clone()).unwrap()
+    }
+}
+
+fn server() -> Server {
+    Server::start(Config::new(["/pages", "/forms", "/labels", "/stamps"])).unwrap()
+}
+
+fn full() -> Page {
+    Page { id: "a".into(), title: "Page".into(), parent: Some("b".into()), tags: vec!["new".into()] }
+}
+
+fn bare() -> Page {
+    Page { parent: None, tags: Vec::new(), ..full() }
+}
+
+fn form(others: &[(&str, &str)]) -> Form {
+    let others = others.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+    Form { id: "f".into(), others: others.collect() }
+}
+
+/// What the server has of a record, without what is null there.
+fn held(server: &Server, collection: &str, id: &str) -> Value {
+    let mut record = server.records(collection)[id].clone();
+    record.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    record
+}
+
+#[tokio::test]
+async fn what_is_cleared_on_a_device_is_cleared_on_the_server_and_on_the_others() {
+    let server = server();
+    let (mine, theirs) = (Device::of(&server).await, Device::of(&server).await);
+    mine.engine.push(&full()).await.unwrap();
+    mine.sync().await;
+    theirs.sync().await;
+    assert_eq!(theirs.sees::<Page>("a"), full());
+    // As an edit of one's own record, and of one that was only pulled.
+    for (editor, other) in [(&mine, &theirs), (&theirs, &mine)] {
+        let receipt = editor.engine.push(&bare()).await.unwrap();
+        editor.sync().await;
+        receipt.synced().await.unwrap();
+        assert_eq!(held(&server, "/pages", "a"), json!({"id": "a", "title": "Page"}));
+        other.sync().await;
+        assert_eq!(other.sees::<Page>("a"), bare());
+        other.engine.push(&full()).await.unwrap();
+        other.sync().await;
+        editor.sync().await;
+        assert_eq!(editor.sees::<Page>("a"), full());
+    }
+}
+
+#[tokio::test]
+async fn so_is_a_name_that_is_taken_out_of_a_flattened_map() {
+    let server = server();
+    let device = Device::of(&server).await;
+    device.engine.push(&form(&[("colour", "red"), ("size", "9")])).await.unwrap();
+    device.sync().await;
+    device.engine.push(&form(&[("size", "9")])).await.unwrap();
+    device.sync().await;
+    assert_eq!(held(&server, "/forms", "f"), json!({"id": "f", "size": "9"}));
+}
+
+#[tokio::test]
+async fn what_is_cleared_by_an_edit_whose_answer_is_lost_is_no_conflict_with_oneself() {
+    let server = server();
+    let device = Device::of(&server).await;
+    device.engine.push(&form(&[("colour", "red"), ("size", "9")])).await.unwrap();
+    device.engine.push(&full()).await.unwrap();
+    device.sync().await;
+    server.intercept(|request| if request.method == "PATCH" { Intercept::CutAfter } else { Intercept::Pass });
+    let receipts = [
+        device.engine.push(&form(&[("size", "9")])).await.unwrap(),
+        device.engine.push(&bare()).await.unwrap(),
+    ];
+    device.engine.flush().await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 2);
+    assert_eq!(held(&server, "/pages", "a"), json!({"id": "a", "title": "Page"}), "it took effect");
+    let report = device.engine.pull().await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.errors);
+    assert_eq!((report.conflicts, device.engine.queue_len()), (0, 0), "{report:?}");
+    for receipt in receipts {
+        receipt.synced().await.unwrap();
+    }
+    assert_eq!(device.engine.parked::<Page>().await.unwrap().len(), 0);
+}
+
+/// A list tells a record's version among its members, and the server takes none from a client.
+#[tokio::test]
+async fn the_servers_own_members_are_neither_collected_nor_refused() {
+    let server = server();
+    server.write_as_other_client("/labels", "l", Some(&json!({"id": "l", "colour": "red"})));
+    server.write_as_other_client("/stamps", "s", Some(&json!({"id": "s", "price": 1})));
+    let device = Device::of(&server).await;
+    device.sync().await;
+    let mut label: Label = device.sees("l");
+    assert_eq!(label.others, BTreeMap::from([("colour".to_owned(), "red".to_owned())]));
+    let stamp: Stamp = device.sees("s");
+    label.others.insert("size".to_owned(), "9".to_owned());
+    device.engine.push(&label).await.unwrap();
+    device.engine.push(&Stamp { price: 2, ..stamp }).await.unwrap();
+    device.sync().await;
+    assert_eq!(server.records("/labels")["l"], json!({"id": "l", "colour": "red", "size": "9"}));
+    assert_eq!(server.records("/stamps")["s"], json!({"id": "s", "price": 2}));
+    for update in server.requests().into_iter().filter(|request| request.method == "PATCH") {
+        assert!(update.if_match.is_some(), "{update:?}");
+    }
+}
+
+/// A member of that name which the struct has itself is the struct's.
+#[tokio::test]
+async fn a_struct_that_names_the_version_sees_it() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/labels", conflict = ServerWins)]
+    #[serde(deny_unknown_fields)]
+    struct Versioned {
+        id: String,
+        #[serde(alias = "version", default)]
+        revision: Option<String>,
+    }
+
+    #[derive(Clone, Default, Schema)]
+    #[sync(entities(Versioned))]
+    struct Other(Seen);
+
+    impl OnPull<Versioned> for Other {
+        async fn on_pull(&self, pulled: Pulled<Versioned>) -> Result<(), BoxError> {
+            App(Arc::clone(&self.0)).on_pull(pulled).await
+        }
+    }
+
+    let server = server();
+    server.write_as_other_client("/labels", "l", Some(&json!({"id": "l"})));
+    let (app, remote) = (Other::default(), RestRemote::new(server.base_url()).unwrap());
+    let engine = Engine::builder(app.clone(), remote, MemoryStorage::new()).build().await.unwrap();
+    assert!(engine.pull().await.unwrap().is_clean());
+    assert_eq!(app.0.lock().unwrap()["l"]["revision"], "1");
+}

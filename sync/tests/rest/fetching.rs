@@ -67,6 +67,17 @@ async fn what_is_no_record_is_a_protocol_error() {
 }
 
 #[tokio::test]
+async fn what_is_neither_clearly_there_nor_clearly_gone_is_taken_for_neither() {
+    assert_eq!(fetched(Answer::json(200, r#"{"id":"n1","deleted":true}"#)).await.unwrap(), Fetched::Missing);
+    for unclear in ["1", "\"yes\"", "[]"] {
+        let body = format!(r#"{{"id":"n1","title":"Milk","deleted":{unclear}}}"#);
+        let error = fetched(Answer::json(200, body)).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        assert!(error.to_string().contains("its `deleted` is neither true nor false"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn failures_have_their_class() {
     let error = fetched(Answer::status(500)).await.unwrap_err();
     assert!(matches!(error, RemoteError::Transient { .. }), "{error:?}");

@@ -368,3 +368,37 @@ async fn a_web_page_is_no_success() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_success_that_brings_a_tombstone_is_no_success() {
+    for tombstone in
+        [r#"{"id":"n1","deleted":true}"#, r#"{"id":"N1","title":"Milk","version":9,"deleted":true}"#]
+    {
+        for status in [200, 201] {
+            let saying = |status| Server::saying(Answer::json(status, tombstone));
+            if status == 200 {
+                assert_eq!(
+                    answered(&saying(status).await, update()).await,
+                    WriteAnswer::Missing,
+                    "{tombstone}"
+                );
+            }
+            assert_eq!(
+                answered(&saying(status).await, overwrite()).await,
+                WriteAnswer::Missing,
+                "{tombstone}"
+            );
+            let asked_for = WriteAnswer::Conflict { version: None, body: None, problem: None };
+            assert_eq!(answered(&saying(status).await, create()).await, asked_for, "{status} {tombstone}");
+        }
+        let server = Server::saying(Answer::json(200, tombstone)).await;
+        let done = WriteAnswer::Accepted { version: None, body: None };
+        assert_eq!(answered(&server, Write::Delete).await, done, "that is what was wanted");
+    }
+    // Nor does this tell of the record.
+    for other in [r#"{"id":"n1","title":"Milk","deleted":1}"#, r#"{"id":"another","deleted":true}"#] {
+        let server = Server::saying(Answer::json(200, other)).await;
+        let asked_for = WriteAnswer::Conflict { version: None, body: None, problem: None };
+        assert_eq!(answered(&server, update()).await, asked_for, "{other}");
+    }
+}

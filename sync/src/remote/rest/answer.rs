@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
 use super::exchange::{Answer, Exchange};
-use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of};
+use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of, unclear_life};
 use super::page;
 use super::paging::next_link;
 use super::request::way;
@@ -84,6 +84,16 @@ impl Reader<'_> {
                 WriteAnswer::Accepted { version: None, body: None }
             }
             There::Nothing => WriteAnswer::Accepted { version: tag, body: None },
+            // The write found nothing to write on, or was followed by a deletion: it is not there, and is asked for where it was to be made.
+            There::Record(Copy { life: Life::Deleted, id, .. })
+                if id.eq_ignore_ascii_case(request.key.as_str())
+                    && !matches!(request.write, Write::Create(_)) =>
+            {
+                WriteAnswer::Missing
+            }
+            There::Record(Copy { life: Life::Deleted | Life::Unclear, .. }) => {
+                WriteAnswer::Conflict { version: None, body: None, problem: None }
+            }
             There::Record(Copy { version, body, .. }) => {
                 let version = tag.or(version);
                 if way.compared.contains(&answer.status.as_u16()) {
@@ -110,7 +120,7 @@ impl Reader<'_> {
         // An envelope may have an id of its own, and a record a member named like the envelope's.
         let own = copies.iter().position(|copy| copy.is(request.key.as_str())).unwrap_or(0);
         let tag = self.tag(answer);
-        match copies.into_iter().nth(own).filter(|copy| copy.exists) {
+        match copies.into_iter().nth(own).filter(|copy| copy.life == Life::Exists) {
             None => {
                 let problem = answer.problem().map(Box::new);
                 WriteAnswer::Conflict { version: tag, body: None, problem }
@@ -133,7 +143,12 @@ impl Reader<'_> {
                 let path = &self.dialect.record.answered_in;
                 let json = self.json_or_nothing(&mut answer)?;
                 match json.map_or(There::Nothing, |json| self.located(entity, &json, path)) {
-                    There::EmptyList | There::Record(Copy { exists: false, .. }) => Fetched::Missing,
+                    There::EmptyList | There::Record(Copy { life: Life::Deleted, .. }) => Fetched::Missing,
+                    There::Record(Copy { life: Life::Unclear, .. }) => {
+                        let reason = unclear_life(&self.dialect.record);
+                        let url = answer.url;
+                        return Err(RemoteError::Protocol { url, reason, retry_after, source: None });
+                    }
                     There::Record(Copy { version, body, .. }) => {
                         Fetched::Present { version: self.tag(&answer).or(version), body }
                     }
@@ -263,13 +278,13 @@ impl Reader<'_> {
         }
         let dialect = &self.dialect.record;
         let members = RecordMembers::of(value.get().as_bytes(), entity, dialect).ok()?;
-        let exists = !matches!(members.life(dialect), Life::Deleted);
+        let life = members.life(dialect);
         let id = members.id.ok()?;
         Some(Copy {
             id: serde_json::from_str(id.get()).unwrap_or_else(|_| id.get().to_owned()),
             version: from_member(members.version),
             body: slice_of(json, value),
-            exists,
+            life,
         })
     }
 }
@@ -287,8 +302,8 @@ struct Copy {
     id: String,
     version: Option<Version>,
     body: Bytes,
-    /// Whether it is no tombstone.
-    exists: bool,
+    /// Whether it is a tombstone.
+    life: Life,
 }
 
 impl Copy {

@@ -83,11 +83,18 @@ pub(super) struct RecordMembers<'a> {
 }
 
 /// Whether a record exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
     Exists,
     Deleted,
     /// Its mark is none that the dialect knows. Taken for a record, it might come back to life.
     Unclear,
+}
+
+/// Why an item is taken for neither a record nor a tombstone.
+pub(super) fn unclear_life(dialect: &RecordDialect) -> String {
+    let mark = dialect.tombstone.member().unwrap_or_default();
+    format!("its `{mark}` is neither true nor false")
 }
 
 impl RecordMembers<'_> {

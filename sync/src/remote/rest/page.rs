@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::dialect::{CursorSource, Dialect, MemberPath, Paging, PullDialect, Template};
-use super::members::{Life, NameOf, RecordMembers, descend, kind, pick, scalar, slice_of, with_article};
+use super::members::{
+    Life, NameOf, RecordMembers, descend, kind, pick, scalar, slice_of, unclear_life, with_article,
+};
 use super::paging::PageEnd;
 use super::version;
 use crate::BoxError;
@@ -403,9 +405,6 @@ fn item(body: &Bytes, value: &RawValue, entity: &EntityInfo, dialect: &Dialect) 
     match members.life(&dialect.record) {
         Life::Deleted => PageItem::Tombstone { id: slice_of(body, id) },
         Life::Exists => PageItem::Record { version: version::from_member(members.version), body: json },
-        Life::Unclear => {
-            let mark = dialect.record.tombstone.member().unwrap_or_default();
-            unreadable(format!("its `{mark}` is neither true nor false"))
-        }
+        Life::Unclear => unreadable(unclear_life(&dialect.record)),
     }
 }

@@ -233,6 +233,24 @@ async fn postgrest_takes_all_rows_or_none_and_then_each_is_sent_by_itself() {
 }
 
 #[tokio::test]
+async fn a_row_that_a_batch_answers_with_its_tombstone_is_sent_by_itself() {
+    let server = Server::scripted(|seen, _| {
+        let rows: Value = serde_json::from_str(&seen.body).unwrap();
+        let row = |row: &Value| json!({ "id": row["id"], "version": 4, "deleted_at": (row["id"] == "c").then_some("now") });
+        match &rows {
+            Value::Array(rows) => Answer::json(201, rows.iter().map(row).collect::<Value>().to_string()),
+            one if one["id"] == "c" => Answer::json(409, r#"{"code":"23505"}"#),
+            one => Answer::json(201, json!([row(one)]).to_string()),
+        }
+    })
+    .await;
+    let outcomes = sent(&server, Dialect::postgrest(), &["a", "b", "c", "d"]).await;
+    let four = || Some("4".to_owned());
+    assert_eq!(versions(&outcomes), [four(), four(), None, four()]);
+    assert_eq!(server.seen().len(), 3, "{:?}", targets(&server));
+}
+
+#[tokio::test]
 async fn operations_that_no_batch_takes_are_sent_by_themselves() {
     let server = Server::saying(Answer::json(200, r#"[{"id":"n1","version":5}]"#)).await;
     let remote = RestRemote::builder(server.url()).dialect(Dialect::postgrest()).build().unwrap();

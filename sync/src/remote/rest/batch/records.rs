@@ -11,7 +11,7 @@ use super::Answered;
 use crate::remote::rest::RestRemote;
 use crate::remote::rest::answer::failure;
 use crate::remote::rest::dialect::{BatchOutcomes, RecordBatch};
-use crate::remote::rest::members::{RecordMembers, pick, scalar, slice_of};
+use crate::remote::rest::members::{Life, RecordMembers, pick, scalar, slice_of};
 use crate::remote::rest::request::{self, Request, way};
 use crate::remote::rest::sent_body;
 use crate::remote::rest::version::from_member;
@@ -59,13 +59,15 @@ pub(super) async fn send(
             for row in list {
                 let members = RecordMembers::of(row.get().as_bytes(), first.entity, &remote.dialect.record);
                 if let Ok(members) = members
-                    && let Some(id) = members.id.ok().and_then(scalar)
+                    && let Some(id) = members.id.as_ref().ok().copied().and_then(scalar)
                 {
+                    // Of one that is not clearly there, its answer by itself says more.
+                    let exists = members.life(&remote.dialect.record) == Life::Exists;
                     let (version, body) = (from_member(members.version), Some(slice_of(&body, row)));
-                    rows.insert(id, WriteAnswer::Accepted { version, body });
+                    rows.insert(id, exists.then_some(WriteAnswer::Accepted { version, body }));
                 }
             }
-            operations.iter().map(|operation| rows.remove(operation.key.as_str()).map(Some)).collect()
+            operations.iter().map(|operation| rows.remove(operation.key.as_str())).collect()
         }
     };
     let Some(answers) = answers else { return Ok(Answered::Unclear) };

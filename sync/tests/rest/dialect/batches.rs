@@ -1,9 +1,10 @@
 //! Several operations in one request.
 
+use async_trait::async_trait;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sync::record::{Payload, Write};
-use sync::remote::rest::{BatchDialect, Dialect};
+use sync::remote::rest::{Authorization, BatchDialect, Credentials, CredentialsError, Dialect};
 use sync::remote::{Reply, WriteAnswer, WriteRequest};
 use sync::{Remote, RemoteError, RestRemote};
 
@@ -128,6 +129,66 @@ async fn what_a_batch_says_is_not_there_is_looked_for() {
     assert!(matches!(&answers[1], WriteAnswer::Conflict { version: Some(_), .. }), "{answers:?}");
     assert_eq!(answers[2], WriteAnswer::Accepted { version: None, body: None });
     assert!(matches!(&answers[3], WriteAnswer::Accepted { version: Some(_), .. }), "{answers:?}");
+}
+
+/// A hook that has one fresh token.
+#[derive(Debug)]
+struct Fresh;
+
+#[async_trait]
+impl Credentials for Fresh {
+    async fn authorization(
+        &self,
+        rejected: Option<&Authorization>,
+    ) -> Result<Authorization, CredentialsError> {
+        Ok(Authorization::bearer(if rejected.is_some() { "fresh" } else { "old" }))
+    }
+}
+
+/// The batch as a whole was let through, so that the hook was not asked for it.
+#[tokio::test]
+async fn a_part_that_is_not_let_through_is_sent_by_itself_with_fresh_credentials() {
+    for status in [401, 403] {
+        let server = Server::scripted(move |seen, _| match &*seen.target {
+            "/batch" => kinto_says(seen, 25, |request| match request["path"].as_str().unwrap() {
+                "/notes/records/c" => json!({ "status": status, "body": { "error": "no" } }),
+                _ => made(request),
+            }),
+            "/notes/records/c" if seen.header("authorization") != Some("Bearer fresh") => {
+                Answer::json(status, r#"{"error":"no"}"#)
+            }
+            _ => kinto_says(seen, 25, made),
+        })
+        .await;
+        let dialect = Dialect { unauthorized: vec![401, 403], ..kinto() };
+        let builder = RestRemote::builder(server.url()).dialect(dialect).credentials(Fresh);
+        let remote = builder.build().unwrap();
+        let outcomes = join_all(["a", "b", "c", "d"].map(|id| remote.send(create(id)))).await;
+        assert!(versions(&outcomes).iter().all(Option::is_some), "{status}: {outcomes:?}");
+        let alone = targets(&server).into_iter().filter(|target| target.starts_with("PUT"));
+        let expected = ["a", "c", "c"].map(|id| format!("PUT /notes/records/{id}"));
+        assert_eq!(alone.collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Over a database with transactions, Kinto takes back what it has said yes to when one of them is 409.
+#[tokio::test]
+async fn what_was_done_beside_a_409_is_not_believed() {
+    let server = Server::scripted(|seen, _| {
+        kinto_says(seen, 25, |request| match request["path"].as_str().unwrap() {
+            "/notes/records/c" => json!({ "status": 409, "body": { "error": "Conflict" } }),
+            "/notes/records/e" => json!({ "status": 400, "body": { "error": "Invalid" } }),
+            _ => made(request),
+        })
+    })
+    .await;
+    let outcomes = sent(&server, kinto(), &["a", "b", "c", "d", "e"]).await;
+    let one = || Some("1".to_owned());
+    assert_eq!(versions(&outcomes), [one(), one(), None, one(), None], "as they were answered alone");
+    assert!(matches!(&outcomes[2], Ok(Reply { answer: WriteAnswer::Conflict { .. }, .. })), "{outcomes:?}");
+    assert!(matches!(&outcomes[4], Err(RemoteError::Refused { .. })), "{outcomes:?}");
+    let batches = targets(&server).into_iter().filter(|target| target == "POST /batch").count();
+    assert_eq!(batches, 1);
 }
 
 #[tokio::test]

@@ -81,6 +81,8 @@ pub(super) async fn send(
     if responses.len() != operations.len() {
         return Ok(Answered::Unclear);
     }
+    // Kinto says yes to those before it, gives its transaction up, and says yes to the whole.
+    let is_given_up = responses.iter().any(|response| response.status == 409);
     let outcomes = operations.iter().zip(&requests).zip(responses).map(|((operation, request), response)| {
         let answer = answer_of(&request.url, &response).ok_or_else(|| RemoteError::Protocol {
             url: shown(&request.url),
@@ -88,8 +90,10 @@ pub(super) async fn send(
             retry_after,
             source: None,
         })?;
-        // Alone, it is looked for before that is believed.
-        if Absence::of(&answer).is_some() {
+        let is_undone = is_given_up && answer.status.is_success();
+        let asks_for_a_token = remote.exchange.unauthorized.contains(&answer.status.as_u16());
+        // Alone, the record is looked for before it is believed to be missing, and the credentials are asked for.
+        if is_undone || asks_for_a_token || Absence::of(&answer).is_some() {
             return Ok(None);
         }
         let mut reply = remote.reader().written(operation, answer)?;

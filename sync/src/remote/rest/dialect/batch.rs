@@ -24,6 +24,9 @@ pub enum BatchDialect {
 
 /// A request that holds a list of requests: `{"requests": [{"method", "path", "headers", "body"}]}`, answered by
 /// `{"responses": [{"status", "headers", "body"}]}` in the same order, as Kinto has it.
+///
+/// What says that the credentials are not taken, or that the record is not there, is sent again by itself; and so is what was done, where another one
+/// of the list was answered with 409, for which Kinto takes all of them back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestBatch {

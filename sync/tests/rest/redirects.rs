@@ -97,9 +97,33 @@ async fn a_redirect_that_turns_a_write_into_a_read_is_no_success() {
         // The same for reading: the base URL is wrong, and the user is told so.
         let error = remote(&server).pull(page_after("c")).await.unwrap_err();
         assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
-        assert!(error.to_string().contains("set the base URL"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("set the base URL") && text.contains("/elsewhere`"), "{text}");
+        assert!(!text.contains("into a GET"), "it is one: {text}");
         assert_eq!(server.seen().len(), 2);
     }
+}
+
+/// As Django answers, and others do.
+#[tokio::test]
+async fn a_redirect_to_the_same_path_with_a_slash_tells_what_to_write_into_the_dialect() {
+    let server = Server::scripted(|seen, _| {
+        let path = seen.target.split('?').next().unwrap();
+        if path.ends_with('/') { Answer::status(204) } else { to(301, &format!("{path}/?key=hunter2")) }
+    })
+    .await;
+    let error = remote(&server).pull(page_after("c")).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("/notes/`") && text.contains(r#"`pull.path: "{endpoint}/"`"#), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains("base URL"), "{text}");
+    let text = send(&server, create()).await.unwrap_err().to_string();
+    assert!(text.contains("into a GET") && text.contains("with a slash"), "{text}");
+    let server = Server::saying(to(301, "/notes")).await;
+    let pull = PullDialect { path: "{endpoint}/".into(), ..PullDialect::default() };
+    let dialect = Dialect { pull, ..Dialect::default() };
+    let remote = RestRemote::builder(server.url()).dialect(dialect).build().unwrap();
+    let text = remote.pull(page_after("c")).await.unwrap_err().to_string();
+    assert!(text.contains("without a slash"), "{text}");
 }
 
 #[tokio::test]

@@ -402,3 +402,22 @@ async fn a_success_that_brings_a_tombstone_is_no_success() {
         assert_eq!(answered(&server, update()).await, asked_for, "{other}");
     }
 }
+
+#[tokio::test]
+async fn a_status_that_does_not_say_that_it_was_done_is_named_with_those_that_do() {
+    for (write, status, expected) in [
+        (create(), 202, "expected 201 or 204 or 200"),
+        (update(), 202, "expected 200 or 204"),
+        (update(), 208, "expected 200 or 204"),
+        (Write::Delete, 202, "expected 200 or 204"),
+    ] {
+        let error = send(&Server::saying(Answer::status(status)).await, write.clone()).await.unwrap_err();
+        assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(expected) && text.contains(&status.to_string()), "{text}");
+        assert!(
+            text.contains(&format!("`WriteDialect::done` of the dialect's `{}`", write.verb())),
+            "{text}"
+        );
+    }
+}

@@ -52,6 +52,8 @@ impl Reader<'_> {
                 Write::Update(_) | Write::Overwrite(_) => WriteAnswer::Missing,
                 Write::Create(_) => return Err(failure(&answer)),
             }
+        } else if Speaker::of(&answer) == Speaker::Api && !answer.status.is_client_error() {
+            return Err(unexpected(&answer, way, request.write.verb()));
         } else {
             return Err(failure(&answer));
         };
@@ -366,6 +368,21 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
             retry_after,
             source: None,
         },
+    }
+}
+
+/// A status that does not say whether the write was done.
+fn unexpected(answer: &Answer, way: &WriteDialect, verb: &str) -> RemoteError {
+    let done: Vec<_> = way.done.iter().chain(&way.compared).map(ToString::to_string).collect();
+    let status = answer.status.as_u16();
+    RemoteError::Protocol {
+        url: answer.url.clone(),
+        reason: format!(
+            "status {status} does not say that it was done, expected {}; where the server means just that, add {status} to `WriteDialect::done` of the dialect's `{verb}`",
+            done.join(" or ")
+        ),
+        retry_after: answer.retry_after(),
+        source: None,
     }
 }
 

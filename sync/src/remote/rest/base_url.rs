@@ -35,8 +35,10 @@ pub(super) enum OutsideBase {
     )]
     Endpoint { endpoint: &'static str },
     /// Credentials and cursors go to nobody else.
-    #[error("the address of the next page is none of this server's")]
-    Link,
+    #[error(
+        "the address of the next page leads to {to}, and is none of this server's at `{base}`: let the server name its pages by that address, or by paths, or set the base URL to where it says it is"
+    )]
+    Link { to: String, base: String },
 }
 
 impl BaseUrl {
@@ -125,10 +127,10 @@ impl BaseUrl {
     /// Path and query of the next page, which an answer named by an address that may be relative to where it was answered
     /// (RFC 3986, section 5.1.3). Scheme and port do not count: a server behind a proxy often does not know its own.
     pub(super) fn next_page(&self, at: &Url, address: &str) -> Result<String, OutsideBase> {
-        let url = at.join(address).map_err(|_| OutsideBase::Link)?;
+        let url = at.join(address).map_err(|_| self.elsewhere(None))?;
         let ours = url.host() == self.url.host() && url.username().is_empty() && url.password().is_none();
         match (ours, url.query()) {
-            (false, _) => Err(OutsideBase::Link),
+            (false, _) => Err(self.elsewhere(Some(&url))),
             (true, Some(query)) => Ok(format!("{}?{query}", url.path())),
             (true, None) => Ok(url.path().to_owned()),
         }
@@ -147,8 +149,13 @@ impl BaseUrl {
         }
         match self.url.join(path) {
             Ok(url) if url.origin() == self.url.origin() => Ok(url),
-            _ => Err(OutsideBase::Link),
+            url => Err(self.elsewhere(url.ok().as_ref())),
         }
+    }
+
+    fn elsewhere(&self, url: Option<&Url>) -> OutsideBase {
+        let host = url.and_then(Url::host_str).map(|host| format!("`{host}`"));
+        OutsideBase::Link { to: host.unwrap_or_else(|| "no host".to_owned()), base: self.text.clone() }
     }
 }
 

@@ -155,7 +155,7 @@ impl Exchange {
         let mut hops = 0;
         loop {
             let response = self.once(&request, pass, deadline).await?;
-            match redirect(response.status(), response.headers(), &request.url, hops) {
+            match redirect(&request.method, response.status(), response.headers(), &request.url, hops) {
                 None => return Ok(response),
                 Some(Redirect::Follow(url)) => request.url = url,
                 Some(Redirect::Refuse(reason)) => {

@@ -187,7 +187,9 @@ pub fn headers(data: &[u8]) {
     }
     let from = Url::parse("https://user.example:8443/v1/notes").expect("it is a URL");
     for hops in [0, 5] {
-        if let Some(Redirect::Follow(to)) = redirect(StatusCode::TEMPORARY_REDIRECT, &headers, &from, hops) {
+        if let Some(Redirect::Follow(to)) =
+            redirect(&reqwest::Method::GET, StatusCode::TEMPORARY_REDIRECT, &headers, &from, hops)
+        {
             assert_eq!((to.origin(), hops), (from.origin(), 0), "{to}");
             assert!(to.username().is_empty() && to.password().is_none(), "{to}");
         }

@@ -140,7 +140,12 @@ async fn the_next_page_of_another_host_is_not_asked_for() {
     let request = |since| PullRequest { entity: &NOTES, since, limit: 3, scope: None };
     let error = remote.pull(request(None)).await.unwrap_err();
     assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
-    assert!(error.to_string().contains("none of this server's"), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("leads to `elsewhere.example`") && text.contains("none of this server's"),
+        "{text}"
+    );
+    assert!(text.contains("set the base URL"), "{text}");
     // Nor is one that was kept with a cursor.
     let kept = |address| Some(Cursor::new(format!(r#"{{"next":{{"address":"{address}"}}}}"#)));
     let error = remote.pull(request(kept("https://elsewhere.example/x"))).await.unwrap_err();

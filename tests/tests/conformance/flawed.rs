@@ -1,6 +1,6 @@
 //! The reference server with one flaw: what comes between it and those who ask.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -28,6 +28,9 @@ pub enum Flaw {
     UpdatesAnyVersion,
     ConflictsWithoutRecord,
     UpdatesWhatIsNotThere,
+    AnswersWithTheTombstone,
+    /// A repetition is answered with 208.
+    ReportsWhatItDidBefore,
     TakesNoPut,
     OverwritesAnyVersion,
     ForgetsKeysOfOverwrites,
@@ -86,6 +89,8 @@ struct Between {
     count: AtomicU64,
     /// The version that each record was last seen to have, by its path.
     versions: Mutex<HashMap<String, String>>,
+    /// The idempotency keys of what it has done.
+    keys: Mutex<HashSet<HeaderValue>>,
 }
 
 impl Flawed {
@@ -96,6 +101,7 @@ impl Flawed {
             http: Client::new(),
             count: AtomicU64::new(0),
             versions: Mutex::default(),
+            keys: Mutex::default(),
         };
         let router = Router::new().fallback(answer).with_state(Arc::new(between));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -127,6 +133,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         between.http.get(url).bearer_auth("the-token").send().await.unwrap().status() == StatusCode::GONE
     };
     let mut headers = head.headers;
+    let key = headers.get("idempotency-key").cloned();
     let may_be_compressed =
         headers.get("accept-encoding").is_some_and(|all| all.to_str().unwrap().contains("gzip"));
     match (between.flaw, head.method.as_str()) {
@@ -174,7 +181,13 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         let record: Value = serde_json::from_slice(&body).unwrap();
         answered = ask(Method::PUT, format!("{url}/{}", record["id"].as_str().unwrap())).await;
     }
-    let (status, headers) = (answered.status(), answered.headers().clone());
+    let (mut status, headers) = (answered.status(), answered.headers().clone());
+    if between.flaw == Flaw::ReportsWhatItDidBefore
+        && let Some(key) = key.filter(|_| status.is_success())
+        && !between.keys.lock().unwrap().insert(key)
+    {
+        status = StatusCode::ALREADY_REPORTED;
+    }
     if let Some(version) = headers.get("etag").and_then(|tag| tag.to_str().ok()) {
         between.versions.lock().unwrap().insert(path.clone(), version.to_owned());
     }
@@ -287,6 +300,10 @@ impl Between {
             (Flaw::ConflictsWithoutRecord, _) if matches!(status.as_u16(), 409 | 412) => Some(json!({})),
             (Flaw::UpdatesWhatIsNotThere, "PATCH") if status == StatusCode::NOT_FOUND => {
                 return StatusCode::NO_CONTENT.into_response();
+            }
+            (Flaw::AnswersWithTheTombstone, "PATCH") if status == StatusCode::GONE => {
+                let id = path.rsplit('/').next().unwrap();
+                return axum::Json(json!({ "id": id, "deleted": true })).into_response();
             }
             (Flaw::SaysItWithAPage, _) if status.is_client_error() => return page(status),
             (Flaw::AnswersWithAPage, "POST" | "PATCH" | "PUT" | "DELETE") if status.is_success() => {

@@ -30,7 +30,7 @@ async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
 }
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-const FLAWS: [(Flaw, Rule, &[Rule]); 29] = [
+const FLAWS: [(Flaw, Rule, &[Rule]); 31] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -61,6 +61,7 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 29] = [
             Rule::StaleUpdate,
             Rule::ConflictBringsTheRecord,
             Rule::UpdateOfNothing,
+            Rule::UpdateOfWhatWasDeleted,
             Rule::StaleOverwrite,
             Rule::RepeatedOverwrite,
             Rule::StaleDelete,
@@ -70,12 +71,19 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 29] = [
     (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
     (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
     (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
+    (Flaw::AnswersWithTheTombstone, Rule::UpdateOfWhatWasDeleted, &[]),
+    (
+        Flaw::ReportsWhatItDidBefore,
+        Rule::RepeatedCreate,
+        &[Rule::RepeatedCreateLater, Rule::RepeatedUpdate, Rule::RepeatedOverwrite],
+    ),
     (
         Flaw::SaysItWithAPage,
         Rule::UpdateOfNothing,
         &[
             Rule::RepeatedCreateLater,
             Rule::ConflictBringsTheRecord,
+            Rule::UpdateOfWhatWasDeleted,
             Rule::StaleOverwrite,
             Rule::CreateOfWhatWasDeleted,
             Rule::Delete,
@@ -95,6 +103,7 @@ const FLAWS: [(Flaw, Rule, &[Rule]); 29] = [
         Rule::Delete,
         &[
             Rule::RepeatedCreateLater,
+            Rule::UpdateOfWhatWasDeleted,
             Rule::StaleOverwrite,
             Rule::CreateOfWhatWasDeleted,
             Rule::StaleDelete,

@@ -98,10 +98,6 @@ impl Said {
         self.meaning() == Meaning::Done && statuses.contains(&self.status)
     }
 
-    pub(super) fn is_success(&self) -> bool {
-        self.meaning() == Meaning::Done
-    }
-
     pub(super) fn is_gone(&self) -> bool {
         self.meaning() == Meaning::Gone
     }

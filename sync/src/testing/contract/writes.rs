@@ -20,11 +20,17 @@ pub(super) async fn repeated_create_later(client: &Client) -> Checked {
     let made = made_under(client, "first", key).await?;
     edited(client, &made).await?;
     let again = client.create(client.record(&made.id, "first"), key).await?;
-    expect(again.is_success(), "a success: the same key is the same operation, also after an edit")?;
+    expect(
+        again.is_done_with(CREATED),
+        "200, 201 or 204: the same key is the same operation, also after an edit",
+    )?;
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")?;
     client.write(Method::DELETE, &made.id, Ask::default()).await?;
     let again = client.create(client.record(&made.id, "first"), key).await?;
-    expect(again.is_success(), "a success: the same key is the same operation, also after a deletion")?;
+    expect(
+        again.is_done_with(CREATED),
+        "200, 201 or 204: the same key is the same operation, also after a deletion",
+    )?;
     expect(client.fetch(&made.id).await?.is_gone(), "the record still deleted")
 }
 
@@ -98,6 +104,19 @@ pub(super) async fn update_of_nothing(client: &Client) -> Checked {
     )
 }
 
+/// Also as a success that brings the tombstone it would be taken for an edit of what is not there.
+pub(super) async fn update_of_what_was_deleted(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    client.write(Method::DELETE, &made.id, Ask::default()).await?;
+    let body = Some(client.record(&made.id, "too late"));
+    let said = client.write(Method::PATCH, &made.id, Ask { body, ..Ask::default() }).await?;
+    expect(
+        said.is_gone() || said.is_conflict(),
+        "404, 409, 410 or 412, without a page of HTML, to an update of a record that was deleted",
+    )?;
+    expect(client.fetch(&made.id).await?.is_gone(), "the record still deleted")
+}
+
 pub(super) async fn overwrite(client: &Client) -> Checked {
     let made = made(client, "first").await?;
     let body = Some(client.record(&made.id, "put"));
@@ -135,11 +154,14 @@ pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
     let said = client.write(Method::PUT, &made.id, ask.clone()).await?;
     expect(said.is_done_with(CREATED), "200, 201 or 204 to a `PUT` over the current version")?;
     let again = client.write(Method::PUT, &made.id, ask.clone()).await?;
-    expect(again.is_success(), "a success: the same key is the same operation")?;
+    expect(again.is_done_with(CREATED), "200, 201 or 204: the same key is the same operation")?;
     let version = version_of(client, &made.id).await?;
     edited(client, &Made { version, id: made.id.clone() }).await?;
     let again = client.write(Method::PUT, &made.id, ask).await?;
-    expect(again.is_success(), "a success: the same key is the same operation, also after an edit")?;
+    expect(
+        again.is_done_with(CREATED),
+        "200, 201 or 204: the same key is the same operation, also after an edit",
+    )?;
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
 }
 
@@ -170,8 +192,8 @@ pub(super) async fn delete(client: &Client) -> Checked {
     )?;
     let again = client.write(Method::DELETE, &made.id, Ask::default()).await?;
     expect(
-        again.is_gone() || again.is_success(),
-        "404 or 410, without a page of HTML, or a success to a second deletion",
+        again.is_gone() || again.is_done_with(DONE),
+        "404 or 410, without a page of HTML, or 200 or 204, to a second deletion",
     )
 }
 
@@ -193,7 +215,10 @@ pub(super) async fn odd_ids(client: &Client) -> Checked {
             refused.get_or_insert_with(|| format!("the id `{id}` is refused with {}", said.status));
             continue;
         }
-        expect(said.is_success(), format!("a record with the id `{id}`, or a refusal of the id with 4xx"))?;
+        expect(
+            said.is_done_with(CREATED),
+            format!("200, 201 or 204 to a record with the id `{id}`, or a refusal of the id with 4xx"),
+        )?;
         expect(
             says(client, &id, "odd").await?,
             format!("the record with the id `{id}`, by its encoded address"),

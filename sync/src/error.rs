@@ -223,7 +223,7 @@ pub enum SyncError {
     StuckCursor {
         /// The entity.
         entity: EntityName,
-        /// The cursor.
+        /// The cursor, up to the query of an address in it.
         cursor: String,
     },
     /// There is more after as many pages as a pull takes

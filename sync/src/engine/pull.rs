@@ -146,7 +146,7 @@ async fn run(
         let next = match trail.follow(reply.answer.position, &read, cursor.as_ref()) {
             Ok(next) => next,
             Err(Stuck(cursor)) => {
-                let cursor = cursor.to_string();
+                let cursor = shown(cursor.as_str());
                 return Ok(Ended::wrong(SyncError::StuckCursor { entity, cursor }, pause));
             }
         };
@@ -166,7 +166,7 @@ async fn run(
         }
         round.see(&read);
         if next.stuck {
-            let cursor = next.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
+            let cursor = next.cursor.map(|cursor| shown(cursor.as_str())).unwrap_or_default();
             return Ok(Ended::wrong(SyncError::StuckCursor { entity, cursor }, pause));
         }
         let changes = report.pulled - before;
@@ -281,6 +281,14 @@ struct Next {
 
 /// The server says that there is more, and gives a cursor that it was asked with already.
 struct Stuck(Cursor);
+
+/// A cursor as errors and logs show it: what a remote keeps in one may be an address, whose query may hold a key.
+fn shown(cursor: &str) -> String {
+    match cursor.split_once('?') {
+        Some((address, _)) => format!("{address}?…"),
+        None => cursor.to_owned(),
+    }
+}
 
 /// The way of a pull, to notice when it leads round in a circle.
 ///

@@ -190,6 +190,26 @@ async fn a_cursor_that_does_not_move_stops_the_pull() {
     assert_eq!(device.server.calls().len(), 2);
 }
 
+/// A remote may keep an address in a cursor, with a key in it.
+#[tokio::test]
+async fn a_cursor_that_is_told_of_is_told_without_a_query() {
+    let device = Device::new().await;
+    device.server.script(|call| match call {
+        Call::Pull { .. } => {
+            let cursor = Cursor::new(r#"{"next":{"address":"/notes?page=2&key=hunter2"}}"#);
+            Fault::Page(Box::new(Page {
+                items: Vec::new(),
+                position: Position::Cursor { cursor, has_more: true },
+            }))
+        }
+        _ => Fault::None,
+    });
+    let report = device.engine.pull_only::<Note>().await.unwrap();
+    let error = &report.errors[0];
+    assert!(error.to_string().contains("/notes?…"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
 #[tokio::test]
 async fn our_own_write_coming_back_is_no_conflict() {
     for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {

@@ -281,7 +281,12 @@ impl Core {
             error,
             RemoteError::Transient { .. } | RemoteError::Refused { .. } | RemoteError::CursorGone { .. }
         );
-        self.end_pause_if(|pause| answered && pause.reason == PauseReason::Offline).await
+        if answered { self.is_reached().await } else { Ok(()) }
+    }
+
+    /// The server can be reached, whatever it says.
+    pub(crate) async fn is_reached(&self) -> Result<(), StorageError> {
+        self.end_pause_if(|pause| pause.reason == PauseReason::Offline).await
     }
 
     async fn end_pause_if(&self, is_over: impl FnOnce(&Pause) -> bool) -> Result<(), StorageError> {

@@ -9,13 +9,14 @@
 //! be sent of which less is known than the program writes.
 //!
 //! What waits for that is blocked on a record that does not exist. A server that refuses to list, or whose lists cannot be read time and
-//! again, has nothing to put right: then it is sent as it is.
+//! again, or never come though others do, has nothing to put right: then it is sent as it is.
 
 use std::collections::BTreeSet;
 
 use super::core::Core;
 use super::entities::{Entities, Held};
 use super::ledger::Ledger;
+use super::pause::Pause;
 use super::{notes, sweep};
 use crate::error::SyncError;
 use crate::record::{Base, EntityName, Record, RecordKey, RecordRef, Write};
@@ -104,13 +105,15 @@ pub(crate) fn is_waited_for(core: &Core, entity: &'static str) -> bool {
     matches!(held, Some(Held::UntilListed { is_waited_for: true, .. }))
 }
 
-/// Whether a pull has failed in such a way that the list will never be had.
-pub(crate) fn is_in_vain(core: &Core, entity: &EntityName, error: &SyncError) -> bool {
+/// Whether a pull has failed in such a way that the list will never be had. `pause`: why everything else has to wait as well, if it does.
+pub(crate) fn is_in_vain(core: &Core, entity: &EntityName, error: &SyncError, pause: Option<&Pause>) -> bool {
     let mut held = core.entities.held();
     let Some(Held::UntilListed { in_vain, .. }) = held.get_mut(entity) else { return false };
     let may_pass = match error {
         SyncError::Pull { source, .. } if source.retry_after().is_some() => return false,
         SyncError::Pull { source: RemoteError::Refused { .. }, .. } => return true,
+        // It is this list alone that does not come.
+        SyncError::Pull { source: RemoteError::Unreachable { .. }, .. } => pause.is_some(),
         SyncError::Pull { source, .. } => !matches!(
             source,
             // It may be a gateway's page, which passes.

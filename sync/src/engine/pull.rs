@@ -81,7 +81,7 @@ pub(crate) async fn pull(
     };
     // The list was read to its end, and says the same the next time.
     let is_whole = matches!(error, SyncError::IncompleteList { .. });
-    if is_whole || held::is_in_vain(core, &entity, &error) {
+    if is_whole || held::is_in_vain(core, &entity, &error, pause.as_ref()) {
         held::end(core, &entity).await?;
     }
     pull_failed(core, entity, report, error);
@@ -237,7 +237,7 @@ async fn asked_in_vain(
     trouble: outdated::Trouble,
 ) -> Result<Ended, StorageError> {
     match trouble {
-        outdated::Trouble::Remote(source) => failed(core, entity, source).await,
+        outdated::Trouble::Remote(source) => stopped(core, entity, source).await,
         outdated::Trouble::Page(trouble) => not_written(trouble, None),
         outdated::Trouble::Wait(pause) => Ok(Ended::throttled(pause)),
     }
@@ -256,7 +256,15 @@ fn knows_no_cursor(error: &RemoteError) -> bool {
     matches!(error, RemoteError::CursorGone { .. }) && !planted!(CursorGoneIsAnError)
 }
 
+/// A list could not be had, which may be the trouble of that list alone.
 async fn failed(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {
+    if core.fails_alone(&source).await? {
+        return Ok(Ended::Failed(SyncError::Pull { entity, source }));
+    }
+    stopped(core, entity, source).await
+}
+
+async fn stopped(core: &Core, entity: EntityName, source: RemoteError) -> Result<Ended, StorageError> {
     let wish = source.retry_after();
     let reason = PauseReason::of(&source);
     core.heard(&source).await?;

@@ -1,13 +1,17 @@
-//! Operations whose requests come to nothing while others are answered.
+//! Requests that come to nothing while others are answered.
 //!
 //! A gateway may give up on one request, and always on that one: the record is too large for what is behind it, or makes that crash. It
-//! looks as if the server could not be reached, so everything would wait for that record for ever.
+//! looks as if the server could not be reached, so everything would wait for that record for ever. Of an operation that is found out by
+//! what else is sent; a list, or a record that is asked for, may be all that is asked, so then the server is [probed](Core::fails_alone).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::core::Core;
 use crate::record::OperationId;
+use crate::remote::RemoteError;
+use crate::storage::StorageError;
 
 /// How many operations are remembered: more have not failed by themselves.
 const REMEMBERED: usize = 1024;
@@ -48,6 +52,27 @@ impl Suspects {
     /// The request of this operation was answered.
     pub(crate) fn clear(&self, operation: OperationId) {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&operation);
+    }
+}
+
+impl Core {
+    /// Whether a question came to nothing while the server can be reached: then it is the trouble of what was asked about, and nothing
+    /// else has to wait. Finding that out takes one more request.
+    pub(crate) async fn fails_alone(&self, source: &RemoteError) -> Result<bool, StorageError> {
+        let says_nothing_else = matches!(source, RemoteError::Unreachable { retry_after: None, .. });
+        if !says_nothing_else || self.throttled().is_some() || self.is_closing() {
+            return Ok(false);
+        }
+        match self.remote.probe().await {
+            Ok(()) => {
+                self.is_reached().await?;
+                Ok(true)
+            }
+            Err(error) => {
+                self.obey(error.retry_after()).await?;
+                Ok(false)
+            }
+        }
     }
 }
 

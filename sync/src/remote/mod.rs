@@ -94,7 +94,8 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         Deletions::Told
     }
 
-    /// Finds out whether the server can be reached at all; any answer of it will do.
+    /// Finds out whether the server can be reached at all; any answer of it will do. It is asked also where a list, or a record, comes to
+    /// nothing: when the server can be reached, only that is tried again later, and nothing else waits.
     ///
     /// # Errors
     /// [`RemoteError::Unreachable`] when it cannot.

@@ -327,6 +327,9 @@ impl Remote for Wire {
     }
 
     async fn probe(&self) -> Result<(), RemoteError> {
-        self.exchange("sim:", |_| ()).await
+        self.begin().await;
+        let reached = self.exchange("sim:", |_| ()).await;
+        self.over(Leads::Nowhere, reached.as_ref().err().and_then(RemoteError::retry_after));
+        reached
     }
 }

@@ -4,6 +4,7 @@
 
 mod device;
 
+mod alone;
 mod background;
 mod bases;
 mod conflicts;

@@ -320,20 +320,23 @@ async fn an_edit_that_waits_for_a_listing_has_a_timer() {
     assert_eq!(server.records::<colored::Card>()["a"], colored("a", "y", "red"));
 }
 
-/// As where a web page stands in the place of the list.
+/// As where a web page stands in the place of the list, or a gateway gives up on it alone.
 #[tokio::test]
 async fn an_edit_is_sent_after_an_upgrade_where_the_list_can_never_be_read() {
-    let (server, storage) = pulled_before_there_were_colors().await;
-    let engine = open(colored::App, &server, &storage).await;
-    engine.push(&colored("a", "y", "white")).await.unwrap();
-    server.script(|call| match call {
-        Call::Pull { .. } => Fault::WebPage(404),
-        _ => Fault::None,
-    });
-    for _ in 0..9 {
-        assert_eq!(engine.flush().await.unwrap().pushed, 0, "it may be a gateway's");
+    for fault in [Fault::WebPage(404), Fault::RequestLost] {
+        let (server, storage) = pulled_before_there_were_colors().await;
+        let engine = open(colored::App, &server, &storage).await;
+        engine.push(&colored("a", "y", "white")).await.unwrap();
+        let of_the_list = fault.clone();
+        server.script(move |call| match call {
+            Call::Pull { .. } => of_the_list.clone(),
+            _ => Fault::None,
+        });
+        for _ in 0..9 {
+            assert_eq!(engine.flush().await.unwrap().pushed, 0, "it may be a gateway's");
+        }
+        assert_eq!(engine.flush().await.unwrap().pushed, 1, "{fault:?}");
     }
-    assert_eq!(engine.flush().await.unwrap().pushed, 1);
 }
 
 /// Then there is nothing to wait for.

@@ -101,14 +101,14 @@ pub(crate) async fn ask_for(
     if let Some(pause) = core.throttled() {
         return Err(Trouble::Wait(pause));
     }
+    let name = RecordRef::new(port.info().entity_name(), key.clone());
     let fetched = match core.remote.fetch(port.info(), key).await {
         Ok(fetched) => fetched,
-        Err(source) if PauseReason::of(&source).is_some() => return Err(Trouble::Remote(source)),
         Err(source) => {
-            core.fail(
-                report,
-                SyncError::Record { record: RecordRef::new(port.info().entity_name(), key.clone()), source },
-            );
+            if PauseReason::of(&source).is_some() && !core.fails_alone(&source).await? {
+                return Err(Trouble::Remote(source));
+            }
+            core.fail(report, SyncError::Record { record: name, source });
             return Ok(Told::Nothing);
         }
     };
@@ -121,7 +121,7 @@ pub(crate) async fn ask_for(
         }
     };
     let read = port.read_page(vec![item]);
-    let scope = core.entities.scope(&port.info().entity_name());
+    let scope = core.entities.scope(&name.entity);
     let there = read.page.is_there(0) && scope::holds(&scope, &read.page.index(0));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
     match pause {

@@ -299,6 +299,8 @@ async fn a_record_that_cannot_be_asked_for_holds_up_nothing_else_of_its_entity()
         Fault::Refused(403, "not yours any more".to_owned()),
         Fault::Transient(500),
         Fault::Protocol("a page of HTML".to_owned()),
+        // A gateway gives up on it alone.
+        Fault::RequestLost,
     ] {
         let device = Device::with_refused_edit().await;
         device.discard().await;

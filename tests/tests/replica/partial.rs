@@ -247,18 +247,22 @@ async fn what_is_pulled_anew_lacks_what_was_deleted() {
 
 #[tokio::test]
 async fn a_record_that_could_not_be_asked_for_in_a_listing_is_asked_for_at_the_next_pull() {
-    let device = device().await;
-    device.engine.pull().await.unwrap();
-    device.server.forget::<Card>(&"c".into());
-    device.server.script(|call| match call {
-        Call::Fetch { .. } => Fault::Refused(403, "not now".to_owned()),
-        _ => Fault::None,
-    });
-    device.engine.resync::<Card>().await.unwrap();
-    assert_eq!(device.ids().await, "abcd", "nobody said that it is gone");
-    device.server.heal();
-    device.engine.pull().await.unwrap();
-    assert_eq!(device.ids().await, "abd");
+    for fault in [Fault::Refused(403, "not now".to_owned()), Fault::RequestLost] {
+        let device = device().await;
+        device.engine.pull().await.unwrap();
+        for id in ["b", "c"] {
+            device.server.forget::<Card>(&id.into());
+        }
+        device.server.script(move |call| match call {
+            Call::Fetch { key, .. } if key == "b" => fault.clone(),
+            _ => Fault::None,
+        });
+        device.engine.resync::<Card>().await.unwrap();
+        assert_eq!(device.ids().await, "abd", "nobody said that it is gone, and the others were asked for");
+        device.server.heal();
+        device.engine.pull().await.unwrap();
+        assert_eq!(device.ids().await, "ad");
+    }
 }
 
 #[tokio::test]

@@ -72,10 +72,8 @@ pub(super) async fn write_down(
             (Written::Missing(_), _) => Ok(()),
         };
         if let Err(error) = asked.and_then(|()| rounds.another(|| claimed.name.clone())) {
-            let failures = claimed.flight.attempts.saturating_add(1);
-            // A handler may do better the next time, what is stored will not.
-            let is_stored = error.is_about_what_is_stored();
-            let until = if is_stored { core.retry_patiently_at(failures) } else { core.retry_at(failures) };
+            // It costs no attempt, so nothing counts how often that was.
+            let until = core.retry_patiently_at(claimed.flight.attempts.saturating_add(1));
             core.fail(report, error.into());
             return put_off(core, &claimed.name, until).await;
         }

@@ -8,6 +8,7 @@ use sync::testing::{Call, Fault, ScriptedRemote};
 use sync::{
     AutoSync, BoxError, Engine, MemoryStorage, OnPull, Outdated, RetryPolicy, Schema, SyncEvent, Syncable,
 };
+use sync_tests::app::Answer;
 use sync_tests::entities::{note, task};
 
 use crate::device::{Device, NO_PULLS, Set, Ticking};
@@ -198,4 +199,19 @@ async fn what_cannot_be_sent_is_tried_less_and_less_often() {
     let syncs =
         events.filter(|event| std::future::ready(matches!(event, SyncEvent::SyncComplete(_)))).count().await;
     assert!((5..100).contains(&syncs), "{syncs} flushes in an hour");
+}
+
+/// It is not the server's fault, so it costs no attempt.
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_never_decides_is_not_sent_all_the_time() {
+    let device = ticking().await;
+    device.server.put(&task(1, None, "theirs"));
+    device.app.state().answers.extend((0..10_000).map(|_| Answer::Fail));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.engine.start(NO_PULLS);
+    tokio::time::sleep(HOUR).await;
+    let calls = device.server.calls();
+    let writes = calls.iter().filter(|call| matches!(call, Call::Write { .. })).count();
+    assert!((5..200).contains(&writes), "{writes} times in an hour");
+    assert_eq!(device.engine.status().parked, 0);
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::core::Core;
-use super::ledger::{Ledger, Rows};
+use super::ledger::{Ledger, Rows, readable};
 use crate::error::Error;
 use crate::record::{OperationId, ParkReason, Record, RecordRef, reinstate};
 use crate::storage::{StorageError, Transaction};
@@ -55,8 +55,36 @@ impl Walk {
 pub(crate) enum NextAttempt {
     /// Something can be sent right now.
     Now,
+    /// What could be sent right now does not get out, since a person has to mend it first; nothing else before this time.
+    Stuck(Option<DateTime<Utc>>),
     /// Nothing before this time.
     At(DateTime<Utc>),
+}
+
+/// Whether anything can be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sendable {
+    Something,
+    /// What could be cannot be upgraded.
+    Stuck,
+    Nothing,
+}
+
+fn sendable(
+    ledger: &mut Ledger<'_>,
+    now: DateTime<Utc>,
+    horizon: TimeDelta,
+) -> Result<Sendable, StorageError> {
+    let (mut except, mut found) = (HashSet::new(), Sendable::Nothing);
+    loop {
+        let first = ledger.sendable(now, horizon, 1, &mut except)?.records.pop();
+        let Some((name, record)) = first else { return Ok(found) };
+        if readable(ledger.entities().upgraded(&name, record))?.is_some() {
+            return Ok(Sendable::Something);
+        }
+        except.insert(name);
+        found = Sendable::Stuck;
+    }
 }
 
 impl Core {
@@ -65,18 +93,20 @@ impl Core {
         let (now, horizon) = (self.now(), self.settings.retry.horizon());
         let (sendable, due) = self
             .transact::<_, StorageError, _>(move |ledger| {
-                let sendable = ledger.sendable(now, horizon, 1, &mut HashSet::new())?;
-                Ok((!sendable.records.is_empty(), ledger.tx.next_due()?))
+                Ok((sendable(ledger, now, horizon)?, ledger.tx.next_due()?))
             })
             .await?;
         let pause = self.holding_pause(now).map(|pause| pause.until);
         Ok(match (sendable, due, pause) {
-            (false, None, _) => None,
+            (Sendable::Nothing, None, _) => None,
             (_, _, Some(until)) => Some(NextAttempt::At(until)),
-            (true, _, None) => Some(NextAttempt::Now),
+            (Sendable::Something, _, None) => Some(NextAttempt::Now),
+            (Sendable::Stuck, due, None) => Some(NextAttempt::Stuck(due.filter(|due| *due > now))),
             // What is due and cannot be sent has a row that cannot be read: a person has to mend it first.
-            (false, Some(due), None) if due <= now => Some(NextAttempt::At(self.retry_patiently_at(0))),
-            (false, due, None) => due.map(NextAttempt::At),
+            (Sendable::Nothing, Some(due), None) if due <= now => {
+                Some(NextAttempt::At(self.retry_patiently_at(0)))
+            }
+            (Sendable::Nothing, due, None) => due.map(NextAttempt::At),
         })
     }
 

@@ -161,12 +161,16 @@ impl Timers {
             // What was pushed meanwhile, and is to wait for more.
             Ok(Some(NextAttempt::Now)) if self.flush_at.is_some() => None,
             Ok(Some(NextAttempt::Now)) => Some(core.retry_at(self.flush_failures)),
+            Ok(Some(NextAttempt::Stuck(others))) => {
+                let stuck = core.retry_at(self.flush_failures);
+                Some(others.map_or(stuck, |others| others.min(stuck)))
+            }
             Ok(Some(NextAttempt::At(due))) => Some(due),
             Ok(None) => None,
             Err(_) => Some(core.retry_at(3)),
         };
         if wanted.flush {
-            let is_left = matches!(attempt, Ok(Some(NextAttempt::Now)));
+            let is_left = matches!(attempt, Ok(Some(NextAttempt::Now | NextAttempt::Stuck(_))));
             self.flush_failures = if is_left { self.flush_failures.saturating_add(1) } else { 0 };
         }
         let now = Moment::now(&*core.clock);

@@ -215,3 +215,23 @@ async fn what_a_handler_never_decides_is_not_sent_all_the_time() {
     assert!((5..200).contains(&writes), "{writes} times in an hour");
     assert_eq!(device.engine.status().parked, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_sent_keeps_nothing_else_from_its_next_attempt() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    let engine = Engine::builder(former::App, server.clone(), storage.clone()).build().await.unwrap();
+    engine.push(&former::Memo { id: "a".into() }).await.unwrap();
+    drop(engine);
+    let clock = Ticking::default();
+    let building = Engine::builder(App, server.clone(), storage).clock(clock).seed(7).build();
+    let engine = building.await.unwrap();
+    engine.start(NO_PULLS);
+    tokio::time::sleep(HOUR).await;
+    for number in 0..5 {
+        server.once(Fault::Transient(500));
+        let pushed = tokio::time::Instant::now();
+        let receipt = engine.push(&Memo { id: number.to_string() }).await.unwrap();
+        receipt.synced().await.unwrap();
+        assert!(pushed.elapsed() < Duration::from_secs(2), "{:?}", pushed.elapsed());
+    }
+}

@@ -378,7 +378,8 @@ async fn fetch(
     }
 }
 
-fn has_id(id: &str) -> String {
+/// What is wrong with an answer about another record than the one that was asked for.
+pub(super) fn has_id(id: &str) -> String {
     format!("its id is `{id}`")
 }
 

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::attempt::has_id;
 use super::core::Core;
 use super::ledger::Ledger;
 use super::notes;
 use super::page::{self, Covers, apply};
 use super::pause::{Pause, PauseReason};
-use super::port::EntityPort;
+use super::port::{EntityPort, ReadPage};
 use super::{scope, sweep};
 use crate::error::SyncError;
 use crate::record::{EntityName, RecordKey, RecordRef};
@@ -121,6 +122,12 @@ pub(crate) async fn ask_for(
         }
     };
     let read = port.read_page(vec![item]);
+    if let Some(id) = another_id(&read, key) {
+        let (url, reason) = (port.info().endpoint.to_owned(), has_id(&id));
+        let source = RemoteError::Protocol { url, reason, retry_after: None, source: None };
+        core.fail(report, SyncError::Record { record: name, source });
+        return pause.map_or(Ok(Told::Nothing), |pause| Err(Trouble::Wait(pause)));
+    }
     let scope = core.entities.scope(&name.entity);
     let there = read.page.is_there(0) && scope::holds(&scope, &read.page.index(0));
     apply(core, port, &read, covers, false, report).await.map_err(Trouble::Page)?;
@@ -129,6 +136,13 @@ pub(crate) async fn ask_for(
         None if there => Ok(Told::Listed),
         None => Ok(Told::NotListed),
     }
+}
+
+/// The id of the record that came back, where another one was asked for.
+fn another_id(read: &ReadPage, asked: &RecordKey) -> Option<String> {
+    let unreadable = read.unreadable.iter().filter_map(|(_, unreadable)| unreadable.key.as_ref());
+    let mut came = (0..read.page.len()).map(|index| read.page.key(index)).chain(unreadable);
+    came.find(|key| *key != asked).map(ToString::to_string)
 }
 
 fn read(ledger: &mut Ledger<'_>) -> Result<Names, StorageError> {

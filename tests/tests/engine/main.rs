@@ -17,6 +17,7 @@ mod misfits;
 mod ordering;
 mod parked;
 mod patching;
+mod peculiar;
 mod pulling;
 mod pushing;
 mod runtimes;

@@ -1,15 +1,23 @@
 //! Pulls: pages in order, cursors of the server, and one bad record spoils nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::ready;
-use sync::remote::{Page, PageItem, Position};
+use sync::record::RecordKey;
+use sync::remote::{Fetched, Page, PageItem, Position, Reply};
 use sync::storage::Cursor;
 use sync::testing::{Call, Fault, ScriptedRemote};
-use sync::{Change, Error, MemoryStorage, State, SyncError, SyncEvent};
-use sync_tests::app::Mood;
+use sync::{
+    Change, Engine, EntityInfo, Error, MemoryStorage, Remote, RemoteError, State, SyncError, SyncEvent,
+};
+use sync_tests::app::{App, Mood};
 use sync_tests::entities::{Note, Task, note, task};
 
 use crate::device::Device;
+use crate::peculiar::{Peculiar, Server};
 
 fn cursors(server: &ScriptedRemote, of: &str) -> Vec<Option<String>> {
     let cursor = |call| match call {
@@ -320,6 +328,51 @@ async fn a_record_that_cannot_be_asked_for_holds_up_nothing_else_of_its_entity()
         device.engine.pull().await.unwrap();
         assert_eq!(device.app.state().notes["a"].title, "theirs");
     }
+}
+
+/// A server that answers with another record than the one that is asked for, as long as it is confused.
+#[derive(Debug, Clone)]
+struct Confused(ScriptedRemote, Arc<AtomicBool>);
+
+#[async_trait]
+impl Peculiar for Confused {
+    fn server(&self) -> &ScriptedRemote {
+        &self.0
+    }
+
+    async fn fetch(
+        &self,
+        entity: &'static EntityInfo,
+        key: &RecordKey,
+    ) -> Result<Reply<Fetched>, RemoteError> {
+        let asked = self.0.fetch(entity, key).await?;
+        let body = serde_json::to_vec(&note("other", "of no list", 0)).unwrap().into();
+        let other = Fetched::Present { version: None, body };
+        Ok(if self.1.load(Ordering::Relaxed) { other.into() } else { asked })
+    }
+}
+
+#[tokio::test]
+async fn another_record_than_the_one_that_is_asked_for_says_nothing() {
+    let (server, app) = (ScriptedRemote::new(), App::default());
+    let is_confused = Arc::new(AtomicBool::new(true));
+    let remote = Server(Confused(server.clone(), Arc::clone(&is_confused)));
+    let engine = Engine::builder(app.clone(), remote, MemoryStorage::new()).build().await.unwrap();
+    server.put(&note("a", "theirs", 0));
+    engine.pull().await.unwrap();
+    engine.push(&note("a", "mine", 1)).await.unwrap();
+    server.once(Fault::Refused(422, "no".to_owned()));
+    engine.flush().await.unwrap();
+    engine.clear_queue().await.unwrap();
+    app.state().notes.insert("a".to_owned(), note("a", "mine", 1));
+    let report = engine.pull().await.unwrap();
+    let told: Vec<_> = report.errors.iter().map(ToString::to_string).collect();
+    assert!(matches!(&*told, [only] if only.starts_with("Note `a`") && only.contains("`other`")), "{told:?}");
+    assert!(!app.state().notes.contains_key("other"));
+    // It is asked for again.
+    is_confused.store(false, Ordering::Relaxed);
+    assert!(engine.pull().await.unwrap().is_clean());
+    assert_eq!(app.state().notes["a"].title, "theirs");
 }
 
 #[tokio::test]

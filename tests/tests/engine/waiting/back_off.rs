@@ -13,8 +13,8 @@ use sync_tests::entities::note;
 use tokio::sync::Barrier;
 use tokio::time::Instant;
 
-use super::peculiar::{Peculiar, Server};
 use crate::device::Device;
+use crate::peculiar::{Peculiar, Server};
 
 #[tokio::test]
 async fn a_sync_that_did_everything_is_one_although_a_pause_follows() {

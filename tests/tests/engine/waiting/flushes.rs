@@ -18,9 +18,9 @@ use sync::{
 use sync_tests::app::App;
 use sync_tests::entities::note;
 
-use super::peculiar::{Peculiar, Server};
 use super::{MINUTE, says_only_that_it_waits};
 use crate::device::Device;
+use crate::peculiar::{Peculiar, Server};
 
 #[tokio::test]
 async fn what_a_flush_put_off_is_left_to_another_however_long_it_takes() {

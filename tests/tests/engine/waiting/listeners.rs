@@ -11,9 +11,9 @@ use sync::{AutoSync, Engine, MemoryStorage, Remote, RemoteError, State};
 use sync_tests::app::App;
 use sync_tests::entities::note;
 
-use super::peculiar::{Peculiar, Server};
 use super::{MINUTE, says_only_that_it_waits};
 use crate::device::Device;
+use crate::peculiar::{Peculiar, Server};
 
 /// Nothing but listening happens by itself.
 const LISTENING: AutoSync =

@@ -3,7 +3,6 @@
 mod back_off;
 mod flushes;
 mod listeners;
-mod peculiar;
 mod pulls;
 
 use std::time::Duration;

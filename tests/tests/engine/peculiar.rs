@@ -10,7 +10,7 @@ use sync::{EntityInfo, Remote, RemoteError};
 
 /// The scripted server, but for what is told otherwise.
 #[async_trait]
-pub(super) trait Peculiar: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Peculiar: fmt::Debug + Send + Sync + 'static {
     fn server(&self) -> &ScriptedRemote;
 
     async fn send(&self, request: WriteRequest) -> Result<Reply<WriteAnswer>, RemoteError> {
@@ -36,7 +36,7 @@ pub(super) trait Peculiar: fmt::Debug + Send + Sync + 'static {
 
 /// What the engine is given.
 #[derive(Debug)]
-pub(super) struct Server<P>(pub(super) P);
+pub(crate) struct Server<P>(pub(crate) P);
 
 #[async_trait]
 impl<P: Peculiar> Remote for Server<P> {

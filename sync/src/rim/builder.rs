@@ -84,6 +84,10 @@ impl<S: Schema> EngineBuilder<S> {
     /// How many pages of an entity one pull asks for, before the queue has its turn again; requests that only look whether a list has
     /// shifted, or ended, count as well. What comes after them is pulled by
     /// the next sync. Default: 10 000; at least 1.
+    ///
+    /// It is not for the pages of a listing of everything ([`Engine::resync`](crate::Engine::resync), a new scope, a server that tells no
+    /// deletions): what is missing in a list is known at its end only, so one that is cut short is made again from the beginning, and
+    /// that of a larger collection would never come to its end. A server's cursors that go round in a circle end it all the same.
     pub fn page_limit(mut self, pages: u32) -> Self {
         self.settings.page_limit = pages.max(1);
         self

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sync::remote::rest::SentBody;
 use sync::{
-    BoxError, Engine, HandsOver, MemoryStorage, OnPull, Pulled, RestRemote, RetryPolicy, Schema, Syncable,
+    BoxError, Dialect, Engine, HandsOver, MemoryStorage, OnPull, Pulled, RestRemote, RetryPolicy, Schema,
+    Syncable,
 };
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
@@ -228,4 +230,55 @@ async fn a_struct_that_names_the_version_sees_it() {
     let engine = Engine::builder(app.clone(), remote, MemoryStorage::new()).build().await.unwrap();
     assert!(engine.pull().await.unwrap().is_clean());
     assert_eq!(app.0.lock().unwrap()["l"]["revision"], "1");
+}
+
+mod earlier {
+    use super::*;
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/labels", conflict = ServerWins, replica)]
+    pub(super) struct Tag {
+        pub(super) id: String,
+        pub(super) text: String,
+        pub(super) colour: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Tag))]
+    pub(super) struct App;
+}
+
+/// The struct has a field less, which needs no other version.
+mod later {
+    use super::*;
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/labels", conflict = ServerWins, replica)]
+    pub(super) struct Tag {
+        pub(super) id: String,
+        pub(super) text: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Tag))]
+    pub(super) struct App;
+}
+
+#[tokio::test]
+async fn a_member_for_which_the_struct_has_no_field_any_more_stays_on_the_server() {
+    for body in [SentBody::Record, SentBody::MergePatch] {
+        let (server, storage) = (server(), MemoryStorage::new());
+        server.write_as_other_client("/labels", "t", Some(&json!({"id": "t", "text": "x", "colour": "red"})));
+        let mut dialect = Dialect::default();
+        dialect.update.body = body;
+        let remote = || RestRemote::builder(server.base_url()).dialect(dialect.clone()).build().unwrap();
+        let engine = Engine::builder(earlier::App, remote(), storage.clone()).build().await.unwrap();
+        engine.pull().await.unwrap();
+        engine.shutdown().await;
+        drop(engine);
+        let engine = Engine::builder(later::App, remote(), storage).build().await.unwrap();
+        engine.push(&later::Tag { id: "t".into(), text: "y".into() }).await.unwrap();
+        assert!(engine.flush().await.unwrap().is_clean());
+        assert_eq!(server.records("/labels")["t"], json!({"id": "t", "text": "y", "colour": "red"}));
+    }
 }

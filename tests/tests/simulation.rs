@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 30] = [
+const BROKEN_ONCE: [u64; 32] = [
     15_891,
     28_436,
     63_187,
@@ -38,6 +38,8 @@ const BROKEN_ONCE: [u64; 30] = [
     2_216_111,
     3_038_195,
     1_795_352_140_738_309_377,
+    20_261_142_929,
+    20_261_239_305,
 ];
 
 fn cores() -> usize {

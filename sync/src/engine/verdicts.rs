@@ -16,8 +16,8 @@ use super::showing::Showing;
 use super::turn::Turn;
 use crate::error::Error;
 use crate::record::{
-    Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, Rules, ServerCopy,
-    Stamp, Write, discard, resolve,
+    Base, Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, Rules,
+    ServerCopy, Stamp, Write, discard, resolve,
 };
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -54,6 +54,8 @@ enum GivingUp {
 /// An edit that the handler makes of what the user's decision about a record has it told.
 struct HandlersEdit {
     name: RecordRef,
+    /// What the server was known to have when the handler was told.
+    base: Option<Base>,
     told: ServerCopy,
     rules: Rules,
     showing: Arc<Showing>,
@@ -64,7 +66,9 @@ impl HandlersEdit {
     /// Has it stand on what the handler was told, if it was made: there is nothing to decide between the two. Answers whether it was.
     fn stand(&self, ledger: &mut Ledger<'_>, before: &Record) -> Result<bool, StorageError> {
         let is_the_handlers = |edit: &&Intention| self.showing.is_edited(&self.name, edit.revision);
-        let edit = before.queued.as_ref().filter(is_the_handlers).filter(|_| before.flight.is_none());
+        // An answer that has come meanwhile is what the edit was made on then.
+        let is_as_it_was = before.flight.is_none() && before.base == self.base;
+        let edit = before.queued.as_ref().filter(is_the_handlers).filter(|_| is_as_it_was);
         let Some(edit) = edit else { return Ok(false) };
         // What it was told is gone need not be deleted: that comes to nothing by itself.
         if edit.write != Write::Delete || self.told != ServerCopy::Deleted {
@@ -129,6 +133,7 @@ impl Core {
         if !now.newest().is_some_and(|newest| which.is(newest)) {
             return Ok(false);
         }
+        let base = now.base.clone();
         let (_, known) = discard(now, &rules);
         let mut ask = known == GivenUp::Unknown;
         let told = match (port, &known) {
@@ -147,7 +152,8 @@ impl Core {
         };
         let record = name.clone();
         let count = Arc::clone(&self.given_up);
-        let of_the_handler = told.as_ref().map(|(_, copy)| self.what_the_handler_made_of(&name, copy, rules));
+        let of_the_handler =
+            told.as_ref().map(|(_, copy)| self.what_the_handler_made_of(&name, base, copy, rules));
         let became = self
             .transact::<_, Error, _>(move |ledger| {
                 let before = ledger.record_to_replace(&record)?;
@@ -175,9 +181,15 @@ impl Core {
     }
 
     /// The edit that the handler makes of a record as it is being told of it, if it does.
-    fn what_the_handler_made_of(&self, name: &RecordRef, told: &ServerCopy, rules: Rules) -> HandlersEdit {
+    fn what_the_handler_made_of(
+        &self,
+        name: &RecordRef,
+        base: Option<Base>,
+        told: &ServerCopy,
+        rules: Rules,
+    ) -> HandlersEdit {
         let (showing, stamp) = (Arc::clone(&self.showing), self.stamper().stamp());
-        HandlersEdit { name: name.clone(), told: told.clone(), rules, showing, stamp }
+        HandlersEdit { name: name.clone(), base, told: told.clone(), rules, showing, stamp }
     }
 
     /// The app was told what a record looks like while that changed: it is told anew. Where no edit waits, what the
@@ -236,7 +248,8 @@ impl Core {
         self.id.outside_of_handlers()?;
         let turn = self.turn().await;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
-        turn.is_about(found.ok_or(Error::NotParked(id))?.0);
+        let (name, Record { base, .. }) = found.ok_or(Error::NotParked(id))?;
+        turn.is_about(name);
         let mut told: Option<(RecordRef, ServerCopy, Shown)> = None;
         loop {
             let (rules, stamper) = (port.rules().of_an_answer(), self.stamper());
@@ -261,7 +274,7 @@ impl Core {
                 (Ok(found), _) => found,
                 // A newer edit took the place of the conflict while the app was told.
                 (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
-                    let edit = self.what_the_handler_made_of(&name, &copy, rules);
+                    let edit = self.what_the_handler_made_of(&name, base, &copy, rules);
                     let is_built_on = self
                         .transact::<_, Error, _>(move |ledger| {
                             let before = ledger.record_to_replace(&edit.name)?;

@@ -98,8 +98,7 @@ async fn send(
         write: flight.intention.write.clone(),
         if_match: flight.if_match.clone(),
         // A member for which this program has no field any more is none that the edit took away.
-        base: known
-            .map(|known| rules.reread.and_then(|reread| reread(known)).unwrap_or_else(|| known.clone())),
+        base: known.map(|known| rules.written(known).unwrap_or_else(|| known.clone())),
         cleared: if core.remote.merges() {
             flight.intention.write.clears(claimed.base.as_ref(), &rules)
         } else {

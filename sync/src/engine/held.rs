@@ -19,7 +19,7 @@ use super::ledger::Ledger;
 use super::pause::Pause;
 use super::{notes, sweep};
 use crate::error::SyncError;
-use crate::record::{Base, EntityName, Record, RecordKey, RecordRef, Write};
+use crate::record::{Base, EntityName, Payload, Record, RecordKey, RecordRef, Write};
 use crate::remote::{RemoteError, TransientCause};
 use crate::storage::StorageError;
 
@@ -71,17 +71,29 @@ pub(crate) fn blocks(
     let is_held = match held {
         Some(Held::NoMore) => false,
         Some(Held::UntilListed { .. }) => true,
-        None => ledger.is_held_from_now_on(entity),
+        None => ledger.is_held_from_now_on(entity) || begin_where_made_up(ledger, entity, known)?,
     };
-    let replica = ledger.entities().replica(entity);
-    if !is_held && held.is_none() && replica.is_some_and(|port| known.is_made_up(&port.rules())) {
-        begin(ledger, entity)?;
-        sweep::pull_anew(ledger, entity)?;
-    } else if !is_held {
+    if !is_held {
         return Ok(None);
     }
     ledger.hold(entity);
     Ok(everything(entity))
+}
+
+/// Holds the edits of a replica back from now on, when the program writes more of a record than the server was seen to have; answers
+/// whether it does.
+fn begin_where_made_up(
+    ledger: &mut Ledger<'_>,
+    entity: &EntityName,
+    known: &Payload,
+) -> Result<bool, StorageError> {
+    let replica = ledger.entities().replica(entity);
+    let is_made_up = replica.is_some_and(|port| known.is_made_up(&port.rules()));
+    if is_made_up {
+        begin(ledger, entity)?;
+        sweep::pull_anew(ledger, entity)?;
+    }
+    Ok(is_made_up)
 }
 
 /// A transaction is durable that has found edits which are to wait.

@@ -1,10 +1,6 @@
 //! What an edit takes out of a record.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
-
+use super::raw::raw_members;
 use super::{Base, Payload, Rules, Write};
 
 impl Write {
@@ -12,42 +8,32 @@ impl Write {
     /// it may have. `null` is as good as absent.
     pub(crate) fn clears(&self, base: Option<&Base>, rules: &Rules) -> Vec<String> {
         let (Self::Update(payload) | Self::Overwrite(payload)) = self else { return Vec::new() };
-        let Some(written) = Members::of(payload) else { return Vec::new() };
-        let gone = |name: &&str| !written.0.contains_key(*name);
+        let Some(written) = raw_members(payload.as_str().as_bytes()) else { return Vec::new() };
+        let gone = |name: &&str| !written.contains_key(*name);
         let Some(known) = base.and_then(|base| base.value.as_ref()) else {
             return rules.optional.iter().copied().filter(gone).map(str::to_owned).collect();
         };
         let cleared = |known: &Payload| -> Vec<String> {
-            let known = Members::of(known);
-            known.iter().flat_map(Members::filled).filter(gone).map(str::to_owned).collect()
+            let known = raw_members(known.as_str().as_bytes()).unwrap_or_default();
+            let filled =
+                known.iter().filter(|(_, value)| value.get() != "null").map(|(name, _)| name.as_str());
+            filled.filter(gone).map(str::to_owned).collect()
         };
         // What a member is called in another version of the struct says nothing.
         if known.version() != payload.version() || cleared(known).is_empty() {
             return Vec::new();
         }
         // An earlier program may have written a member that this one has no field for any more: others may have one still.
-        let reread = rules.reread.map_or_else(|| Some(known.clone()), |reread| reread(known));
-        reread.as_ref().map(cleared).unwrap_or_default()
-    }
-}
-
-/// The members of an object.
-#[derive(serde::Deserialize)]
-struct Members<'a>(#[serde(borrow)] BTreeMap<Cow<'a, str>, &'a RawValue>);
-
-impl<'a> Members<'a> {
-    fn of(payload: &'a Payload) -> Option<Self> {
-        serde_json::from_str(payload.as_str()).ok()
-    }
-
-    /// The names of those that are not null.
-    fn filled(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, value)| value.get() != "null").map(|(name, _)| &**name)
+        rules.written(known).as_ref().map(cleared).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::value::RawValue;
+
     use super::*;
 
     fn payload(text: &str) -> Payload {

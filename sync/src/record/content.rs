@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::raw::{RawText, raw_members};
+
 /// Deeper than serde's JSON goes.
 const DEPTH: u32 = 128;
 
@@ -48,16 +50,15 @@ impl<'a> Content<'a> {
         }
         Some(match text.as_bytes().first()? {
             b'{' => {
-                let members: BTreeMap<Key<'a>, &'a RawValue> = serde_json::from_str(text).ok()?;
-                let read = |(Key(name), value)| Some((name, Self::below(value, depth + 1)?));
-                Self::Members(members.into_iter().map(read).collect::<Option<_>>()?)
+                let read = |(RawText(name), value)| Some((name, Self::below(value, depth + 1)?));
+                Self::Members(raw_members(text.as_bytes())?.into_iter().map(read).collect::<Option<_>>()?)
             }
             b'[' => {
                 let elements: Vec<&'a RawValue> = serde_json::from_str(text).ok()?;
                 let read = |element| Self::below(element, depth + 1);
                 Self::List(elements.into_iter().map(read).collect::<Option<_>>()?)
             }
-            b'"' => Self::Text(serde_json::from_str::<Key<'a>>(text).ok()?.0),
+            b'"' => Self::Text(serde_json::from_str::<RawText<'a>>(text).ok()?.0),
             b'n' | b't' | b'f' => Self::Word(text),
             _ => {
                 text.parse::<f64>().ok().filter(|number| number.is_finite())?;
@@ -90,7 +91,3 @@ impl<'a> Content<'a> {
             })
     }
 }
-
-/// A text that is borrowed where it has no escapes.
-#[derive(PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -18,6 +18,7 @@ mod name;
 mod next;
 mod park;
 mod payload;
+mod raw;
 mod rebase;
 mod refusal;
 mod resolve;
@@ -33,7 +34,7 @@ pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, Rec
 pub use self::next::{Lane, Next, launch, next};
 pub use self::park::{GivenUp, discard, reinstate};
 pub use self::payload::Payload;
-pub(crate) use self::payload::raw_member;
+pub(crate) use self::raw::{raw_member, raw_members};
 pub use self::rebase::{Rebased, rebase};
 pub use self::refusal::{Problem, Refusal};
 pub use self::resolve::{Decision, Dispute, Resolved, resolve};
@@ -290,6 +291,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// A record as this version of the program writes it; `None` when it cannot be read.
+    pub(crate) fn written(&self, payload: &Payload) -> Option<Payload> {
+        self.reread.map_or_else(|| Some(payload.clone()), |reread| reread(payload))
+    }
+
     /// Rules by which nothing is left out when two records are compared, `updated_at` neither.
     pub(crate) fn everything(self) -> Self {
         Self { updated_at_member: None, ..self }

@@ -131,7 +131,7 @@ impl Payload {
     /// Whether the program's own type writes members, at whatever depth, that this record has not: its `upgrade`, or serde's default, makes
     /// them up.
     pub(crate) fn is_made_up(&self, rules: &Rules) -> bool {
-        let Some(written) = rules.reread.and_then(|reread| reread(self)) else { return false };
+        let Some(written) = rules.written(self) else { return false };
         match (Content::of(&self.text), Content::of(&written.text)) {
             (Some(stored), Some(written)) => !stored.has_the_members_of(&written),
             _ => false,
@@ -230,12 +230,6 @@ impl<'de> Deserialize<'de> for Payload {
         }
         Ok(Self::first(text))
     }
-}
-
-/// A member of an object as it is written, of which nothing else needs to be readable.
-pub(crate) fn raw_member<'a>(object: &'a [u8], member: &str) -> Option<&'a str> {
-    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(object).ok()?;
-    members.get(member).map(|value| value.get())
 }
 
 #[cfg(test)]

@@ -111,9 +111,8 @@ fn regrounded(queued: Intention, base: Option<&Base>, remote: &ServerCopy, rules
     if version.as_ref() != Some(known) || value.same_content(before, rules) {
         return queued;
     }
-    let written =
-        |payload: &Payload| rules.reread.map_or_else(|| Some(payload.clone()), |reread| reread(payload));
-    let merge = || written(&value.with_changes(&written(before)?, &written(local)?, rules)?);
+    let merge =
+        || rules.written(&value.with_changes(&rules.written(before)?, &rules.written(local)?, rules)?);
     let Some(merged) = merge() else { return queued };
     let references =
         rules.references.map_or_else(|| queued.references.clone(), |references| references(&merged));

@@ -1,12 +1,10 @@
 //! Reading a record as a server sends it: among members of the server's own, and with `null` for what is not there.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::misfit::{self, Misfit};
+use crate::record::raw_members;
 
 /// Reads what a server sent. `hidden` are the members that the type is not shown.
 ///
@@ -32,24 +30,19 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8], hidden: &[String]) -> Resul
 
 /// The object without some of its members; `None` when it has none of them, or is no object.
 fn without(json: &[u8], hides: impl Fn(&str, &RawValue) -> bool) -> Option<Vec<u8>> {
-    let mut members: Members<'_> = serde_json::from_slice(json).ok()?;
-    let count = members.0.len();
-    members.0.retain(|Name(name), value| !hides(name, value));
-    if members.0.len() == count {
+    let mut members = raw_members(json)?;
+    let count = members.len();
+    members.retain(|name, value| !hides(name.as_str(), value));
+    if members.len() == count {
         return None;
     }
     serde_json::to_vec(&members).ok()
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Members<'a>(#[serde(borrow)] BTreeMap<Name<'a>, &'a RawValue>);
-
-/// A text that is borrowed where it has no escapes.
-#[derive(PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
     use serde_json::Value;
 

@@ -163,6 +163,7 @@ impl Folder {
             url: shown,
             reason: "the folder cannot be used".to_owned(),
             retry_after: None,
+            in_doubt: true,
             source: Some(source),
         };
         match done.await {

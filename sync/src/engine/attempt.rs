@@ -106,29 +106,35 @@ async fn send(
         },
         attempt: flight.attempts,
     };
-    let Some(permit) = gate.pass().await else { return Ok(Course::GoOn) };
-    if core.throttled().is_some() {
+    let permit = gate.pass().await.filter(|_| core.throttled().is_none());
+    let Some(permit) = permit else {
+        note_on(core, claimed, |flight| flight.sent = flight.sent.not_taken()).await?;
         return Ok(Course::GoOn);
-    }
+    };
     // The longest that any answer to a question asks to be waited for.
     let mut wish = None;
     let looked = look_first(core, port, claimed, &mut wish).await;
     let mut pause = core.obey(wish.take()).await?;
     if let (Ok(None), Some(pause)) = (&looked, pause.or_else(|| core.throttled())) {
         gate.shut();
+        note_on(core, claimed, |flight| flight.sent = flight.sent.not_taken()).await?;
         return Ok(Course::Stop(pause));
     }
     if let (Ok(None), true) = (&looked, flight.look_first) {
-        note_the_look(core, claimed).await?;
+        // Before it is sent: what comes of that may show at the next look, and is no reason to send it under another key.
+        note_on(core, claimed, |flight| flight.look_first = false).await?;
     }
     // All of that took its time.
     if !still_wanted(core, claimed).await? {
         return Ok(Course::GoOn);
     }
     let number = core.suspects.begin();
+    // Until it is sent.
+    let mut not_taken = true;
     let observed = match looked {
         Ok(None) => match core.remote.send(request).await {
             Ok(reply) => {
+                not_taken = false;
                 core.suspects.answered(number);
                 core.suspects.clear(flight.intention.id);
                 // Before anything that takes time or may fail. A question that the answer leads to is asked all the same:
@@ -141,6 +147,7 @@ async fn send(
                 read_answer(core, port, claimed, reply.answer, &mut wish, report).await
             }
             Err(error) => {
+                not_taken = !error.leaves_in_doubt();
                 core.heard(&error).await?;
                 Err(error.into())
             }
@@ -152,13 +159,13 @@ async fn send(
         // It was not the operation that failed. What may be said of the question for ever costs an attempt all the same.
         Err(Trouble::Remote(source @ RemoteError::Transient { cause: TransientCause::Server, .. })) => {
             wish = wish.max(source.retry_after());
-            Ok(ask_again_later(core, claimed, source, report))
+            Ok(ask_again_later(core, claimed, source, not_taken, report))
         }
         Err(trouble) => Err(trouble),
     };
     let (observed, mut course) = match observed {
         Ok(observed) => (observed, Course::GoOn),
-        Err(trouble) => failed(core, port, claimed, trouble, &mut wish, report).await?,
+        Err(trouble) => failed(core, port, claimed, trouble, not_taken, &mut wish, report).await?,
     };
     pause = core.obey(wish).await?.or(pause).or_else(|| core.throttled());
     if let (Course::GoOn, Some(pause)) = (course, pause) {
@@ -200,17 +207,19 @@ async fn look_first(
     Ok((!as_known).then_some(copy))
 }
 
-/// Writes down that it was looked, before the operation is sent: what comes of that may show at the next look, and is no reason to send
-/// it under another key.
-async fn note_the_look(core: &Arc<Core>, claimed: &Claimed) -> Result<(), StorageError> {
+/// Writes something down about the operation, if it is still under way.
+async fn note_on(core: &Arc<Core>, claimed: &Claimed, what: fn(&mut Flight)) -> Result<(), StorageError> {
     let (name, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.transact_together(move |ledger| {
         let before = ledger.record(&name)?;
         let mut after = before.clone();
         if let Some(flight) = after.flight.as_mut().filter(|flight| flight.intention.id == operation) {
-            flight.look_first = false;
+            what(flight);
         }
-        ledger.put(&name, &before, &after)
+        if after != before {
+            ledger.put(&name, &before, &after)?;
+        }
+        Ok(())
     })
     .await
 }
@@ -317,7 +326,7 @@ async fn read_answer(
                 Err(Trouble::Remote(
                     source @ RemoteError::Transient { cause: TransientCause::Server, .. },
                 )) => {
-                    return Ok(ask_again_later(core, claimed, source, report));
+                    return Ok(ask_again_later(core, claimed, source, false, report));
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -328,11 +337,17 @@ async fn read_answer(
 }
 
 /// A question about the record failed, which costs the operation no attempt.
-fn ask_again_later(core: &Core, claimed: &Claimed, source: RemoteError, report: &mut SyncReport) -> Observed {
+fn ask_again_later(
+    core: &Core,
+    claimed: &Claimed,
+    source: RemoteError,
+    not_taken: bool,
+    report: &mut SyncReport,
+) -> Observed {
     let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.fail(report, SyncError::Push { record, operation, source });
     let until = core.retry_patiently_at(claimed.flight.attempts);
-    let outcome = Outcome::Failed(Failure::Postponed { until });
+    let outcome = Outcome::Failed(Failure::Postponed { until, not_taken });
     Observed { outcome, fetched: None }
 }
 
@@ -391,13 +406,14 @@ async fn failed(
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
     trouble: Trouble,
+    not_taken: bool,
     wish: &mut Option<Duration>,
     report: &mut SyncReport,
 ) -> Result<(Observed, Course), StorageError> {
     let now = core.now();
     let flight = &claimed.flight;
     let (record, operation) = (claimed.name.clone(), flight.intention.id);
-    let postponed = |until| Outcome::Failed(Failure::Postponed { until });
+    let postponed = |until| Outcome::Failed(Failure::Postponed { until, not_taken });
     // Without counting: nothing is wrong with the operation.
     let patience = || core.retry_patiently_at(flight.attempts);
     let up_to = |limit, reason| {

@@ -121,8 +121,8 @@ impl Core {
         }
     }
 
-    /// Gives a record's edits up, unless a newer one was made meanwhile; answers whether it did. The app is told first; when what the
-    /// server has is not known, it is asked for at the next pull.
+    /// Gives a record's edits up, unless a newer one was made meanwhile; answers whether it did. The app is told first what the server
+    /// had; where it may have something else by now, it is asked for at the next pull.
     async fn give_up(&self, name: RecordRef, which: GivenUpEdits) -> Result<bool, Error> {
         let port = self.port(name.entity.as_str());
         let rules = port.map(|port| port.rules()).unwrap_or_default().of_an_answer();
@@ -135,9 +135,9 @@ impl Core {
         }
         let base = now.base.clone();
         let (_, known) = discard(now, &rules);
-        let mut ask = known == GivenUp::Unknown;
+        let mut ask = !matches!(known, GivenUp::Known(_));
         let told = match (port, &known) {
-            (Some(port), GivenUp::Known(copy)) => {
+            (Some(port), GivenUp::Known(copy) | GivenUp::InDoubt(copy)) => {
                 match turn.call(port.tell(&name.key, copy, &Shown::AsPulled)).await {
                     Ok(()) => Some((port, copy)),
                     // What an earlier version of the program kept of the server's state says nothing to this one.

@@ -43,7 +43,9 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
         Edit::Delete => {
             let never_sent = record.base.is_none() && record.flight.is_none() && parked.is_none();
             let taken_back = match &waiting {
-                Some(Intention { write: Write::Create(_), echoes, .. }) if echoes.is_empty() => {
+                Some(Intention { write: Write::Create(_), echoes, crossed: false, .. })
+                    if echoes.is_empty() =>
+                {
                     never_sent || leaves(&record)
                 }
                 _ => false,
@@ -81,10 +83,10 @@ pub fn enqueue(mut record: Record, edit: Edit, stamp: Stamp) -> (Record, Enqueue
     let meant = waiting.iter().flat_map(|waiting| &waiting.leaves);
     let came = waiting.iter().filter(|waiting| !waiting.echoes.is_empty()).flat_map(|one| &one.references);
     let left: Vec<_> = sent.flat_map(Intention::parents).chain(meant).chain(came).cloned().collect();
-    // An operation that gave up without an answer, or was refused after attempts without one, may have got through.
+    // An operation that gave up without an answer, or was refused after an attempt without one, may have got through.
     let echoes = match (&waiting, parked) {
         (Some(waiting), _) => waiting.echoes.clone(),
-        (None, Some(parked)) => parked.intention.may_have_left(),
+        (None, Some(parked)) => parked.intention.may_have_left(parked.sent),
         (None, None) => Vec::new(),
     };
     let mut queued = Intention {

@@ -180,17 +180,50 @@ impl Intention {
 const MOST_ECHOES: usize = 8;
 
 impl Intention {
-    /// What this operation, and those before it, may have left on the server if it was sent.
-    fn may_have_left(self) -> Vec<Option<Payload>> {
+    /// What this operation, of which so much is known, and those before it, may have left on the server.
+    fn may_have_left(&self, sent: Sent) -> Vec<Option<Payload>> {
         if planted!(EchoIsForgotten) {
             return Vec::new();
         }
-        let mut echoes = self.echoes;
-        echoes.push(self.write.payload().cloned());
+        let mut echoes = self.echoes.clone();
+        if sent == Sent::InDoubt {
+            echoes.push(self.write.payload().cloned());
+        }
         if echoes.len() > MOST_ECHOES {
             echoes.remove(0);
         }
         echoes
+    }
+}
+
+/// What is known of the attempts to send an operation, while none has settled it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// The server has not taken it: each attempt got an answer that says so, or never arrived.
+    NotTaken,
+    /// One is under way, and the server has not taken it before.
+    UnderWay,
+    /// One has ended without an answer to tell: the server may have taken it.
+    #[default]
+    InDoubt,
+}
+
+impl Sent {
+    /// An attempt begins. One that is under way still ended with the program.
+    fn again(self) -> Self {
+        match self {
+            Self::NotTaken => Self::UnderWay,
+            Self::UnderWay | Self::InDoubt => Self::InDoubt,
+        }
+    }
+
+    /// The attempt under way was not taken, or was not made. It says nothing of those before.
+    pub(crate) fn not_taken(self) -> Self {
+        match self {
+            Self::NotTaken | Self::UnderWay => Self::NotTaken,
+            Self::InDoubt => Self::InDoubt,
+        }
     }
 }
 
@@ -203,6 +236,9 @@ pub struct Flight {
     pub if_match: Option<Version>,
     /// Attempts that failed and counted.
     pub attempts: u32,
+    /// What is known of all attempts.
+    #[serde(default)]
+    pub sent: Sent,
     /// Not to be sent again before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
@@ -232,6 +268,9 @@ pub struct Parked {
     pub reason: ParkReason,
     /// Since when, by this device's clock.
     pub since: DateTime<Utc>,
+    /// What is known of the attempts to send it.
+    #[serde(default)]
+    pub sent: Sent,
 }
 
 /// Why an operation is parked.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Flight, Intention, Record, RecordRef};
+use super::{Flight, Intention, Record, RecordRef, Sent};
 
 /// What is to be done with a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,20 +116,22 @@ pub fn next(record: &Record, now: DateTime<Utc>, horizon: TimeDelta) -> Next<'_>
 
 /// Freezes what is about to be sent, so that later edits leave it alone. To be durable before it is sent.
 ///
-/// A flight stays as it is; otherwise what is queued becomes the flight, on top of the version that is known now. Either can be sent
+/// A flight stays as it is, but for what is known of its attempts; otherwise what is queued becomes the flight, on top of the version that is known now. Either can be sent
 /// again at once: when the program ends before the answer comes, the next one need not wait.
 #[must_use]
 pub fn launch(mut record: Record) -> Record {
     match (&mut record.flight, record.queued.take()) {
         (Some(flight), queued) => {
             flight.due = None;
+            flight.sent = flight.sent.again();
             record.queued = queued;
         }
         (None, Some(intention)) => {
             let if_match = record.base.as_ref().and_then(|base| base.version.clone());
             let if_match = if_match.filter(|_| !planted!(IfMatchIsForgotten));
             let look_first = intention.crossed || !intention.echoes.is_empty();
-            record.flight = Some(Flight { intention, if_match, attempts: 0, due: None, look_first });
+            let sent = Sent::UnderWay;
+            record.flight = Some(Flight { intention, if_match, attempts: 0, sent, due: None, look_first });
         }
         (None, None) => {}
     }

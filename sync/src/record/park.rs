@@ -1,6 +1,6 @@
 //! What the user decides about a parked operation.
 
-use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, ServerCopy};
+use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, Sent, ServerCopy};
 
 impl ParkReason {
     /// Notes a newer state of the server.
@@ -18,14 +18,14 @@ impl ParkReason {
 /// server has is looked at before it is overwritten.
 #[must_use]
 pub fn reinstate(mut record: Record) -> Record {
-    let Some(Parked { intention, if_match, reason, .. }) = record.parked.take() else { return record };
+    let Some(Parked { intention, if_match, reason, sent, .. }) = record.parked.take() else { return record };
     let crossed = intention.crossed || reason.seen().is_some();
     let may_be_out = matches!(reason, ParkReason::Exhausted { .. });
     if crossed && !may_be_out {
-        let echoes = intention.clone().may_have_left();
+        let echoes = intention.may_have_left(sent);
         record.queued = Some(Intention { echoes, crossed, ..intention });
     } else {
-        let mut flight = Flight { intention, if_match, attempts: 0, due: None, look_first: false };
+        let mut flight = Flight { intention, if_match, attempts: 0, sent, due: None, look_first: false };
         if crossed {
             flight.cross();
         }
@@ -39,6 +39,8 @@ pub fn reinstate(mut record: Record) -> Record {
 pub enum GivenUp {
     /// The server has this, as far as it was seen.
     Known(ServerCopy),
+    /// It had this before, and may have taken what is given up: it has to be asked.
+    InDoubt(ServerCopy),
     /// It has to be asked: of what it has, only the version was kept, or another state may have been seen and not kept.
     Unknown,
 }
@@ -49,6 +51,7 @@ pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
     let flight = record.flight.as_ref().map(|flight| &flight.intention);
     let parked = record.parked.as_ref().map(|parked| &parked.intention);
     let crossed = [flight, parked, record.queued.as_ref()].into_iter().flatten().any(|one| one.crossed);
+    let before = if record.may_have_got_through() { GivenUp::InDoubt } else { GivenUp::Known };
     let seen = record.parked.and_then(|parked| parked.reason.seen().cloned());
     let base = match &seen {
         Some(seen) => seen.to_base(rules),
@@ -57,11 +60,22 @@ pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
     let known = match (seen, &base) {
         (Some(seen), _) => GivenUp::Known(seen),
         (None, _) if crossed => GivenUp::Unknown,
-        (None, None) => GivenUp::Known(ServerCopy::Deleted),
+        (None, None) => before(ServerCopy::Deleted),
         (None, Some(Base { value: None, .. })) => GivenUp::Unknown,
         (None, Some(Base { version, value: Some(value) })) => {
-            GivenUp::Known(ServerCopy::Present { version: version.clone(), value: value.clone() })
+            before(ServerCopy::Present { version: version.clone(), value: value.clone() })
         }
     };
     (Record { base, ..Record::default() }, known)
+}
+
+impl Record {
+    /// Whether the server may have taken something of what waits for it, without anybody here knowing.
+    fn may_have_got_through(&self) -> bool {
+        let flight = self.flight.as_ref().map(|flight| (&flight.intention, flight.sent));
+        let parked = self.parked.as_ref().map(|parked| (&parked.intention, parked.sent));
+        let queued = self.queued.as_ref().map(|queued| (queued, Sent::NotTaken));
+        let all = [flight, parked, queued].into_iter().flatten();
+        all.into_iter().any(|(one, sent)| sent != Sent::NotTaken || !one.echoes.is_empty())
+    }
 }

@@ -1,7 +1,9 @@
 //! What the answer to a conflict does to a record.
 
 use super::settle::retarget;
-use super::{Intention, ParkReason, Parked, Payload, Record, RecordRef, Rules, ServerCopy, Stamp, Write};
+use super::{
+    Intention, ParkReason, Parked, Payload, Record, RecordRef, Rules, Sent, ServerCopy, Stamp, Write,
+};
 
 /// A conflict that somebody has to decide.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +93,9 @@ pub fn resolve(
         let if_match = record.base.as_ref().and_then(|base| base.version.clone());
         let reason = ParkReason::Deferred { remote: remote.clone() };
         let base = record.base.take();
-        let parked = Some(Parked { intention, if_match, reason, since: stamp.now });
+        // What the server has instead was seen.
+        let sent = Sent::NotTaken;
+        let parked = Some(Parked { intention, if_match, reason, since: stamp.now, sent });
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();

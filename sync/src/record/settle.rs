@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Base, Dispute, Flight, Intention, ParkReason, Parked, Payload, Record, Refusal, Rules, ServerCopy, Stamp,
-    Version, Write,
+    Base, Dispute, Flight, Intention, ParkReason, Parked, Payload, Record, Refusal, Rules, Sent, ServerCopy,
+    Stamp, Version, Write,
 };
 
 /// What became of an attempt.
@@ -36,8 +36,10 @@ pub enum Failure {
     Postponed {
         /// When to try again.
         until: DateTime<Utc>,
+        /// Whether the server has not taken it for sure: it said so, or the attempt never got there.
+        not_taken: bool,
     },
-    /// The server failed on this operation; the attempt counts.
+    /// The server failed on this operation, and may have taken it all the same; the attempt counts.
     Counted {
         /// When to try again.
         until: DateTime<Utc>,
@@ -92,13 +94,18 @@ pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp)
     match outcome {
         Outcome::Accepted { version, copy } => accept(record, flight, version, copy, rules),
         Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
-        Outcome::Refused(refusal) => park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp),
-        Outcome::Failed(Failure::Postponed { until }) => {
-            record.flight = Some(Flight { due: Some(until), ..flight });
+        Outcome::Refused(refusal) => {
+            flight.sent = flight.sent.not_taken();
+            park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp)
+        }
+        Outcome::Failed(Failure::Postponed { until, not_taken }) => {
+            let sent = if not_taken { flight.sent.not_taken() } else { Sent::InDoubt };
+            record.flight = Some(Flight { due: Some(until), sent, ..flight });
             (record, Settled::Retry { until })
         }
         Outcome::Failed(Failure::Counted { until, limit, reason }) => {
             let attempts = flight.attempts.saturating_add(1);
+            flight.sent = Sent::InDoubt;
             if attempts >= limit {
                 return park(
                     record,
@@ -218,8 +225,8 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
     }
     let queued = record.queued.take().filter(|_| !planted!(ParkingDropsTheNewerEdit));
     let Some(queued) = queued else {
-        let Flight { intention, if_match, .. } = flight;
-        record.parked = Some(Parked { intention, if_match, reason, since: stamp.now });
+        let Flight { intention, if_match, sent, .. } = flight;
+        record.parked = Some(Parked { intention, if_match, reason, since: stamp.now, sent });
         return (record, Settled::Parked);
     };
     let crossed = queued.crossed || flight.intention.crossed;
@@ -227,7 +234,7 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
         Write::Create(payload) if record.base.is_some() => Write::Overwrite(payload),
         write => write,
     };
-    let echoes = flight.intention.may_have_left();
+    let echoes = flight.intention.may_have_left(flight.sent);
     record.queued = Some(Intention { write, echoes, crossed, ..queued });
     (record, Settled::Superseded)
 }

@@ -56,7 +56,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::record::{Base, Flight, OperationId};
+    use crate::record::{Base, Flight, OperationId, Sent};
 
     fn payload(number: u32) -> Payload {
         Payload::encode(&number).expect("a number is JSON")
@@ -81,7 +81,8 @@ mod tests {
 
     fn aside(reason: ParkReason) -> Record {
         let intention = intention(Write::Overwrite(payload(4)), vec![Some(payload(5))]);
-        let parked = Parked { intention, if_match: None, reason, since: DateTime::UNIX_EPOCH };
+        let parked =
+            Parked { intention, if_match: None, reason, since: DateTime::UNIX_EPOCH, sent: Sent::InDoubt };
         Record { parked: Some(parked), ..Record::default() }
     }
 
@@ -100,6 +101,7 @@ mod tests {
                 intention: intention(Write::Create(payload(9)), vec![Some(payload(8))]),
                 if_match: None,
                 attempts: 0,
+                sent: Sent::UnderWay,
                 due: None,
                 look_first: false,
             }),

@@ -21,6 +21,9 @@ pub enum RemoteError {
         reason: String,
         /// How long the server wants to be left alone, if it said so (`Retry-After`).
         retry_after: Option<Duration>,
+        /// Whether the request may have taken effect, and only the answer is missing: `true` unless the contrary is certain, as
+        /// where there was no connection.
+        in_doubt: bool,
         /// What the HTTP client said.
         #[source]
         source: Option<BoxError>,
@@ -176,6 +179,19 @@ impl RemoteError {
         let refuses =
             matches!(self, Self::Refused { .. } | Self::Transient { cause: TransientCause::WebPage, .. });
         refuses && self.retry_after().is_none()
+    }
+
+    /// Whether the server may have done what it was asked to, as far as this tells.
+    pub(crate) fn leaves_in_doubt(&self) -> bool {
+        match self {
+            Self::Unreachable { in_doubt, .. } => *in_doubt,
+            Self::Transient { .. } | Self::CursorGone { .. } | Self::Protocol { .. } => true,
+            Self::Throttled { .. }
+            | Self::Unauthorized { .. }
+            | Self::SignedOut { .. }
+            | Self::CredentialsUnavailable { .. }
+            | Self::Refused { .. } => false,
+        }
     }
 
     /// How long the server asked to be left alone; `None` also where it said no time at all, so that a retry keeps its

@@ -326,7 +326,7 @@ impl ScriptedRemote {
         }
         let answer = take_effect(&mut self.state().server);
         match fault {
-            Fault::AnswerLost => Err(unreachable(url, "the answer was lost")),
+            Fault::AnswerLost => Err(lost(url, "the answer was lost")),
             Fault::Hold(gate) => {
                 gate.pass().await;
                 Ok(answer.into())
@@ -341,7 +341,7 @@ impl ScriptedRemote {
 fn refusal(fault: &Fault, url: &str) -> Option<RemoteError> {
     let url = url.to_owned();
     Some(match fault {
-        Fault::RequestLost => unreachable(url, "the request was lost"),
+        Fault::RequestLost => lost(url, "the request was lost"),
         Fault::Transient(status) => transient(url, *status, TransientCause::Server),
         Fault::WebPage(status) => transient(url, *status, TransientCause::WebPage),
         Fault::Throttled(retry_after) => {
@@ -368,8 +368,14 @@ fn transient(url: String, status: u16, cause: TransientCause) -> RemoteError {
     RemoteError::Transient { url, status, cause, problem: None, retry_after: None }
 }
 
-fn unreachable(url: String, reason: &str) -> RemoteError {
-    RemoteError::Unreachable { url, reason: reason.to_owned(), retry_after: None, source: None }
+fn lost(url: String, reason: &str) -> RemoteError {
+    RemoteError::Unreachable {
+        url,
+        reason: reason.to_owned(),
+        retry_after: None,
+        in_doubt: true,
+        source: None,
+    }
 }
 
 #[async_trait]

@@ -1,8 +1,8 @@
 //! What an answer of the server does to a row.
 
 use sync::record::{
-    Dispute, Failure, Flight, Intention, Outcome, ParkReason, Parked, Record, Refusal, ServerCopy, Settled,
-    Version, Write, settle,
+    Dispute, Failure, Flight, Intention, Outcome, ParkReason, Parked, Record, Refusal, Sent, ServerCopy,
+    Settled, Version, Write, settle,
 };
 
 use crate::rows::{
@@ -200,21 +200,27 @@ fn a_server_that_never_stops_to_conflict_is_given_time() {
 fn a_failure_that_may_pass_puts_the_operation_off() {
     let sent = Flight { attempts: 1, ..flight(1, update(1)) };
     let until = at(70);
-    let (after, settled) =
-        settle(flying(sent.clone()), Outcome::Failed(Failure::Postponed { until }), &KEEPS, stamp(9));
-    assert_eq!(
-        (after, settled),
-        (flying(Flight { due: Some(until), ..sent.clone() }), Settled::Retry { until })
-    );
+    for (before, not_taken, after) in [
+        (Sent::UnderWay, true, Sent::NotTaken),
+        (Sent::UnderWay, false, Sent::InDoubt),
+        (Sent::InDoubt, true, Sent::InDoubt),
+        (Sent::InDoubt, false, Sent::InDoubt),
+    ] {
+        let before = flying(Flight { sent: before, ..sent.clone() });
+        let postponed = Outcome::Failed(Failure::Postponed { until, not_taken });
+        let again = flying(Flight { due: Some(until), sent: after, ..sent.clone() });
+        assert_eq!(settle(before, postponed, &KEEPS, stamp(9)), (again, Settled::Retry { until }));
+    }
 
     let counted = |limit| Outcome::Failed(Failure::Counted { until, limit, reason: "status 500".into() });
     let (after, settled) = settle(flying(sent.clone()), counted(3), &KEEPS, stamp(9));
-    let twice = Flight { attempts: 2, due: Some(until), ..sent.clone() };
+    let twice = Flight { attempts: 2, due: Some(until), sent: Sent::InDoubt, ..sent.clone() };
     assert_eq!((after, settled), (flying(twice), Settled::Retry { until }));
 
     let (after, settled) = settle(flying(sent.clone()), counted(2), &KEEPS, stamp(9));
     let reason = ParkReason::Exhausted { attempts: 2, last: "status 500".into(), seen: None };
-    let given_up = Parked { intention: sent.intention, if_match: None, reason, since: at(100) };
+    let (if_match, since, sent, intention) = (None, at(100), Sent::InDoubt, sent.intention);
+    let given_up = Parked { intention, if_match, reason, since, sent };
     assert_eq!((after, settled), (aside(given_up), Settled::Parked));
 }
 
@@ -226,6 +232,9 @@ fn what_the_server_refuses_waits_for_the_user_and_the_record_stays_known() {
     let expected = Parked { since: at(100), ..parked(1, update(1), refused()) };
     assert_eq!(after, Record { base: based(Some("1"), Some(5)), ..aside(expected) });
     assert_eq!(settled, Settled::Parked);
+    let sent_twice = Flight { sent: Sent::InDoubt, ..flight(1, update(1)) };
+    let (after, _) = settle(flying(sent_twice), refusal(), &KEEPS, stamp(9));
+    assert_eq!(after.parked.unwrap().sent, Sent::InDoubt, "it may have been taken the first time");
 }
 
 #[test]
@@ -242,15 +251,18 @@ fn a_newer_edit_takes_the_place_of_a_refused_one_and_stands_alone() {
         (None, update(1), Write::Delete, Write::Delete),
     ];
     for (base, refused, write, expected) in cases {
-        let record = Record {
-            base: base.clone(),
-            queued: Some(intention(2, write)),
-            blocked_on: Some(name("parent")),
-            ..flying(flight(1, refused))
-        };
-        let (after, settled) = settle(record, refusal(), &KEEPS, stamp(9));
-        let alone = Intention { echoes: vec![Some(payload(1))], ..intention(2, expected) };
-        assert_eq!((after, settled), (Record { base, ..queued(alone) }, Settled::Superseded));
+        let left = refused.payload().cloned();
+        for (sent, echoes) in [(Sent::UnderWay, Vec::new()), (Sent::InDoubt, vec![left])] {
+            let record = Record {
+                base: base.clone(),
+                queued: Some(intention(2, write.clone())),
+                blocked_on: Some(name("parent")),
+                ..flying(Flight { sent, ..flight(1, refused.clone()) })
+            };
+            let (after, settled) = settle(record, refusal(), &KEEPS, stamp(9));
+            let alone = queued(Intention { echoes, ..intention(2, expected.clone()) });
+            assert_eq!((after, settled), (Record { base: base.clone(), ..alone }, Settled::Superseded));
+        }
     }
     for (flew, waited) in [(false, false), (true, false), (false, true)] {
         let mut sent = flight(1, update(1));

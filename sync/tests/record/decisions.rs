@@ -1,8 +1,8 @@
 //! What somebody's decision does to a row: the strategy's about a conflict, the user's about a parked operation.
 
 use sync::record::{
-    Decision, Dispute, Flight, GivenUp, Intention, ParkReason, Parked, Record, Resolved, ServerCopy, Version,
-    Write, discard, reinstate, resolve,
+    Decision, Dispute, Flight, GivenUp, Intention, ParkReason, Parked, Record, Resolved, Sent, ServerCopy,
+    Version, Write, discard, reinstate, resolve,
 };
 
 use crate::rows::{
@@ -99,6 +99,7 @@ fn a_conflict_that_is_left_to_the_user_is_kept_with_both_sides() {
         if_match: Some(Version::new("1")),
         reason: ParkReason::Deferred { remote: present(Some("7"), 5) },
         since: at(100),
+        sent: Sent::NotTaken,
     };
     assert_eq!(after, Record { base: based(Some("1"), Some(3)), ..aside(left) });
 }
@@ -119,16 +120,20 @@ fn a_decision_about_an_older_edit_is_void() {
 #[test]
 fn a_parked_operation_is_sent_again_as_it_was() {
     let again = |parked: Parked| reinstate(aside(parked));
-    let sent = Flight { if_match: Some(Version::new("1")), ..flight(1, update(1)) };
+    let not_taken = Flight { sent: Sent::NotTaken, ..flight(1, update(1)) };
+    let sent = Flight { if_match: Some(Version::new("1")), ..not_taken };
     assert_eq!(again(parked(1, update(1), refused())), flying(sent.clone()));
     let seen = ParkReason::Exhausted { attempts: 4, last: "500".into(), seen: Some(present(None, 5)) };
-    let mut crossed = sent;
+    let mut crossed = Flight { sent: Sent::InDoubt, ..sent };
     crossed.intention.crossed = true;
-    assert_eq!(again(parked(1, update(1), seen)), flying(crossed), "it may have got through");
-    let mut before = parked(1, update(1), refused());
-    before.intention.crossed = true;
-    let looked_for = Intention { crossed: true, echoes: vec![Some(payload(1))], ..intention(1, update(1)) };
-    assert_eq!(again(before), queued(looked_for), "what the server has is looked at first");
+    let exhausted = Parked { sent: Sent::InDoubt, ..parked(1, update(1), seen) };
+    assert_eq!(again(exhausted), flying(crossed), "it may have got through");
+    for (sent, echoes) in [(Sent::NotTaken, Vec::new()), (Sent::InDoubt, vec![Some(payload(1))])] {
+        let mut before = Parked { sent, ..parked(1, update(1), refused()) };
+        before.intention.crossed = true;
+        let looked_for = Intention { crossed: true, echoes, ..intention(1, update(1)) };
+        assert_eq!(again(before), queued(looked_for), "what the server has is looked at first");
+    }
     let waiting = queued(intention(1, update(1)));
     assert_eq!(reinstate(waiting.clone()), waiting);
 }
@@ -155,6 +160,31 @@ fn what_is_given_up_leaves_what_the_server_is_known_to_have() {
     assert_eq!(discard(seen(present(Some("7"), 5)), &FORGETS), (left(based(Some("7"), None)), theirs));
     let gone = GivenUp::Known(ServerCopy::Deleted);
     assert_eq!(discard(seen(ServerCopy::Deleted), &FORGETS), (left(None), gone));
+}
+
+#[test]
+fn what_is_given_up_and_may_have_got_through_has_to_be_asked_for() {
+    let echoing = Intention { echoes: vec![None], ..intention(2, update(2)) };
+    let before = GivenUp::InDoubt(present(Some("1"), 3));
+    for (sent, of_a_flight, of_a_parked_one) in [
+        (Sent::NotTaken, GivenUp::Known(present(Some("1"), 3)), GivenUp::Known(present(Some("1"), 3))),
+        (Sent::UnderWay, before.clone(), before.clone()),
+        (Sent::InDoubt, before.clone(), before.clone()),
+    ] {
+        let flight = Flight { sent, ..flight(1, update(1)) };
+        let parked = Parked { sent, ..parked(1, update(1), refused()) };
+        for (record, expected) in [
+            (flying(flight.clone()), &of_a_flight),
+            (Record { queued: Some(intention(2, update(2))), ..flying(flight) }, &of_a_flight),
+            (aside(parked), &of_a_parked_one),
+            (queued(echoing.clone()), &before),
+        ] {
+            let record = Record { base: based(Some("1"), Some(3)), ..record };
+            assert_eq!(discard(record, &KEEPS).1, *expected);
+        }
+    }
+    let created = discard(flying(flight(1, create(1))), &KEEPS);
+    assert_eq!(created, (Record::default(), GivenUp::InDoubt(ServerCopy::Deleted)));
 }
 
 #[test]

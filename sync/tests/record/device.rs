@@ -135,7 +135,7 @@ impl Device {
             Event::Postpone(seconds) => {
                 if let Some(flight) = self.send() {
                     let until = self.in_seconds(seconds);
-                    self.settle(&flight, Outcome::Failed(Failure::Postponed { until }));
+                    self.settle(&flight, Outcome::Failed(Failure::Postponed { until, not_taken: true }));
                 }
             }
             Event::Fail(seconds) => {

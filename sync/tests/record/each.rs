@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use sync::record::{
     Base, Edit, Enqueued, Failure, Flight, Intention, Next, Outcome, ParkReason, Payload, Rebased, Record,
-    RecordRef, Refusal, ServerCopy, Settled, Version, Write, enqueue, launch, next, rebase, settle,
+    RecordRef, Refusal, Sent, ServerCopy, Settled, Version, Write, enqueue, launch, next, rebase, settle,
 };
 
 use crate::rows::{aside, at, flight, intention, name, parked, refused, stamp};
@@ -52,12 +52,17 @@ fn some_intention(number: u64) -> impl Strategy<Value = Intention> {
     )
 }
 
+fn sent() -> impl Strategy<Value = Sent> {
+    prop_oneof![Just(Sent::NotTaken), Just(Sent::UnderWay), Just(Sent::InDoubt)]
+}
+
 fn some_flight() -> impl Strategy<Value = Flight> {
-    (some_intention(1), option::of(version()), 0..3_u32, due()).prop_map(
-        |(intention, if_match, attempts, due)| Flight {
+    (some_intention(1), option::of(version()), 0..3_u32, due(), sent()).prop_map(
+        |(intention, if_match, attempts, due, sent)| Flight {
             if_match,
             attempts,
             due,
+            sent,
             ..Flight { intention, ..flight(1, Write::Delete) }
         },
     )
@@ -121,7 +126,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         2 => accepted,
         3 => copy().prop_map(|remote| Outcome::Conflict { remote }),
         1 => Just(Outcome::Refused(Refusal { status: 422, problem: None })),
-        1 => Just(Outcome::Failed(Failure::Postponed { until: at(500) })),
+        1 => any::<bool>()
+            .prop_map(|not_taken| Outcome::Failed(Failure::Postponed { until: at(500), not_taken })),
         2 => (1..5_u32).prop_map(|limit| {
             Outcome::Failed(Failure::Counted { until: at(500), limit, reason: "status 500".into() })
         }),
@@ -211,7 +217,8 @@ proptest! {
                 };
                 prop_assert_eq!(&frozen.flight.as_ref().unwrap().if_match, &made_on);
                 prop_assert!(matches!(next(&frozen, now, HORIZON), Next::Send(_)), "it may be sent again at once");
-                prop_assert_eq!(launch(frozen.clone()), frozen, "and as it is");
+                let again = frozen.flight.clone().map(|flight| Flight { sent: Sent::InDoubt, ..flight });
+                prop_assert_eq!(launch(frozen.clone()), Record { flight: again, ..frozen }, "and as it is");
             }
         }
     }
@@ -254,15 +261,23 @@ proptest! {
                 prop_assert_eq!((&parked.intention, &parked.if_match), (&flight.intention, &flight.if_match));
                 prop_assert_eq!((after.base, before.queued), (before.base, None));
             }
-            (Settled::Superseded, Outcome::Refused(_) | Outcome::Failed(Failure::Counted { .. })) => {
+            (Settled::Superseded, outcome @ (Outcome::Refused(_) | Outcome::Failed(Failure::Counted { .. }))) => {
                 prop_assert_eq!(seen(&after), seen(&before));
                 prop_assert_eq!((after.flight, after.parked, after.base), (None, None, before.base));
-                let left = after.queued.unwrap().echoes;
-                prop_assert_eq!(left.last().unwrap(), &flight.intention.write.payload().cloned());
+                let refused = matches!(outcome, Outcome::Refused(_));
+                let mut left = flight.intention.echoes;
+                if flight.sent == Sent::InDoubt || !refused {
+                    left.push(flight.intention.write.payload().cloned());
+                }
+                prop_assert_eq!(after.queued.unwrap().echoes, left);
             }
             (Settled::Retry { until }, Outcome::Failed(failure)) => {
                 let counted = u32::from(matches!(failure, Failure::Counted { .. }));
-                let again = Flight { due: Some(*until), attempts: flight.attempts + counted, ..flight };
+                let sent = match (flight.sent, failure) {
+                    (Sent::NotTaken | Sent::UnderWay, Failure::Postponed { not_taken: true, .. }) => Sent::NotTaken,
+                    _ => Sent::InDoubt,
+                };
+                let again = Flight { due: Some(*until), attempts: flight.attempts + counted, sent, ..flight };
                 prop_assert_eq!(after, Record { flight: Some(again), ..before });
             }
             other => prop_assert!(false, "{:?}", other),

@@ -1,6 +1,6 @@
 //! What an edit does to what waits already, row by row.
 
-use sync::record::{Edit, Enqueued, Flight, Intention, Record, ServerCopy, Write, enqueue};
+use sync::record::{Edit, Enqueued, Flight, Intention, Parked, Record, Sent, ServerCopy, Write, enqueue};
 
 use crate::rows::{
     aside, at, based, create, flight, flying, id, intention, name, overwrite, parked, present, queued,
@@ -105,6 +105,8 @@ fn a_deletion_takes_back_only_what_was_never_sent() {
     let echoing = Intention { echoes: vec![Some(payload(1))], ..intention(2, create(2)) };
     let waiting = [
         Record::default(),
+        // Somebody else's record was seen there.
+        queued(Intention { crossed: true, ..intention(2, create(2)) }),
         queued(echoing.clone()),
         Record { queued: Some(echoing), ..leaving.clone() },
         Record { queued: Some(intention(2, update(2))), ..leaving },
@@ -169,13 +171,16 @@ fn an_edit_keeps_what_was_sent_before_it_refers_to_and_it_does_not() {
 
 #[test]
 fn a_corrected_record_remembers_what_the_parked_one_may_have_left_on_the_server() {
-    let mut one = parked(1, update(1), refused());
+    let in_doubt = |write| Parked { sent: Sent::InDoubt, ..parked(1, write, refused()) };
+    let mut one = in_doubt(update(1));
     one.intention.echoes = vec![None];
-    let after = save(aside(one));
+    let after = save(aside(one.clone()));
     assert!(after.parked.is_none());
     assert_eq!(after.queued.unwrap().echoes, [None, Some(payload(1))]);
-    let after = save(aside(parked(1, Write::Delete, refused())));
-    assert_eq!(after.queued.unwrap().echoes, [None]);
+    one.sent = Sent::NotTaken;
+    assert_eq!(save(aside(one)).queued.unwrap().echoes, [None], "what the server refused, it has not");
+    assert_eq!(save(aside(in_doubt(Write::Delete))).queued.unwrap().echoes, [None]);
+    assert!(save(aside(parked(1, Write::Delete, refused()))).queued.unwrap().echoes.is_empty());
 }
 
 #[test]
@@ -200,7 +205,7 @@ fn what_was_pulled_while_a_record_was_parked_is_read_anew_after_the_correction()
 #[test]
 fn the_last_eight_operations_without_an_answer_are_remembered() {
     let echoes = |count: u32| {
-        let mut one = parked(1, update(100), refused());
+        let mut one = Parked { sent: Sent::InDoubt, ..parked(1, update(100), refused()) };
         one.intention.echoes = (0..count).map(|value| Some(payload(value))).collect();
         save(aside(one)).queued.unwrap().echoes
     };

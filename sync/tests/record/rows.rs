@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{
     Base, EntityName, Flight, Intention, OperationId, ParkReason, Parked, Record, RecordKey, RecordRef,
-    Refusal, Rounds, Rules, ServerCopy, Stamp, Version, Write,
+    Refusal, Rounds, Rules, Sent, ServerCopy, Stamp, Version, Write,
 };
 use uuid::Uuid;
 
@@ -69,7 +69,14 @@ pub fn intention(number: u64, write: Write) -> Intention {
 }
 
 pub fn flight(number: u64, write: Write) -> Flight {
-    Flight { intention: intention(number, write), if_match: None, attempts: 0, due: None, look_first: false }
+    Flight {
+        intention: intention(number, write),
+        if_match: None,
+        attempts: 0,
+        sent: Sent::UnderWay,
+        due: None,
+        look_first: false,
+    }
 }
 
 pub fn refused() -> ParkReason {
@@ -77,7 +84,13 @@ pub fn refused() -> ParkReason {
 }
 
 pub fn parked(number: u64, write: Write, reason: ParkReason) -> Parked {
-    Parked { intention: intention(number, write), if_match: Some(Version::new("1")), reason, since: at(0) }
+    Parked {
+        intention: intention(number, write),
+        if_match: Some(Version::new("1")),
+        reason,
+        since: at(0),
+        sent: Sent::NotTaken,
+    }
 }
 
 /// What the server is known to have.

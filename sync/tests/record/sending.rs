@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use sync::record::{
-    Flight, Intention, Lane, Next, ParkReason, Record, ServerCopy, Version, Write, launch, next,
+    Flight, Intention, Lane, Next, ParkReason, Record, Sent, ServerCopy, Version, Write, launch, next,
 };
 
 use crate::rows::{
@@ -85,8 +85,17 @@ fn a_flight_is_sent_again_as_it_is_and_newer_edits_stay_behind_it() {
         queued: Some(intention(2, update(2))),
         ..flying(sent.clone())
     };
-    let again = Record { flight: Some(Flight { due: None, ..sent }), ..record.clone() };
+    let again = Record { flight: Some(Flight { due: None, sent: Sent::InDoubt, ..sent }), ..record.clone() };
     assert_eq!(launch(record), again);
+}
+
+#[test]
+fn an_attempt_without_an_answer_leaves_a_doubt_for_good() {
+    let launched = |sent| launch(flying(Flight { sent, ..flight(1, update(1)) })).flight.unwrap().sent;
+    assert_eq!(launch(queued(intention(1, update(1)))).flight.unwrap().sent, Sent::UnderWay);
+    assert_eq!(launched(Sent::NotTaken), Sent::UnderWay);
+    assert_eq!(launched(Sent::UnderWay), Sent::InDoubt, "the one under way ended with the program");
+    assert_eq!(launched(Sent::InDoubt), Sent::InDoubt);
 }
 
 #[test]

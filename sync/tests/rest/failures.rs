@@ -241,7 +241,7 @@ async fn nobody_at_home_is_unreachable() {
         remote.fetch(&NOTES, &key("n1")).await.map(drop).unwrap_err(),
         remote.probe().await.unwrap_err(),
     ] {
-        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(matches!(error, RemoteError::Unreachable { in_doubt: false, .. }), "{error:?}");
         assert!(told(&error).contains("no connection"), "{}", told(&error));
     }
 }
@@ -275,7 +275,7 @@ async fn a_connection_closed_without_an_answer_is_unreachable() {
     for answer in [Answer::raw(""), Answer::raw("HTTP/1.1 20"), Answer::raw("SSH-2.0-OpenSSH_9.9\r\n")] {
         let server = Server::saying(answer).await;
         let error = send(&server, overwrite()).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(matches!(error, RemoteError::Unreachable { in_doubt: true, .. }), "{error:?}");
     }
 }
 
@@ -286,7 +286,7 @@ async fn a_server_that_never_answers_is_given_up() {
         let server = Server::saying(answer).await;
         let remote = RestRemote::builder(server.url()).timeout(Duration::from_millis(150)).build().unwrap();
         let error = remote.send(operation(Write::Delete)).await.unwrap_err();
-        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(matches!(error, RemoteError::Unreachable { in_doubt: true, .. }), "{error:?}");
         assert!(error.to_string().contains("150ms"), "{error}");
     }
 }

@@ -98,7 +98,14 @@ impl Wire {
         };
         if down || life.strikes(Fault::ConnectionRefused) {
             life.pass(1, 20).await;
-            return Some(unreachable(url(), "connection refused", None));
+            let (reason, in_doubt) = ("connection refused".to_owned(), false);
+            return Some(RemoteError::Unreachable {
+                url: url(),
+                reason,
+                retry_after: None,
+                in_doubt,
+                source: None,
+            });
         }
         if life.strikes(Fault::RequestLost) {
             life.pass(TIMEOUT, TIMEOUT).await;
@@ -180,7 +187,7 @@ fn transient(url: String, status: u16) -> RemoteError {
 }
 
 fn unreachable(url: String, reason: &str, retry_after: Option<Duration>) -> RemoteError {
-    RemoteError::Unreachable { url, reason: reason.to_owned(), retry_after, source: None }
+    RemoteError::Unreachable { url, reason: reason.to_owned(), retry_after, in_doubt: true, source: None }
 }
 
 /// Whether the engine may ask something because of an answer, before it obeys that.

@@ -3,8 +3,9 @@
 use std::pin::pin;
 
 use futures::{join, poll};
+use sync::remote::{Page, Position};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{Error, NotSynced, Resolution, SyncError};
+use sync::{Error, MemoryStorage, NotSynced, Resolution, SyncError};
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
 use tokio::sync::oneshot;
@@ -83,6 +84,77 @@ async fn what_was_pulled_meanwhile_is_not_overwritten_by_a_retry() {
     device.engine.retry_all().await.unwrap();
     assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
     assert_eq!(device.server.records::<Note>()["a"], note("a", "theirs", 5), "the later one wins");
+}
+
+/// What the server has refused, it has not done: that the record is gone is somebody else's doing then.
+#[tokio::test]
+async fn a_deletion_that_was_refused_is_not_what_somebody_else_deleted() {
+    let device = Device::new().await;
+    device.server.put(&task(1, None, "base"));
+    device.engine.pull().await.unwrap();
+    device.engine.delete::<Task>(&1).await.unwrap();
+    device.server.once(Fault::Refused(403, "it is not yours".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.remove::<Task>(&1);
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.app.will(Answer::Decide(Resolution::TakeRemote));
+    assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
+    assert!(device.server.records::<Task>().is_empty(), "nobody has asked for it to come back");
+}
+
+/// Nor is what the user has left undecided.
+#[tokio::test]
+async fn a_deletion_that_was_deferred_is_not_what_somebody_else_deleted() {
+    let device = Device::new().await;
+    device.server.put(&task(1, None, "base"));
+    device.engine.pull().await.unwrap();
+    device.engine.delete::<Task>(&1).await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.app.will(Answer::Decide(Resolution::Defer));
+    device.engine.flush().await.unwrap();
+    device.server.remove::<Task>(&1);
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.app.will(Answer::Decide(Resolution::TakeRemote));
+    assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
+    assert!(device.server.records::<Task>().is_empty(), "nobody has asked for it to come back");
+}
+
+/// How often the server is asked for a note after edits of two were given up, of which the fault met the first.
+async fn questions_after(fault: Fault) -> usize {
+    let device = Device::with(&ScriptedRemote::without_versions(), MemoryStorage::new(), |builder| {
+        builder.max_in_flight(1)
+    })
+    .await;
+    for id in ["a", "b"] {
+        device.server.put(&note(id, "base", 0));
+    }
+    device.engine.pull().await.unwrap();
+    for id in ["a", "b"] {
+        device.engine.push(&note(id, "mine", 1)).await.unwrap();
+    }
+    device.server.once(fault);
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 2);
+    assert_eq!(device.app.state().notes["a"].title, "base", "it is told at once what was there before");
+    device.server.script(|call| match call {
+        Call::Pull { .. } => Fault::Page(Box::new(Page { items: Vec::new(), position: Position::Beginning })),
+        _ => Fault::None,
+    });
+    device.engine.pull_only::<Note>().await.unwrap();
+    assert_eq!(device.app.state().notes["a"], device.server.records::<Note>()["a"]);
+    device.server.calls().iter().filter(|call| matches!(call, Call::Fetch { .. })).count()
+}
+
+/// It may have got through, and no page tells.
+#[tokio::test]
+async fn what_is_given_up_without_an_answer_is_asked_for() {
+    assert_eq!(questions_after(Fault::AnswerLost).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_given_up_and_did_not_get_through_is_not() {
+    assert_eq!(questions_after(Fault::Unauthorized).await, 0);
+    assert_eq!(questions_after(Fault::Throttled(None)).await, 0);
 }
 
 #[tokio::test]

@@ -45,7 +45,10 @@ async fn what_is_no_http_is_no_answer() {
         let story = Story::of(&turn, move |_| Act::Reset(bytes.to_vec())).await;
         let error = story.flush_error().await;
         assert!(
-            matches!(&*error, SyncError::Push { source: RemoteError::Unreachable { .. }, .. }),
+            matches!(
+                &*error,
+                SyncError::Push { source: RemoteError::Unreachable { in_doubt: true, .. }, .. }
+            ),
             "{error:?}"
         );
         story.ends_well().await;

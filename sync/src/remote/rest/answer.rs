@@ -343,6 +343,7 @@ fn unavailable(answer: &Answer) -> RemoteError {
         url: answer.url.clone(),
         reason: format!("the server takes no writes now (status {})", answer.status.as_u16()),
         retry_after: answer.retry_after(),
+        in_doubt: false,
         source: None,
     }
 }
@@ -355,6 +356,7 @@ pub(super) fn failure(answer: &Answer) -> RemoteError {
             url,
             reason: format!("something before the server says that it is not available (status {status})"),
             retry_after,
+            in_doubt: true,
             source: None,
         },
         (_, 429) => RemoteError::Throttled { url, status, retry_after },

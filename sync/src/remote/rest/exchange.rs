@@ -219,13 +219,14 @@ impl Exchange {
             format!("no answer: {}", root_cause(&error))
         };
         tracing::debug!(%url, %reason, "not answered");
-        RemoteError::Unreachable { url, reason, retry_after: None, source: Some(error.into()) }
+        let in_doubt = !error.is_connect();
+        RemoteError::Unreachable { url, reason, retry_after: None, in_doubt, source: Some(error.into()) }
     }
 
     fn late(&self, url: String) -> RemoteError {
         let reason = format!("no complete answer within {:?}", self.timeout);
         tracing::debug!(%url, %reason, "not answered");
-        RemoteError::Unreachable { url, reason, retry_after: None, source: None }
+        RemoteError::Unreachable { url, reason, retry_after: None, in_doubt: true, source: None }
     }
 
     /// The body of an answer whose status asks for one.
@@ -238,6 +239,7 @@ impl Exchange {
                 url,
                 reason: format!("the answer broke off: {}", root_cause(&*source)),
                 retry_after: answer.retry_after(),
+                in_doubt: true,
                 source: Some(source),
             }),
             Err(BodyError::TooLarge { limit }) => Err(RemoteError::Protocol {

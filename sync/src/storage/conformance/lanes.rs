@@ -9,7 +9,7 @@ use super::samples::{
     waiting,
 };
 use super::{Opened, Subject};
-use crate::record::{EntityName, Flight, Intention, Record, RecordRef};
+use crate::record::{EntityName, Flight, Intention, Record, RecordRef, Sent};
 use crate::storage::Counts;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -278,6 +278,7 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
         intention: Intention { references: vec![parent.clone()], ..intention(5) },
         if_match: None,
         attempts: 0,
+        sent: Sent::NotTaken,
         due: Some(at(0)),
         look_first: false,
     };

@@ -9,7 +9,7 @@ use super::samples::{
 };
 use crate::record::{
     Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, RecordRef, Refusal,
-    ServerCopy, Version, Write,
+    Sent, ServerCopy, Version, Write,
 };
 use crate::storage::{Counts, Cursor, KEYLESS_ASIDE, Search, SetAside, StorageError, Transaction};
 
@@ -42,6 +42,7 @@ fn full() -> Record {
             intention: Intention { id: operation(2), write: Write::Delete, ..intention.clone() },
             if_match: Some(Version::new("")),
             attempts: 4,
+            sent: Sent::UnderWay,
             due: Some(at(3)),
             look_first: true,
         }),
@@ -54,6 +55,7 @@ fn full() -> Record {
                 seen: Some(seen),
             },
             since: at(4),
+            sent: Sent::InDoubt,
         }),
         blocked_on: Some(note("parent")),
     }
@@ -394,6 +396,7 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
         intention: Intention { revision: 31, ..coalesced },
         if_match: None,
         attempts: 0,
+        sent: Sent::NotTaken,
         due: Some(at(0)),
         look_first: false,
     };

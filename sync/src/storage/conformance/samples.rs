@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::record::{
     Base, EntityName, Flight, Intention, OperationId, ParkReason, Parked, Payload, Record, RecordKey,
-    RecordRef, Refusal, Version, Write,
+    RecordRef, Refusal, Sent, Version, Write,
 };
 
 pub(super) const NOTE: EntityName = EntityName::new("Note");
@@ -69,8 +69,14 @@ pub(super) fn ready(seq: u64) -> Record {
 
 /// A record that was sent and is to be sent again.
 pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight =
-        Flight { intention: intention(seq), if_match: None, attempts: 1, due: Some(due), look_first: false };
+    let flight = Flight {
+        intention: intention(seq),
+        if_match: None,
+        attempts: 1,
+        sent: Sent::InDoubt,
+        due: Some(due),
+        look_first: false,
+    };
     Record { flight: Some(flight), ..Record::default() }
 }
 
@@ -78,7 +84,8 @@ pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
 pub(super) fn parked(seq: u64) -> Record {
     let refusal = Refusal { status: 422, problem: None };
     let reason = ParkReason::Refused { refusal, seen: None };
-    let parked = Parked { intention: intention(seq), if_match: None, reason, since: at(0) };
+    let parked =
+        Parked { intention: intention(seq), if_match: None, reason, since: at(0), sent: Sent::NotTaken };
     Record { parked: Some(parked), ..Record::default() }
 }
 

@@ -186,16 +186,17 @@ fn told(one: Waiting, outcome: Outcome) {
 
 fn given_up(url: String) -> RemoteError {
     let reason = "the batch was given up before it was answered".to_owned();
-    RemoteError::Unreachable { url, reason, retry_after: None, source: None }
+    RemoteError::Unreachable { url, reason, retry_after: None, in_doubt: true, source: None }
 }
 
 /// The same failure for another operation of the batch. What caused it is told in words.
 fn same(error: &RemoteError) -> RemoteError {
     match error {
-        RemoteError::Unreachable { url, reason, retry_after, .. } => RemoteError::Unreachable {
+        RemoteError::Unreachable { url, reason, retry_after, in_doubt, .. } => RemoteError::Unreachable {
             url: url.clone(),
             reason: reason.clone(),
             retry_after: *retry_after,
+            in_doubt: *in_doubt,
             source: None,
         },
         RemoteError::Protocol { url, reason, retry_after, .. } => RemoteError::Protocol {

@@ -78,6 +78,7 @@ fn lost(url: &str, error: Error) -> RemoteError {
         url: url.to_owned(),
         reason: "the server is not heard any more".to_owned(),
         retry_after: None,
+        in_doubt: true,
         source: Some(error.into()),
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::fresh::{MOST, SOME};
 use super::{Fixture, note, open, queued, run};
-use crate::record::{Base, Flight, Payload, Record, RecordRef, Version};
+use crate::record::{Base, Flight, Payload, Record, RecordRef, Sent, Version};
 use crate::storage::{Search, SqliteStorage, StorageError, Transaction};
 
 /// How many rows have no entry, as another program sees it.
@@ -55,7 +55,8 @@ pub(super) fn based(record: Record) -> Record {
 
 pub(super) fn sent(seq: u64, due: Option<DateTime<Utc>>) -> Record {
     let intention = queued(seq).queued.expect("it is queued");
-    let flight = Flight { intention, if_match: None, attempts: 0, due, look_first: false };
+    let flight =
+        Flight { intention, if_match: None, attempts: 0, sent: Sent::NotTaken, due, look_first: false };
     Record { flight: Some(flight), ..Record::default() }
 }
 

@@ -210,7 +210,8 @@ impl<S: Schema> Engine<S> {
 
     /// Sends what waits and is due by now. What the server does not take for the time being is left to the next flush.
     ///
-    /// Called by hand, it does not wait for the engine's own back-off: in [`State::Offline`](crate::State::Offline) and
+    /// Called by hand, it does not wait for the back-off of the whole engine (what a single record waits for, it does: see
+    /// [`sync_state`](Self::sync_state)): in [`State::Offline`](crate::State::Offline) and
     /// [`State::Unauthorized`](crate::State::Unauthorized) the server is tried at once. In two cases nothing is sent, and the report says
     /// so: while the server has asked to be left alone ([`State::Paused`](crate::State::Paused),
     /// [`SyncError::Throttled`](crate::SyncError::Throttled)), and while the [`Connectivity`](crate::Connectivity) says that the device is
@@ -333,6 +334,8 @@ impl<S: Schema> Engine<S> {
 
     /// Syncs in the background from now on: soon after a push, at each due retry, when the device comes online, and on
     /// an interval; and listens for what the server tells. Called again, it changes the settings.
+    ///
+    /// It goes on for as long as a clone of the engine lives: keep one. With the last clone, everything stops.
     pub fn start(&self, auto: AutoSync) {
         self.inner.inbox.start(auto);
     }

@@ -7,7 +7,7 @@ use crate::engine::verdicts;
 use crate::entity::Syncable;
 use crate::error::{Error, HandlerError};
 use crate::handler::Conflict;
-use crate::record::{Lane, OperationId, ParkReason, Record, RecordRef};
+use crate::record::{Lane, OperationId, ParkReason, Record, RecordRef, Sent};
 
 /// An operation that waits for the user, because the server refused it or every attempt failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,14 +45,14 @@ pub enum SyncState {
     Synced,
     /// An edit is sent at the next sync.
     Pending,
-    /// An edit was sent and its outcome is not known.
+    /// An edit was sent and its outcome is not known: the server may have taken it.
     InFlight {
         /// When it is sent again; `None` while it is under way, and when that can be done at once.
         due: Option<DateTime<Utc>>,
         /// How many attempts failed so far.
         attempts: u32,
     },
-    /// An edit waits until this time.
+    /// An edit that the server has not taken waits until this time, and for the next sync after it.
     Waiting {
         /// When.
         due: DateTime<Utc>,
@@ -120,7 +120,7 @@ pub(super) fn state(record: &Record, blocker: Option<&Record>) -> SyncState {
             on: on.clone(),
             parked: blocker.is_some_and(|blocker| matches!(blocker.lane(), Lane::Parked { .. })),
         },
-        (Lane::Waiting { .. } | Lane::Ready { .. }, _, Some(flight), _) => {
+        (Lane::Waiting { .. } | Lane::Ready { .. }, _, Some(flight), _) if flight.sent != Sent::NotTaken => {
             SyncState::InFlight { due: flight.due, attempts: flight.attempts }
         }
         (Lane::Waiting { due, .. }, ..) => SyncState::Waiting { due },

@@ -71,6 +71,30 @@ async fn a_server_that_is_away_for_long_is_not_taken_for_a_record_that_fails() {
     }
 }
 
+/// An indicator does not say that it is on its way.
+#[tokio::test]
+async fn what_the_server_has_not_taken_for_sure_waits_and_is_not_in_flight() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    for (fault, in_flight) in [
+        (Fault::Unauthorized, false),
+        (Fault::Throttled(None), false),
+        (Fault::RequestLost, true),
+        // It may have been taken before that.
+        (Fault::Unauthorized, true),
+    ] {
+        device.server.once(fault);
+        device.engine.flush().await.unwrap();
+        let state = device.engine.sync_state::<Note>(&"a".into()).await.unwrap();
+        match state {
+            SyncState::InFlight { .. } => assert!(in_flight),
+            SyncState::Waiting { .. } => assert!(!in_flight),
+            other => panic!("{other:?}"),
+        }
+        device.wait_out();
+    }
+}
+
 #[tokio::test]
 async fn an_offline_device_sends_nothing() {
     let device = Device::new().await;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_tests::simulation::{Campaign, Keep, Plan, play, shrink};
 
-const BROKEN_ONCE: [u64; 32] = [
+const BROKEN_ONCE: [u64; 33] = [
     15_891,
     28_436,
     63_187,
@@ -40,6 +40,7 @@ const BROKEN_ONCE: [u64; 32] = [
     1_795_352_140_738_309_377,
     20_261_142_929,
     20_261_239_305,
+    20_261_207_045,
 ];
 
 fn cores() -> usize {

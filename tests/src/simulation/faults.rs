@@ -142,6 +142,10 @@ impl Rates {
         if !calm && later.per_mille(200) {
             of.insert(Fault::HandlerEdits, u32::try_from(later.between(1, 400)).unwrap_or(0));
         }
+        // A server that takes what it is sent and says that it failed: operations are given up that got through.
+        if !calm && later.per_mille(60) {
+            of.insert(Fault::Status500AfterTheWrite, u32::try_from(later.between(500, 950)).unwrap_or(0));
+        }
         let mut sometimes = |rate: u32| !calm && dice.per_mille(rate);
         Self {
             of,

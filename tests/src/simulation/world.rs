@@ -213,7 +213,7 @@ impl State {
 
     /// However often it was sent, merged and sent again. A server that forgets keys cannot tell an edit that others have
     /// built upon from one that it never saw; and an edit of what the application was told before the engine recorded it
-    /// has an older ancestor than it seems. Then it counts twice.
+    /// has an older ancestor than it seems. Then it counts twice. So does, once, what others have built upon where there are no versions.
     fn counts_each_save_once(&mut self, account: usize, name: &Name) {
         if !self.habits.keys || !self.strict_view {
             return;
@@ -224,12 +224,24 @@ impl State {
             return;
         };
         let made = self.saves.get(&(account, name.clone())).copied().unwrap_or(0);
-        if saves > made {
+        let built_upon = if self.habits.versions { 0 } else { self.built_upon(account, name) };
+        if saves > made + built_upon {
             self.judge(
                 None,
                 Err(("6: one effect", format!("{name} was saved {made} times, and counts {saves}"))),
             );
         }
+    }
+
+    /// How many operations got through without an answer, and were written upon by somebody who did not send them.
+    fn built_upon(&self, account: usize, name: &Name) -> u64 {
+        let moments = self.server.history(account, name);
+        let built_upon = moments.iter().enumerate().filter(|(place, moment)| {
+            let (Some(device), Some(operation)) = (moment.device, moment.operation) else { return false };
+            let by_others = moments[place + 1..].iter().any(|later| later.device != moment.device);
+            by_others && !self.books[device][account].knows_that_it_got_through(operation)
+        });
+        u64::try_from(built_upon.count()).unwrap_or(u64::MAX)
     }
 
     /// Somebody without a device of ours changes a record.

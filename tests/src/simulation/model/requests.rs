@@ -8,6 +8,11 @@ use super::super::entities::Name;
 use super::{Around, Book, Last, Letter, Verdict, ensure};
 
 impl Book {
+    /// Whether the device has had an answer that says so.
+    pub(crate) fn knows_that_it_got_through(&self, operation: OperationId) -> bool {
+        self.letters.get(&operation).is_some_and(|letter| matches!(letter.last, Last::Accepted(_)))
+    }
+
     /// What could be sent at once: nothing of it was ever sent, and it waits for nothing.
     pub(crate) fn ready(&self) -> Vec<(Name, OperationId)> {
         let ready = self.rows.iter().filter_map(|(name, row)| {

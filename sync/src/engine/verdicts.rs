@@ -17,7 +17,7 @@ use super::turn::Turn;
 use crate::error::Error;
 use crate::record::{
     Base, Decision, Dispute, GivenUp, Intention, OperationId, ParkReason, Record, RecordRef, Rules,
-    ServerCopy, Stamp, Write, discard, resolve,
+    ServerCopy, Stamp, Write, discard, resolve, supersede,
 };
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -45,8 +45,8 @@ impl GivenUpEdits {
 enum GivingUp {
     /// Those up to this one are.
     Done { revision: u64 },
-    /// The handler has made an edit of what it was told of that.
-    BuiltOn,
+    /// Those up to this one are, and the handler has made an edit of what it was told of that.
+    BuiltOn { revision: u64 },
     /// A newer edit has taken their place before.
     TooLate,
 }
@@ -54,6 +54,8 @@ enum GivingUp {
 /// An edit that the handler makes of what the user's decision about a record has it told.
 struct HandlersEdit {
     name: RecordRef,
+    /// What is decided about.
+    which: GivenUpEdits,
     /// What the server was known to have when the handler was told.
     base: Option<Base>,
     told: ServerCopy,
@@ -66,21 +68,28 @@ impl HandlersEdit {
     /// Has it stand on what the handler was told, if it was made: there is nothing to decide between the two. Answers whether it was.
     fn stand(&self, ledger: &mut Ledger<'_>, before: &Record) -> Result<bool, StorageError> {
         let is_the_handlers = |edit: &&Intention| self.showing.is_edited(&self.name, edit.revision);
+        let under_way = before.flight.as_ref().map(|flight| &flight.intention);
         // An answer that has come meanwhile is what the edit was made on then.
-        let is_as_it_was = before.flight.is_none() && before.base == self.base;
-        let edit = before.queued.as_ref().filter(is_the_handlers).filter(|_| is_as_it_was);
+        let is_as_it_was =
+            before.base == self.base && under_way.is_none_or(|under_way| self.which.is(under_way));
+        let stands = supersede(before.clone());
+        let edit = stands.queued.as_ref().filter(is_the_handlers).filter(|_| is_as_it_was);
         let Some(edit) = edit else { return Ok(false) };
         // What it was told is gone need not be deleted: that comes to nothing by itself.
-        if edit.write != Write::Delete || self.told != ServerCopy::Deleted {
-            let dispute = before.dispute(edit, self.told.clone());
+        let needs_nothing = edit.write == Write::Delete && self.told == ServerCopy::Deleted;
+        let after = if needs_nothing {
+            stands.clone()
+        } else {
+            let dispute = stands.dispute(edit, self.told.clone());
             let (mut after, _) =
-                resolve(before.clone(), &dispute, Decision::KeepLocal, &self.rules, self.stamp);
+                resolve(stands.clone(), &dispute, Decision::KeepLocal, &self.rules, self.stamp);
             if let Some(queued) = &mut after.queued {
                 // What was given up may have got through all the same.
                 queued.echoes.clone_from(&edit.echoes);
             }
-            ledger.put(&self.name, before, &after)?;
-        }
+            after
+        };
+        ledger.put(&self.name, before, &after)?;
         Ok(true)
     }
 }
@@ -130,9 +139,9 @@ impl Core {
         turn.is_about(name.clone());
         let record = name.clone();
         let now = self.transact::<_, Error, _>(move |ledger| Ok(ledger.record_to_replace(&record)?)).await?;
-        if !now.newest().is_some_and(|newest| which.is(newest)) {
+        let Some(up_to) = now.newest().filter(|newest| which.is(newest)).map(|newest| newest.revision) else {
             return Ok(false);
-        }
+        };
         let base = now.base.clone();
         let (_, known) = discard(now, &rules);
         let mut ask = !matches!(known, GivenUp::Known(_));
@@ -153,17 +162,21 @@ impl Core {
         let record = name.clone();
         let count = Arc::clone(&self.given_up);
         let of_the_handler =
-            told.as_ref().map(|(_, copy)| self.what_the_handler_made_of(&name, base, copy, rules));
+            told.as_ref().map(|(_, copy)| self.what_the_handler_made_of(&name, which, base, copy, rules));
         let became = self
             .transact::<_, Error, _>(move |ledger| {
                 let before = ledger.record_to_replace(&record)?;
+                count.fetch_add(1, Ordering::Relaxed);
                 // An edit that was made meanwhile is none of those that are given up.
                 let Some(newest) = before.newest().filter(|newest| which.is(newest)) else {
                     let is_built_on = of_the_handler.map_or(Ok(false), |edit| edit.stand(ledger, &before))?;
-                    return Ok(if is_built_on { GivingUp::BuiltOn } else { GivingUp::TooLate });
+                    return Ok(if is_built_on {
+                        GivingUp::BuiltOn { revision: up_to }
+                    } else {
+                        GivingUp::TooLate
+                    });
                 };
                 let revision = newest.revision;
-                count.fetch_add(1, Ordering::Relaxed);
                 let (after, _) = discard(before.clone(), &rules);
                 ledger.put(&record, &before, &after)?;
                 if ask && !planted!(DiscardedIsNotAskedFor) {
@@ -172,10 +185,11 @@ impl Core {
                 Ok(GivingUp::Done { revision })
             })
             .await?;
-        match (became, told) {
-            (GivingUp::Done { revision }, _) => self.receipts.tell(&name, revision, Fate::TakenBack),
-            (_, Some((port, copy))) => self.set_right(&turn, port, &name, copy).await?,
-            (_, None) => {}
+        if let GivingUp::Done { revision } | GivingUp::BuiltOn { revision } = became {
+            self.receipts.tell(&name, revision, Fate::TakenBack);
+        }
+        if let (GivingUp::BuiltOn { .. } | GivingUp::TooLate, Some((port, copy))) = (became, told) {
+            self.set_right(&turn, port, &name, copy).await?;
         }
         Ok(became != GivingUp::TooLate)
     }
@@ -184,12 +198,13 @@ impl Core {
     fn what_the_handler_made_of(
         &self,
         name: &RecordRef,
+        which: GivenUpEdits,
         base: Option<Base>,
         told: &ServerCopy,
         rules: Rules,
     ) -> HandlersEdit {
         let (showing, stamp) = (Arc::clone(&self.showing), self.stamper().stamp());
-        HandlersEdit { name: name.clone(), base, told: told.clone(), rules, showing, stamp }
+        HandlersEdit { name: name.clone(), which, base, told: told.clone(), rules, showing, stamp }
     }
 
     /// The app was told what a record looks like while that changed: it is told anew. Where no edit waits, what the
@@ -274,7 +289,10 @@ impl Core {
                 (Ok(found), _) => found,
                 // A newer edit took the place of the conflict while the app was told.
                 (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
-                    let edit = self.what_the_handler_made_of(&name, base, &copy, rules);
+                    let edit = {
+                        let which = GivenUpEdits::Of(id);
+                        self.what_the_handler_made_of(&name, which, base, &copy, rules)
+                    };
                     let is_built_on = self
                         .transact::<_, Error, _>(move |ledger| {
                             let before = ledger.record_to_replace(&edit.name)?;

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use self::enqueue::{Edit, Enqueued, enqueue};
 pub use self::name::{EntityName, IdError, OperationId, Principal, RecordKey, RecordRef, Version};
 pub use self::next::{Lane, Next, launch, next};
-pub use self::park::{GivenUp, discard, reinstate};
+pub use self::park::{GivenUp, discard, reinstate, supersede};
 pub use self::payload::Payload;
 pub(crate) use self::raw::{raw_member, raw_members};
 pub use self::rebase::{Rebased, rebase};

@@ -1,5 +1,6 @@
 //! What the user decides about a parked operation.
 
+use super::settle::in_place_of;
 use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, Sent, ServerCopy};
 
 impl ParkReason {
@@ -67,6 +68,18 @@ pub fn discard(record: Record, rules: &Rules) -> (Record, GivenUp) {
         }
     };
     (Record { base, ..Record::default() }, known)
+}
+
+/// Gives up what is under way, and nothing that waits behind it.
+#[must_use]
+pub fn supersede(mut record: Record) -> Record {
+    if let Some(queued) = record.queued.take() {
+        record.queued = Some(match record.flight.take() {
+            Some(flight) => in_place_of(&flight, queued, record.base.as_ref()),
+            None => queued,
+        });
+    }
+    record
 }
 
 impl Record {

@@ -229,14 +229,19 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
         record.parked = Some(Parked { intention, if_match, reason, since: stamp.now, sent });
         return (record, Settled::Parked);
     };
+    record.queued = Some(in_place_of(&flight, queued, record.base.as_ref()));
+    (record, Settled::Superseded)
+}
+
+/// An edit that waited behind a flight which is sent no more.
+pub(super) fn in_place_of(flight: &Flight, queued: Intention, base: Option<&Base>) -> Intention {
     let crossed = queued.crossed || flight.intention.crossed;
     let write = match without(&flight.intention.write, queued.write) {
-        Write::Create(payload) if record.base.is_some() => Write::Overwrite(payload),
+        Write::Create(payload) if base.is_some() => Write::Overwrite(payload),
         write => write,
     };
     let echoes = flight.intention.may_have_left(flight.sent);
-    record.queued = Some(Intention { write, echoes, crossed, ..queued });
-    (record, Settled::Superseded)
+    Intention { write, echoes, crossed, ..queued }
 }
 
 /// A write that was made on top of a flight which did not get through: an update of what was to be created, or to be written over, is

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{
-    BoxError, Engine, HandlerError, MemoryStorage, OnPull, OperationId, Pulled, Resolution, RetryPolicy,
-    Schema, SyncError, SyncReport, Syncable,
+    BoxError, Engine, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled, Resolution,
+    RetryPolicy, Schema, SyncError, SyncReport, Syncable,
 };
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
@@ -312,6 +312,34 @@ async fn so_does_a_deletion_of_what_they_told() {
         assert_eq!(device.app.state().conflicts.len(), 1, "the one that was answered");
         assert!(device.server.records::<Task>().is_empty());
     }
+}
+
+/// What is under way is given up with the rest, and whoever waits for it is told so.
+#[tokio::test]
+async fn an_edit_of_what_clear_queue_told_takes_the_place_of_what_is_given_up() {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    let sent = device.engine.push(&task(1, None, "sent")).await.unwrap();
+    device.server.once(Fault::RequestLost);
+    device.engine.flush().await.unwrap();
+    let waits = device.engine.push(&task(1, None, "waits")).await.unwrap();
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&task(1, None, "base, edited")).await.unwrap()) })
+    }));
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 1);
+    for given_up in [sent, waits] {
+        assert!(matches!(given_up.synced().await, Err(NotSynced::TakenBack { .. })));
+    }
+    device.wait_out();
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+    assert!(device.app.state().conflicts.is_empty());
+    let texts = device.server.writes().into_iter().filter_map(|write| write.value);
+    let texts = texts.map(|payload| payload.decode::<Task>().unwrap().text);
+    assert_eq!(texts.collect::<Vec<_>>(), ["base", "base, edited"], "what was given up is not sent again");
+    assert_eq!(device.app.state().tasks[&1].text, "base, edited");
 }
 
 /// What was given up was sent, and nobody knows whether it arrived.

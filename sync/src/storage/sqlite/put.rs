@@ -178,11 +178,10 @@ impl SqliteTransaction<'_> {
                 }
                 self.lead(queue, name, found.standing, Standing { place, fresh })?;
                 self.live.note_number(columns.revision);
-                if columns.has_references {
-                    self.refer(queue, name, record)?;
-                }
                 if plain {
                     self.live.wrote(queue, &name.key, place, record);
+                } else {
+                    self.refer(queue, name, before, record)?;
                 }
             }
         }
@@ -203,7 +202,17 @@ impl SqliteTransaction<'_> {
         }
     }
 
-    fn refer(&self, queue: i64, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
+    /// Enters what a record refers to, in place of what its row had referred to before.
+    fn refer(
+        &self,
+        queue: i64,
+        name: &RecordRef,
+        before: Option<Place>,
+        record: &Record,
+    ) -> Result<(), StorageError> {
+        if before.is_some() {
+            self.execute(statements::FORGET_REFERENCES, params![queue, name.key.as_str()])?;
+        }
         for (parent, seq) in rows::foreign_references(name, record) {
             let parent_queue = self.queue(&parent.entity)?;
             let parameters =

@@ -14,7 +14,7 @@ pub(super) type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 ///
 /// A step leaves the columns of a table as they are once the table is in anybody's file: for an `ALTER TABLE` that renames or drops
 /// something, SQLite parses every view and trigger of the file, and fails for one of the application's that names a table which is gone.
-pub(super) const UPGRADES: &[Upgrade] = &[version_1, version_2, VERSION_3, version_4, version_5];
+pub(super) const UPGRADES: &[Upgrade] = &[version_1, version_2, VERSION_3, version_4, version_5, version_6];
 
 /// The version that a list of upgrades leads to.
 pub(super) fn newest(upgrades: &[Upgrade]) -> u32 {
@@ -65,4 +65,8 @@ fn version_4(connection: &Connection) -> rusqlite::Result<()> {
 
 fn version_5(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(include_str!("version_5.sql"))
+}
+
+fn version_6(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(include_str!("version_6.sql"))
 }

@@ -74,6 +74,9 @@ pub(super) const REFER: &str = "
     INSERT OR IGNORE INTO sync_references (queue, key, seq, child_queue, child_key)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 
+pub(super) const FORGET_REFERENCES: &str =
+    "DELETE FROM sync_references WHERE child_queue = ?1 AND child_key = ?2";
+
 /// The places of a queue whose time lies in between, the earliest first.
 pub(super) const DUE_PLACES: &str = "
     SELECT id, key, due FROM sync_outbox
@@ -198,6 +201,7 @@ pub(super) const HOT: &[&str] = &[
     CHANGE_PLAIN,
     REMOVE_PENDING,
     REFER,
+    FORGET_REFERENCES,
     DUE_PLACES,
     NEXT_DUE,
     LANE_PLACES,

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::super::SqliteTransaction;
 use super::fresh::{based, crashed, get, path};
 use super::{Fixture, note, open, queued, run};
-use crate::record::{Record, RecordRef};
+use crate::record::{Intention, Record, RecordRef};
 use crate::storage::{SqliteStorage, StorageError};
 
 fn shell(path: &Path, sql: &str) {
@@ -66,6 +66,31 @@ async fn a_row_that_was_deleted_is_gone() {
         shell(&path, DELETE);
         is_forgotten(&path, others).await;
     }
+}
+
+/// Until the row is written again, a mended edit refers to what it referred to; nothing is left of that afterwards.
+#[tokio::test]
+async fn a_row_that_was_mended_still_refers_to_what_it_referred_to() {
+    let fixture = Fixture::new();
+    let refers = |seq, parent| {
+        let edit = queued(seq).queued.map(|edit| Intention { references: vec![note(parent)], ..edit });
+        Record { queued: edit, ..Record::default() }
+    };
+    put(&fixture.storage, "x", refers(9, "parent")).await;
+    let path = path(&fixture);
+    drop(fixture.storage);
+    shell(&path, "CREATE TABLE kept AS SELECT queued FROM sync_outbox");
+    shell(&path, SPOIL);
+    shell(&path, "UPDATE sync_outbox SET queued = (SELECT queued FROM kept) WHERE key = 'x'");
+    let storage = open(&path);
+    assert_eq!(get(&storage, "x").await, Some(refers(9, "parent")));
+    let child = async |parent| run(&storage, move |tx| tx.earlier_child(&note(parent), 100)).await;
+    assert_eq!(child("parent").await.expect("it can be read"), Some(note("x")));
+    put(&storage, "x", refers(9, "other")).await;
+    assert_eq!(child("parent").await.expect("it can be read"), None);
+    assert_eq!(child("other").await.expect("it can be read"), Some(note("x")));
+    put(&storage, "x", queued(9)).await;
+    assert_eq!(child("other").await.expect("it can be read"), None);
 }
 
 #[tokio::test]

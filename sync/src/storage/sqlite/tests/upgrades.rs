@@ -21,12 +21,12 @@ const FROM_LEGACY: &[Upgrade] = &[|connection| {
 }];
 
 const WITH_ANOTHER: &[Upgrade] =
-    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], |connection| {
+    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], UPGRADES[5], |connection| {
         connection.execute_batch("ALTER TABLE sync_bases ADD COLUMN colour TEXT")
     }];
 
 const WITH_FAILING: &[Upgrade] =
-    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], |connection| {
+    &[UPGRADES[0], UPGRADES[1], UPGRADES[2], UPGRADES[3], UPGRADES[4], UPGRADES[5], |connection| {
         connection.execute_batch("DROP TABLE sync_notes; CREATE TABLE sync_bases (twice)")
     }];
 
@@ -67,6 +67,7 @@ const EARLIER: &[&str] = &[
     include_str!("../version_2.sql"),
     include_str!("version_3.sql"),
     include_str!("../version_4.sql"),
+    include_str!("../version_5.sql"),
 ];
 
 /// Makes a file of an earlier version.
@@ -236,7 +237,7 @@ fn a_newer_file_is_refused_and_not_touched() {
     let before = fs::read(&path).expect("it can be read");
     for read_only in [false, true] {
         let result = SqliteStorage::builder(&path).read_only(read_only).open();
-        assert!(matches!(result, Err(StorageError::TooNew { found: 6, supported: 5, .. })), "{result:?}");
+        assert!(matches!(result, Err(StorageError::TooNew { found: 7, supported: 6, .. })), "{result:?}");
     }
     assert_eq!(fs::read(&path).expect("it can be read"), before);
     drop(upgrade(&path, WITH_ANOTHER).expect("the newer program still opens it"));
@@ -249,7 +250,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     drop(open(&path));
     // A newer program was killed: its log is there and was not moved into the file.
     let newer = Connection::open(&path).expect("the file is SQLite");
-    newer.pragma_update(None, "user_version", 6).expect("it can be set");
+    newer.pragma_update(None, "user_version", 7).expect("it can be set");
     let crashed = folder.path().join("crashed.db");
     for ending in ["", "-wal"] {
         let name = |base: &Path| format!("{}{ending}", base.display());
@@ -258,7 +259,7 @@ fn a_newer_file_whose_version_is_still_in_the_log_is_not_touched_either() {
     let files = || ["", "-wal"].map(|ending| fs::read(format!("{}{ending}", crashed.display())).ok());
     let before = files();
     let result = SqliteStorage::open(&crashed);
-    assert!(matches!(result, Err(StorageError::TooNew { found: 6, supported: 5, .. })), "{result:?}");
+    assert!(matches!(result, Err(StorageError::TooNew { found: 7, supported: 6, .. })), "{result:?}");
     assert!(files() == before, "the file or its log has changed");
 }
 

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use sync::record::{EntityName, Lane, OperationId, Record, RecordKey, RecordRef};
 use sync::storage::{
-    Counts, Cursor, IndexEntry, IndexValue, KEYLESS_ASIDE, Place, Search, SetAside, StorageError, Transaction,
+    Condition, Counts, Cursor, IndexEntry, IndexValue, KEYLESS_ASIDE, Place, Search, SetAside, StorageError,
+    Transaction,
 };
 
 use crate::flawed::{Flaw, State};
@@ -59,9 +60,36 @@ impl<'t> Between<'t> {
         self.tx.pending(None, None, usize::MAX, &HashSet::new())
     }
 
+    /// What a list of records comes to.
+    fn listed<L>(&self, mut list: L) -> L
+    where
+        for<'l> &'l mut L: IntoIterator<Item = &'l mut (RecordRef, Record)>,
+    {
+        if self.has(Flaw::ListsWithoutTheBase) {
+            (&mut list).into_iter().for_each(|(_, record)| record.base = None);
+        }
+        list
+    }
+
     /// The place after which a page begins.
     fn place(&self, after: Option<u64>) -> Option<u64> {
         if self.has(Flaw::RepeatsTheLastOfAPage) { after.map(|seq| seq - 1) } else { after }
+    }
+}
+
+/// Whether a condition is a range that begins or ends with a text.
+fn is_range_of_texts(condition: &Condition) -> bool {
+    let is_text = |bound: &Bound<IndexValue>| {
+        matches!(bound, Bound::Included(IndexValue::Text(_)) | Bound::Excluded(IndexValue::Text(_)))
+    };
+    condition.single().is_none() && (is_text(&condition.low) || is_text(&condition.high))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "that is the flaw")]
+fn rounded(value: &IndexValue) -> IndexValue {
+    match value {
+        IndexValue::Integer(number) => IndexValue::real(*number as f64),
+        other => other.clone(),
     }
 }
 
@@ -91,6 +119,8 @@ impl Transaction for Between<'_> {
 
     fn put(&mut self, name: &RecordRef, record: &Record) -> Result<(), StorageError> {
         self.put.insert(name.clone());
+        let greatest = &mut self.state.lock().unwrap().greatest_place;
+        *greatest = record.lane().seq().unwrap_or(0).max(*greatest);
         let (mut name, mut record) = (name.clone(), record.clone());
         match self.flaw {
             Flaw::KeepsEmptyRecords if record.is_empty() => return Ok(()),
@@ -120,7 +150,7 @@ impl Transaction for Between<'_> {
         if self.has(Flaw::SendsBackwards) {
             found.reverse();
         }
-        Ok(found)
+        Ok(self.listed(found))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
@@ -142,7 +172,8 @@ impl Transaction for Between<'_> {
         except: &HashSet<RecordRef>,
     ) -> Found {
         let after = self.place(after);
-        self.tx.pending(entity, after, limit, except)
+        let found = self.tx.pending(entity, after, limit, except)?;
+        Ok(self.listed(found))
     }
 
     fn oldest_waiting(
@@ -152,7 +183,8 @@ impl Transaction for Between<'_> {
         if self.has(Flaw::TakesParkedForWaiting) {
             return Ok(self.tx.pending(None, None, 1, except)?.pop());
         }
-        self.tx.oldest_waiting(except)
+        let found = self.tx.oldest_waiting(except)?;
+        Ok(self.listed(found))
     }
 
     fn parked(
@@ -163,13 +195,14 @@ impl Transaction for Between<'_> {
         except: &HashSet<RecordRef>,
     ) -> Found {
         let after = self.place(after);
-        self.tx.parked(entity, after, limit, except)
+        let found = self.tx.parked(entity, after, limit, except)?;
+        Ok(self.listed(found))
     }
 
     fn parked_by_id(&mut self, id: OperationId) -> Result<Option<(RecordRef, Record)>, StorageError> {
         let found = self.tx.parked_by_id(id)?;
         if found.is_some() || !self.has(Flaw::FindsQueuedAsParked) {
-            return Ok(found);
+            return Ok(self.listed(found));
         }
         let is_it = |(_, record): &(_, Record)| record.queued.as_ref().is_some_and(|queued| queued.id == id);
         Ok(self.everything_pending()?.into_iter().find(is_it))
@@ -205,12 +238,13 @@ impl Transaction for Between<'_> {
             return Ok(());
         }
         let mut entries = entries.to_vec();
-        for entry in &mut entries {
-            if self.has(Flaw::OrdersByText)
-                && let IndexValue::Integer(number) = entry.value
-            {
-                entry.value = IndexValue::text(number.to_string());
-            }
+        for IndexEntry { value, .. } in &mut entries {
+            *value = match (self.flaw, &*value) {
+                (Flaw::OrdersByText, IndexValue::Integer(number)) => IndexValue::text(number.to_string()),
+                (Flaw::TakesBoolsForNothing, IndexValue::Bool(_)) => IndexValue::Null,
+                (Flaw::RoundsNumbers, value) => rounded(value),
+                (_, value) => value.clone(),
+            };
         }
         self.tx.set_index(name, &entries)
     }
@@ -241,7 +275,23 @@ impl Transaction for Between<'_> {
                     }
                 }
             }
+            Flaw::RoundsNumbers => {
+                for condition in &mut search.conditions {
+                    for bound in [&mut condition.low, &mut condition.high] {
+                        *bound = bound.as_ref().map(rounded);
+                    }
+                }
+            }
             Flaw::IgnoresPlaces => search.after = None,
+            Flaw::FindsNoRangeOfTexts if search.conditions.iter().any(is_range_of_texts) => {
+                return Ok(Vec::new());
+            }
+            Flaw::FindsNoPlaceAmongTexts
+                if search.after.as_ref().is_some_and(|place| matches!(place.value, IndexValue::Text(_))) =>
+            {
+                return Ok(Vec::new());
+            }
+            Flaw::LosesTheIndexWhenClosed if self.state.lock().unwrap().is_reopened => return Ok(Vec::new()),
             Flaw::ListsWhatIsBased if search.conditions.is_empty() && search.order.is_none() => {
                 let after = search.after.as_ref().map(|place| &place.key);
                 let ids = self.tx.based(entity, after, search.limit)?;
@@ -303,6 +353,10 @@ impl Transaction for Between<'_> {
         if self.has(Flaw::CountsOwnNumbersOnly) {
             let pending = self.everything_pending()?;
             return Ok(pending.iter().filter_map(|(_, record)| record.greatest_number()).max().unwrap_or(0));
+        }
+        let State { greatest_place, is_reopened, .. } = *self.state.lock().unwrap();
+        if self.has(Flaw::CountsPlacesAloneWhenReopened) && is_reopened {
+            return Ok(greatest_place);
         }
         self.tx.last_seq()
     }

@@ -34,6 +34,7 @@ pub enum Flaw {
     ListsIdsBackwards,
     CountsVersions,
     CountsOwnNumbersOnly,
+    CountsPlacesAloneWhenReopened,
     // Lanes.
     SendsBackwards,
     ForgetsExcept,
@@ -47,6 +48,7 @@ pub enum Flaw {
     ReleaseForgetsReferences,
     RepeatsTheLastOfAPage,
     FindsQueuedAsParked,
+    ListsWithoutTheBase,
     CountsTheOneAtThePlace,
     FindsParkedChildren,
     // The index.
@@ -58,7 +60,12 @@ pub enum Flaw {
     ListsWhatIsBased,
     EntersOnce,
     OrdersByText,
+    TakesBoolsForNothing,
+    RoundsNumbers,
+    FindsNoRangeOfTexts,
+    FindsNoPlaceAmongTexts,
     ClearsEveryIndex,
+    LosesTheIndexWhenClosed,
     // The rest.
     HasOneCursor,
     HasOneNote,
@@ -89,12 +96,27 @@ pub struct State {
     pub notes: HashMap<String, Option<String>>,
     /// Which records are in the index.
     pub entered: HashSet<RecordRef>,
+    /// The greatest place that a record ever had.
+    pub greatest_place: u64,
+    /// The storage was opened before.
+    pub is_reopened: bool,
 }
 
 impl Flawed {
-    /// A handle of a storage that others may have, too.
-    pub fn of(sound: MemoryStorage, flaw: Flaw) -> Self {
-        Self { flaw, sound, own: MemoryStorage::new(), state: Arc::default() }
+    pub fn new(flaw: Flaw) -> Self {
+        Self { flaw, sound: MemoryStorage::new(), own: MemoryStorage::new(), state: Arc::default() }
+    }
+
+    /// Another handle of the storage.
+    pub fn beside(&self) -> Self {
+        let (sound, state) = (self.sound.clone(), Arc::clone(&self.state));
+        Self { flaw: self.flaw, sound, own: MemoryStorage::new(), state }
+    }
+
+    /// A handle of the storage, which was there before.
+    pub fn reopened(&self) -> Self {
+        self.state.lock().unwrap().is_reopened = true;
+        self.beside()
     }
 }
 

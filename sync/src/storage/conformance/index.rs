@@ -17,17 +17,19 @@ fn colour(name: &str) -> IndexEntry {
 }
 
 /// Seven notes; two of them without a rank, two with the same.
+const SAMPLES: [(&str, Option<i64>, &str); 7] = [
+    ("g", Some(30), "red"),
+    ("a", Some(20), "blue"),
+    ("e", None, "red"),
+    ("b", Some(20), "red"),
+    ("c", Some(-1), "blue"),
+    ("f", None, "blue"),
+    ("d", Some(40), "red"),
+];
+
 fn enter_samples(opened: &Opened) {
     opened.run(|tx| {
-        for (id, number, name) in [
-            ("g", Some(30), "red"),
-            ("a", Some(20), "blue"),
-            ("e", None, "red"),
-            ("b", Some(20), "red"),
-            ("c", Some(-1), "blue"),
-            ("f", None, "blue"),
-            ("d", Some(40), "red"),
-        ] {
+        for (id, number, name) in SAMPLES {
             tx.put(&note(id), &known("1"))?;
             tx.set_index(&note(id), &[rank(number), colour(name)])?;
         }
@@ -44,6 +46,10 @@ fn at(field: &'static str, low: Bound<IndexValue>, high: Bound<IndexValue>) -> S
     Search { conditions: vec![Condition { field, low, high }], limit: 100, ..Search::default() }
 }
 
+fn single(field: &'static str, value: IndexValue) -> Search {
+    Search { conditions: vec![Condition::equal(field, value)], limit: 100, ..Search::default() }
+}
+
 fn number(value: i64) -> IndexValue {
     IndexValue::Integer(value)
 }
@@ -52,15 +58,11 @@ fn number(value: i64) -> IndexValue {
 pub fn records_are_found_by_a_fields_value(subject: &Subject) {
     let opened = subject.open();
     enter_samples(&opened);
-    let single = |entry: IndexEntry| Search {
-        conditions: vec![Condition::equal(entry.field, entry.value)],
-        limit: 100,
-        ..Search::default()
-    };
-    assert_eq!(found(&opened, single(rank(20))), "ab");
-    assert_eq!(found(&opened, single(rank(21))), "");
-    assert_eq!(found(&opened, single(rank(None))), "ef");
-    assert_eq!(found(&opened, single(colour("red"))), "bdeg");
+    let entry = |IndexEntry { field, value }| single(field, value);
+    assert_eq!(found(&opened, entry(rank(20))), "ab");
+    assert_eq!(found(&opened, entry(rank(21))), "");
+    assert_eq!(found(&opened, entry(rank(None))), "ef");
+    assert_eq!(found(&opened, entry(colour("red"))), "bdeg");
     let (in_20, ex_20, in_30) =
         (Bound::Included(number(20)), Bound::Excluded(number(20)), Bound::Included(number(30)));
     assert_eq!(found(&opened, at("rank", in_20.clone(), in_30)), "abg");
@@ -68,6 +70,12 @@ pub fn records_are_found_by_a_fields_value(subject: &Subject) {
     assert_eq!(found(&opened, at("rank", Bound::Unbounded, ex_20)), "c");
     assert_eq!(found(&opened, at("rank", Bound::Unbounded, Bound::Unbounded)), "abcdg");
     assert_eq!(found(&opened, Search { limit: 1, ..at("rank", in_20, Bound::Unbounded) }), "a");
+    let text = IndexValue::text;
+    let (in_blue, ex_blue, ex_red) =
+        (Bound::Included(text("blue")), Bound::Excluded(text("blue")), Bound::Excluded(text("red")));
+    assert_eq!(found(&opened, at("colour", in_blue, ex_red)), "acf");
+    assert_eq!(found(&opened, at("colour", ex_blue, Bound::Unbounded)), "bdeg");
+    assert_eq!(found(&opened, at("colour", Bound::Unbounded, Bound::Included(text("green")))), "acf");
 }
 
 /// A range that begins or ends with nothing is empty: also records without a value are not in it.
@@ -131,17 +139,18 @@ pub fn conditions_on_one_field_are_combined(subject: &Subject) {
 pub fn a_search_goes_on_after_a_place(subject: &Subject) {
     let opened = subject.open();
     enter_samples(&opened);
-    let values = [
-        ("g", Some(30)),
-        ("a", Some(20)),
-        ("e", None),
-        ("b", Some(20)),
-        ("c", Some(-1)),
-        ("f", None),
-        ("d", Some(40)),
-    ];
-    for (descending, whole) in [(false, "efcabgd"), (true, "dgbacfe")] {
-        let order = Some(Order { field: "rank", descending });
+    let value = |field: &str, id: &str| {
+        let sample = SAMPLES.iter().find(|(sample, ..)| *sample == id);
+        let (_, number, name) = sample.expect("only samples were entered");
+        if field == "rank" { rank(*number).value } else { colour(name).value }
+    };
+    for (field, descending, whole) in [
+        ("rank", false, "efcabgd"),
+        ("rank", true, "dgbacfe"),
+        ("colour", false, "acfbdeg"),
+        ("colour", true, "gedbfca"),
+    ] {
+        let order = Some(Order { field, descending });
         for limit in 1..=8 {
             let mut listed = String::new();
             let mut after: Option<Place> = None;
@@ -151,18 +160,20 @@ pub fn a_search_goes_on_after_a_place(subject: &Subject) {
                 let Some(last) = page.last().cloned() else { break };
                 listed.extend(page.iter().map(|place| place.key.as_str()));
                 assert!(listed.len() <= whole.len(), "it goes on and on: {listed}");
-                let value =
-                    values.iter().find(|(id, _)| *id == last.key.as_str()).and_then(|(_, value)| *value);
-                assert_eq!(last.value, value.map_or(IndexValue::Null, number), "the place of {}", last.key);
+                assert_eq!(last.value, value(field, last.key.as_str()), "the place of {}", last.key);
                 after = Some(last);
             }
-            assert_eq!(listed, whole, "in pages of {limit}, descending: {descending}");
+            assert_eq!(listed, whole, "in pages of {limit}, by {field}, descending: {descending}");
         }
     }
-    let order = Some(Order { field: "rank", descending: false });
-    let between = Some(Place { value: number(25), key: note("zz").key });
-    let search = Search { order, after: between, limit: 9, ..Search::default() };
-    assert_eq!(found(&opened, search), "gd", "the place need not be that of a record");
+    for (field, value, expected) in
+        [("rank", number(25), "gd"), ("colour", IndexValue::text("green"), "bdeg")]
+    {
+        let between = Some(Place { value, key: note("zz").key });
+        let order = Some(Order { field, descending: false });
+        let search = Search { order, after: between, limit: 9, ..Search::default() };
+        assert_eq!(found(&opened, search), expected, "the place need not be that of a record");
+    }
 }
 
 /// What fits the conditions comes in the order of the ids, page by page, also after an id that is not there.
@@ -216,11 +227,10 @@ pub fn entering_again_moves_a_record(subject: &Subject) {
     let any = || at("rank", Bound::Unbounded, Bound::Unbounded);
     let order = Some(Order { field: "rank", descending: false });
     assert_eq!(found(&opened, Search { order, ..any() }), "cgda");
-    let blue = Condition::equal("colour", IndexValue::text("blue"));
-    assert_eq!(found(&opened, Search { conditions: vec![blue], limit: 9, ..Search::default() }), "cf");
+    assert_eq!(found(&opened, single("colour", IndexValue::text("blue"))), "cf");
 }
 
-/// Numbers and texts come back in the order that [`IndexValue`] says.
+/// Numbers and texts come back in the order that [`IndexValue`] says, and each is found by itself and no other.
 pub fn values_keep_their_order(subject: &Subject) {
     let opened = subject.open();
     let values = [
@@ -228,9 +238,12 @@ pub fn values_keep_their_order(subject: &Subject) {
         IndexValue::real(f64::NEG_INFINITY),
         IndexValue::Integer(i64::MIN),
         IndexValue::real(-0.5),
-        IndexValue::Integer(0),
+        IndexValue::Bool(false),
         IndexValue::real(0.5),
+        IndexValue::Bool(true),
+        IndexValue::Integer(9_007_199_254_740_992),
         IndexValue::Integer(9_007_199_254_740_993),
+        IndexValue::Integer(i64::MAX),
         IndexValue::real(1e300),
         IndexValue::text(""),
         IndexValue::text("B"),
@@ -238,15 +251,22 @@ pub fn values_keep_their_order(subject: &Subject) {
         IndexValue::text("ä"),
     ];
     assert!(values.is_sorted());
+    // The ids go the other way, so that what is taken for the same comes in another order.
+    let entries: Vec<_> = ('a'..='z').rev().map(String::from).zip(values).collect();
+    let entered = entries.clone();
     opened.run(move |tx| {
-        for (number, value) in values.into_iter().enumerate().rev() {
-            let name = note(&format!("{}", char::from(b'a' + u8::try_from(number).unwrap_or(0))));
-            tx.set_index(&name, &[IndexEntry { field: "any", value }])?;
-        }
-        Ok(())
+        let enter =
+            |(id, value): (String, _)| tx.set_index(&note(&id), &[IndexEntry { field: "any", value }]);
+        entered.into_iter().try_for_each(enter)
     });
-    let order = Some(Order { field: "any", descending: false });
-    assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "abcdefghijkl");
+    let order = |descending| Some(Order { field: "any", descending });
+    let all = |descending| Search { order: order(descending), limit: 99, ..Search::default() };
+    assert_eq!(found(&opened, all(false)), "zyxwvutsrqponml");
+    assert_eq!(found(&opened, all(true)), "lmnopqrstuvwxyz");
+    for (id, value) in entries {
+        assert_eq!(found(&opened, single("any", value.clone())), id, "{value:?}");
+    }
+    assert_eq!(found(&opened, single("any", number(1))), "t", "yes is the number 1");
 }
 
 /// A transaction searches what it has entered, moved and taken out itself.
@@ -307,8 +327,7 @@ pub fn a_cleared_index_comes_back_with_a_failure(subject: &Subject) {
     assert!(failed.is_err());
     let order = Some(Order { field: "rank", descending: false });
     assert_eq!(found(&opened, Search { order, limit: 99, ..Search::default() }), "efcabgd");
-    let blue = Condition::equal("colour", IndexValue::text("blue"));
-    assert_eq!(found(&opened, Search { conditions: vec![blue], limit: 99, ..Search::default() }), "acf");
+    assert_eq!(found(&opened, single("colour", IndexValue::text("blue"))), "acf");
 }
 
 /// The index of one entity of one account is nobody else's.
@@ -328,4 +347,19 @@ pub fn indexes_are_kept_apart(subject: &Subject) {
     assert_eq!(of_task, [Place { value: IndexValue::Null, key: task("t").key }]);
     let of_other = opened.run_as(&other, move |tx| tx.find(&NOTE, &search()));
     assert_eq!(of_other, [Place { value: IndexValue::Null, key: note("o").key }]);
+}
+
+/// What was entered is found when the storage is opened again, and moved.
+pub fn the_index_is_there_after_reopening(subject: &Subject) {
+    let opened = subject.open();
+    enter_samples(&opened);
+    drop(opened);
+    let Some(reopened) = subject.reopen() else { return };
+    let order = Some(Order { field: "rank", descending: false });
+    let by_rank = || Search { order, limit: 9, ..Search::default() };
+    assert_eq!(found(&reopened, by_rank()), "efcabgd");
+    assert_eq!(found(&reopened, single("colour", IndexValue::text("blue"))), "acf");
+    reopened.run(|tx| tx.set_index(&note("a"), &[rank(99), colour("red")]));
+    assert_eq!(found(&reopened, by_rank()), "efcbgda");
+    assert_eq!(found(&reopened, single("colour", IndexValue::text("blue"))), "cf");
 }

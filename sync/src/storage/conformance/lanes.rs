@@ -270,6 +270,27 @@ pub fn a_parked_record_is_found_by_its_operation(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.parked_by_id(operation(2))), None);
 }
 
+/// Whichever list it is found by, with the state that the server has beside the edit.
+pub fn a_listed_record_is_whole(subject: &Subject) {
+    let opened = subject.open();
+    let based = |record| Record { base: known("1").base, ..record };
+    let waiting = (note("waiting"), based(waiting(1, at(0))));
+    let ready = (task("ready"), based(ready(2)));
+    let blocked = (note("blocked"), based(blocked(3, &ready.0)));
+    let parked = (note("parked"), based(parked(4)));
+    let all = vec![waiting, ready, blocked, parked];
+    put(&opened, all.clone());
+    opened.run(move |tx| {
+        let none = HashSet::new();
+        assert_eq!(tx.pending(None, None, 9, &none)?, all);
+        assert_eq!(tx.sendable(at(0), HOUR, 9, &none)?, all[..2]);
+        assert_eq!(tx.oldest_waiting(&none)?.as_ref(), all.first());
+        assert_eq!(tx.parked(None, None, 9, &none)?, all[3..]);
+        assert_eq!(tx.parked_by_id(operation(4))?.as_ref(), all.last());
+        Ok(())
+    });
+}
+
 /// A record that refers to the parent, or did before what waits, and has its place before the given one; in flight or queued.
 pub fn an_earlier_child_is_found(subject: &Subject) {
     let opened = subject.open();

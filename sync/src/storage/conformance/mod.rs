@@ -108,6 +108,7 @@ macro_rules! __storage_conformance {
             pending_records_are_listed_in_pages
             parked_records_are_listed_in_pages
             a_parked_record_is_found_by_its_operation
+            a_listed_record_is_whole
             an_earlier_child_is_found
             a_child_that_waits_no_longer_is_not_found
             a_released_child_is_still_found
@@ -126,6 +127,7 @@ macro_rules! __storage_conformance {
             a_failure_leaves_the_index_as_it_was
             a_cleared_index_comes_back_with_a_failure
             indexes_are_kept_apart
+            the_index_is_there_after_reopening
             // metadata
             cursors_are_kept_for_each_entity
             notes_are_kept_by_name

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::Subject;
 use super::samples::{
     NOTE, TASK, at, blocked, intention, known, name, note, operation, parked, payload, ready, referring,
     task, waiting,
 };
+use super::{Opened, Subject};
 use crate::record::{
-    Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, RecordRef, Refusal,
-    Sent, ServerCopy, Version, Write,
+    Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, Refusal, Sent,
+    ServerCopy, Version, Write,
 };
 use crate::storage::{Counts, Cursor, KEYLESS_ASIDE, Search, SetAside, StorageError, Transaction};
 
@@ -376,31 +376,39 @@ pub fn principals_list_only_their_own(subject: &Subject) {
     });
 }
 
-/// Numbers are never given out twice, whoever gave them out: `last_seq` is at least every number that is stored.
+/// Numbers are never given out twice, whoever gave them out: `last_seq` is at least every number that is stored, also when nobody
+/// remembers any more than that.
 pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
-    let opened = subject.open();
+    let mut opened = subject.open();
     assert_eq!(opened.run(|tx| tx.last_seq()), 0, "a new storage has no operation");
-    let put = |principal: &str, name: RecordRef, record: Record, at_least: u64| {
-        opened.run_as(&Principal::new(principal), move |tx| tx.put(&name, &record));
-        for principal in ["anna", "ben"] {
-            let last = opened.run_as(&Principal::new(principal), |tx| tx.last_seq());
-            assert!(last >= at_least, "{last} is less than {at_least}, as {principal}");
-        }
-    };
-    put("anna", note("a"), ready(5), 5);
-    put("ben", note("a"), waiting(9, at(0)), 9);
-    put("anna", task("a"), parked(12), 12);
+    let queued = |intention| Record { queued: Some(intention), ..Record::default() };
     let coalesced = Intention { revision: 20, ..intention(6) };
-    put("ben", note("b"), Record { queued: Some(coalesced.clone()), ..Record::default() }, 20);
     let flight = Flight {
-        intention: Intention { revision: 31, ..coalesced },
+        intention: Intention { revision: 31, ..coalesced.clone() },
         if_match: None,
         attempts: 0,
         sent: Sent::NotTaken,
         due: Some(at(0)),
         look_first: false,
     };
-    put("anna", note("a"), Record { flight: Some(flight), ..ready(30) }, 31);
-    let decided = Intention { decided: Some(45), ..intention(40) };
-    put("ben", note("c"), Record { queued: Some(decided), ..Record::default() }, 45);
+    for (principal, name, record, at_least) in [
+        ("anna", note("a"), ready(5), 5),
+        ("ben", note("a"), waiting(9, at(0)), 9),
+        ("anna", task("a"), parked(12), 12),
+        ("ben", note("b"), queued(coalesced), 20),
+        ("anna", note("b"), Record { flight: Some(flight), ..ready(30) }, 31),
+        ("ben", note("c"), queued(Intention { decided: Some(45), ..intention(40) }), 45),
+    ] {
+        let check = |opened: &Opened| {
+            for principal in ["anna", "ben"] {
+                let last = opened.run_as(&Principal::new(principal), |tx| tx.last_seq());
+                assert!(last >= at_least, "{last} is less than {at_least}, as {principal}");
+            }
+        };
+        opened.run_as(&Principal::new(principal), move |tx| tx.put(&name, &record));
+        check(&opened);
+        drop(opened);
+        opened = subject.reopen().unwrap_or_else(|| subject.open());
+        check(&opened);
+    }
 }

@@ -88,6 +88,7 @@ mod mergeable;
 mod nested;
 mod overlap;
 mod policy;
+mod regions;
 mod set;
 mod side;
 mod text;

@@ -72,6 +72,44 @@ fn a_text_that_one_side_removed_and_the_other_edited_stays() {
     assert_eq!(by::<Text, _>(Some(&some("a b")), &some("a c"), &some("d b")), some("d c"));
 }
 
+type Ends = [&'static str; 2];
+
+/// Many different words between two.
+fn many(words: usize, ends: Ends) -> String {
+    let middle = (0..words).map(|word| format!("{word} ")).collect::<Vec<_>>().concat();
+    format!("{} {middle}{}", ends[0], ends[1])
+}
+
+/// What becomes of a text whose first word is changed here, and whose last word is changed on the server: whose words stand then.
+fn ends(text: impl Fn(Ends) -> String) -> &'static str {
+    let [both, remote] = [["b", "y"], ["a", "y"]].map(&text);
+    match outcome(&text(["a", "z"]), &text(["b", "z"]), &remote) {
+        Outcome::Both(merged) if merged == both => "of both",
+        Outcome::Partly(merged) if merged == remote => "the server's, and it is reported",
+        _ => "others",
+    }
+}
+
+#[test]
+fn of_more_words_than_are_compared_the_servers_stand() {
+    assert_eq!(ends(|ends| many(30_000, ends)), "of both");
+    assert_eq!(ends(|ends| many(40_000, ends)), "the server's, and it is reported");
+}
+
+#[test]
+fn of_more_lines_than_are_compared_the_servers_stand() {
+    let lines = |count, ends| many(count, ends).replace(' ', "\n");
+    assert_eq!(ends(|ends| lines(60_000, ends)), "of both");
+    assert_eq!(ends(|ends| lines(70_000, ends)), "the server's, and it is reported");
+}
+
+#[test]
+fn where_too_many_words_are_the_servers_the_rest_is_merged() {
+    let text = |title: &str, ends| format!("{title}\n\n{}\n", many(40_000, ends));
+    let merged = outcome(&text("one", ["a", "z"]), &text("ONE", ["b", "z"]), &text("one", ["a", "y"]));
+    assert!(merged == Outcome::Partly(text("ONE", ["a", "y"])));
+}
+
 #[test]
 fn long_texts_without_anything_in_common_are_merged() {
     let long = |word: &str| (0..3_000).map(|at| format!("{word}{at} ")).collect::<Vec<_>>().concat();

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
+use futures::future::OptionFuture;
 use futures::stream::{self, BoxStream, StreamExt};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use super::engine::Engine;
 use super::entity::{Facts, id_of};
@@ -111,6 +113,7 @@ impl<S: Schema> Engine<S> {
             looked: false,
             failures: 0,
             retry: core.settings.retry,
+            runtime: core.runtime.clone(),
             begun: false,
             told: VecDeque::new(),
         };
@@ -127,6 +130,7 @@ struct Watching<T: Syncable> {
     core: Weak<Core>,
     closing: watch::Receiver<bool>,
     retry: RetryPolicy,
+    runtime: Handle,
     query: Query<T>,
     /// The records of the result, each with a digest of how it was told of.
     known: BTreeMap<RecordKey, u64>,
@@ -155,11 +159,11 @@ impl<T: Replicated> Watching<T> {
                 return Some(event);
             }
             if self.looked {
-                let pause = self.pause();
+                let pause = OptionFuture::from(self.pause());
                 tokio::select! {
                     () = self.registration.woken() => {}
-                    // Nothing may change any more that would wake it. (As a block: without a runtime, a timer cannot even be made.)
-                    () = async { tokio::time::sleep(pause).await }, if self.failures > 0 => {}
+                    // Nothing may change any more that would wake it.
+                    Some(()) = pause => {}
                     closed = self.closing.wait_for(|closing| *closing) => {
                         drop(closed);
                         return None;
@@ -179,9 +183,10 @@ impl<T: Replicated> Watching<T> {
         }
     }
 
-    /// How long to wait after a failure.
-    fn pause(&self) -> Duration {
-        self.retry.delay(self.failures, 1.0)
+    /// The wait after a failure, by the clock of the engine's runtime: who polls may be outside of any.
+    fn pause(&self) -> Option<Sleep> {
+        let _entered = self.runtime.enter();
+        (self.failures > 0).then(|| tokio::time::sleep(self.retry.delay(self.failures, 1.0)))
     }
 
     /// Reads what has changed, and prepares to tell it.

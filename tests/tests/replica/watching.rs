@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sync::replica::OrderBy;
 use sync::testing::{Fault, ScriptedRemote};
-use sync::{Engine, Error, Query, SyncState, WatchChange, WatchEvent};
+use sync::{Engine, Error, Query, RetryPolicy, SyncState, WatchChange, WatchEvent};
 
 use crate::device::{Board, Card, Comment, Device, card, comment, ids};
 use crate::staged::{Staged, Step};
@@ -211,6 +212,24 @@ async fn a_watch_looks_again_after_the_storage_failed() {
         assert!(matches!(watch.next().await, Some(Err(Error::Storage(_)))));
     }
     assert_eq!(changes(&mut watch).await, ["+a pending"]);
+}
+
+/// There, nothing has a clock of its own.
+#[test]
+fn a_watch_looks_again_after_the_storage_failed_outside_of_a_runtime_too() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let storage = Staged::default();
+    let at_once = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+    let building = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).retry(at_once).build();
+    let engine = runtime.block_on(building).unwrap();
+    let mut watch = engine.watch::<Card>(Query::new());
+    futures::executor::block_on(async {
+        assert_eq!(result(&mut watch).await, "");
+        engine.push(&card("a", "todo", 1)).await.unwrap();
+        storage.play([Step::Fails]);
+        assert!(matches!(watch.next().await, Some(Err(Error::Storage(_)))));
+        assert_eq!(changes(&mut watch).await, ["+a pending"]);
+    });
 }
 
 /// More cards than one transaction reads, and what a watch tells when some of them are changed after its first.

@@ -155,7 +155,8 @@ pub enum Resolution<T> {
     TakeRemote,
     /// The local side is sent over the server's.
     KeepLocal,
-    /// This takes the place of both. Its id must be the record's.
+    /// This takes the place of both. Its id must be the record's. When it is what the server has already, the edit is in that, and nothing is
+    /// sent.
     Merged(T),
     /// The record goes, on both sides.
     Delete,

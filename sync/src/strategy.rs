@@ -6,6 +6,7 @@ use crate::BoxError;
 use crate::entity::{Syncable, Timestamped};
 use crate::handler::{Conflict, OnConflict, Resolution};
 use crate::merge::{Mergeable, OnDelete};
+use crate::record::Payload;
 
 /// Decides the conflicts of the entity `T` in the schema `S`.
 ///
@@ -90,7 +91,8 @@ impl<S, T: Timestamped> Strategy<S, T> for LastWriteWins {
     }
 }
 
-/// Both sides are merged, field by field, each by its own policy: see [`merge`](crate::merge).
+/// Both sides are merged, field by field, each by its own policy: see [`merge`](crate::merge). When nothing of the edit is left to be sent
+/// and something of it was dropped, the server's side stands.
 ///
 /// Where one side deleted the record and the other changed it, the edit stands, unless the struct says
 /// `#[sync(on_delete = Delete)]`.
@@ -103,13 +105,24 @@ impl<S, T: Syncable + Mergeable> Strategy<S, T> for Merge {
     async fn resolve(_: &S, conflict: Conflict<T>) -> Result<Resolution<T>, BoxError> {
         Ok(match (conflict.local, conflict.remote, T::ON_DELETE) {
             (Some(local), Some(remote), _) => {
-                Resolution::Merged(T::merge(conflict.base.as_ref(), &local, &remote).value)
+                let merged = T::merge(conflict.base.as_ref(), &local, &remote);
+                // Something of the edit was dropped, and there is nothing in the rest that the server does not have: it is given up.
+                if merged.is_lossy() && is_written_alike(&merged.value, &remote) {
+                    Resolution::TakeRemote
+                } else {
+                    Resolution::Merged(merged.value)
+                }
             }
             (Some(_), None, OnDelete::KeepEdit) => Resolution::KeepLocal,
             (None, Some(_), OnDelete::Delete) => Resolution::Delete,
             (None, _, _) | (Some(_), None, OnDelete::Delete) => Resolution::TakeRemote,
         })
     }
+}
+
+/// Records need not be comparable themselves.
+fn is_written_alike<T: Syncable>(one: &T, other: &T) -> bool {
+    matches!((Payload::encode(one), Payload::encode(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The schema's [`OnConflict`] handler decides.

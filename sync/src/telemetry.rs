@@ -87,7 +87,7 @@ pub enum Verdict {
     TookRemote,
     /// The local side is sent.
     KeptLocal,
-    /// A merged record is sent.
+    /// A merged record is sent, unless it is what the server has already.
     Merged,
     /// The record is deleted.
     Deleted,

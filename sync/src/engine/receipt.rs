@@ -77,7 +77,7 @@ impl Receipt {
         &self.record
     }
 
-    /// Waits until the server has the edit, alone or as part of a later one: as long as nothing syncs, for ever. In a handler,
+    /// Waits until the server has the edit, alone, as part of a later one or merged with somebody else's: as long as nothing syncs, for ever. In a handler,
     /// which the sync waits for, it would wait for itself.
     ///
     /// # Errors

@@ -191,13 +191,6 @@ pub(crate) fn apply(
     known: &Known,
     around: Surroundings<'_>,
 ) -> Step {
-    let decision = match (decision, &dispute.remote) {
-        // A merge that came to what the server has needs no request.
-        (Decision::Merged(merged, _), ServerCopy::Present { value, .. }) if merged == *value => {
-            Decision::TakeRemote
-        }
-        (decision, _) => decision,
-    };
     let verdict = match &decision {
         Decision::TakeRemote => Verdict::TookRemote,
         Decision::KeepLocal => Verdict::KeptLocal,
@@ -206,11 +199,23 @@ pub(crate) fn apply(
         Decision::Defer => Verdict::Deferred,
     };
     let decided = Consequence { verdict: Some(verdict), ..Consequence::default() };
+    let decision = match (decision, &dispute.remote) {
+        // A merge that came to what the server has needs no request.
+        (Decision::Merged(merged, _), ServerCopy::Present { value, .. }) if merged == *value => {
+            Decision::TakeRemote
+        }
+        (decision, _) => decision,
+    };
     let (record, resolved) = resolve(record, dispute, decision, around.rules, around.stamp);
     let copy = &dispute.remote;
     match resolved {
         Resolved::TookRemote { revision } => {
-            show(record, Shown::AsPulled, copy, known, Consequence { overruled: Some(revision), ..decided })
+            let consequence = match verdict {
+                // The edit is in what the server has.
+                Verdict::Merged => Consequence { through: Some(revision), ..decided },
+                _ => Consequence { overruled: Some(revision), ..decided },
+            };
+            show(record, Shown::AsPulled, copy, known, consequence)
         }
         Resolved::Sending { local } => show(record, Shown::Local(local), copy, known, decided),
         Resolved::Deferred => {

@@ -69,6 +69,18 @@ async fn a_merged_record_takes_the_place_of_both() {
 }
 
 #[tokio::test]
+async fn a_merged_record_that_the_server_has_already_needs_no_request() {
+    let device = in_conflict().await;
+    device.app.will(Answer::Decide(Resolution::Merged(task(1, None, "theirs"))));
+    let receipt = device.engine.push(&task(1, None, "mine")).await.unwrap();
+    let report = device.engine.flush().await.unwrap();
+    assert_eq!((report.conflicts, report.pushed, report.remaining), (1, 0, 0));
+    assert_eq!(device.app.state().tasks[&1].text, "theirs");
+    receipt.synced().await.unwrap();
+    assert_eq!(last_write(&device.server).0, "update", "which met the conflict");
+}
+
+#[tokio::test]
 async fn delete_removes_the_record_on_both_sides() {
     let device = in_conflict().await;
     device.app.will(Answer::Decide(Resolution::Delete));

@@ -13,6 +13,7 @@ mod failures;
 mod folders;
 mod handlers;
 mod listening;
+mod merging;
 mod misfits;
 mod ordering;
 mod parked;

@@ -45,7 +45,7 @@ pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch
             return;
         }
         let now = watch.now();
-        timers.adopt(news.auto, news.pushed, now.instant);
+        timers.adopt(news.auto, news.pushed, now);
         if timers.listens() != listeners.is_some() {
             listeners = core.upgrade().filter(|_| timers.listens()).map(|core| listen(&core, &inbox));
         }

@@ -50,7 +50,8 @@ impl RetryPolicy {
 pub struct AutoSync {
     /// How long after a push the queue is flushed; pushes in between do not put it off. Default: 300 milliseconds.
     pub flush_after: Duration,
-    /// How often everything is pulled, the first time at once; `None` for never. 100 milliseconds at least. Default: 5 minutes.
+    /// How often everything is pulled, the first time at once; `None` for never. 100 milliseconds at least. What the device sleeps
+    /// counts, as it does for `flush_after`. Default: 5 minutes.
     pub pull_every: Option<Duration>,
     /// Whether to listen for what the server tells ([`Remote::changes`](crate::Remote::changes)) and pull at once what it
     /// speaks of. Default: yes.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::core::Core;
@@ -45,6 +45,18 @@ impl Due {
         Self { instant: now.instant.checked_add(left), wall }
     }
 
+    /// So much later. What a clock does not reach is never.
+    fn after(time: Duration, now: Moment) -> Option<Self> {
+        let wall = now.wall.checked_add_signed(TimeDelta::from_std(time).ok()?)?;
+        Some(Self::at(wall, now))
+    }
+
+    /// The one that comes first, by whichever clock.
+    fn or(self, other: Self) -> Self {
+        let instant = self.instant.into_iter().chain(other.instant).min();
+        Self { instant, wall: self.wall.min(other.wall) }
+    }
+
     fn has_come(&self, now: Moment) -> bool {
         self.wall <= now.wall || self.instant.is_some_and(|at| at <= now.instant)
     }
@@ -62,10 +74,10 @@ impl Due {
 pub(super) struct Timers {
     pub(super) auto: Option<AutoSync>,
     /// When what was pushed is sent, with what is pushed until then.
-    flush_at: Option<Instant>,
+    flush_at: Option<Due>,
     /// When something is sent again.
     retry_at: Option<Due>,
-    pull_at: Option<Instant>,
+    pull_at: Option<Due>,
     /// What is pulled before that: what the server told about, and what did not come to its end.
     early: BTreeMap<&'static str, Early>,
     /// How many flushes in a row left something behind that could have been sent.
@@ -84,15 +96,14 @@ struct Early {
 }
 
 impl Timers {
-    pub(super) fn adopt(&mut self, auto: Option<AutoSync>, pushed: bool, now: Instant) {
+    pub(super) fn adopt(&mut self, auto: Option<AutoSync>, pushed: bool, now: Moment) {
         if auto != self.auto {
             self.auto = auto;
-            self.pull_at = auto.and_then(|auto| auto.pull_every).map(|_| now);
+            self.pull_at = auto.and_then(|auto| auto.pull_every).map(|_| Due::at(now.wall, now));
         }
         if let (Some(auto), true) = (self.auto, pushed) {
-            // A time that the clock does not reach is never.
-            let at = now.checked_add(auto.flush_after);
-            self.flush_at = self.flush_at.into_iter().chain(at).min();
+            let at = Due::after(auto.flush_after, now);
+            self.flush_at = self.flush_at.into_iter().chain(at).reduce(Due::or);
         }
     }
 
@@ -110,29 +121,30 @@ impl Timers {
     pub(super) fn came_online(&mut self, now: Moment) {
         if let Some(auto) = self.auto {
             self.edge = true;
-            self.flush_at = Some(now.instant);
-            self.pull_at = auto.pull_every.map(|_| now.instant);
-            self.early.values_mut().for_each(|early| early.due = Due::at(now.wall, now));
+            let at_once = Due::at(now.wall, now);
+            self.flush_at = Some(at_once);
+            self.pull_at = auto.pull_every.map(|_| at_once);
+            self.early.values_mut().for_each(|early| early.due = at_once);
         }
     }
 
     /// When to look next.
     pub(super) fn earliest(&self, now: Moment) -> Option<Instant> {
         self.auto?;
+        let set = [self.flush_at, self.retry_at, self.pull_at].into_iter().flatten();
         let early = self.early.values().map(|early| early.due);
-        let due = self.retry_at.into_iter().chain(early).map(|due| due.alarm(now));
-        due.chain(self.flush_at).chain(self.pull_at).min()
+        set.chain(early).map(|due| due.alarm(now)).min()
     }
 
     /// What is due.
     pub(super) fn take_due(&mut self, now: Moment) -> Option<Wanted> {
         let auto = self.auto?;
-        let due = |timer: &mut Option<Instant>| timer.take_if(|at| *at <= now.instant).is_some();
-        let (pushed, pull) = (due(&mut self.flush_at), due(&mut self.pull_at));
-        let again = self.retry_at.take_if(|due| due.has_come(now)).is_some();
+        let due = |timer: &mut Option<Due>| timer.take_if(|due| due.has_come(now)).is_some();
+        let (pushed, again, pull) =
+            (due(&mut self.flush_at), due(&mut self.retry_at), due(&mut self.pull_at));
         if pull {
             let every = auto.pull_every.map(|every| every.max(SHORTEST_INTERVAL));
-            self.pull_at = every.and_then(|every| now.instant.checked_add(every));
+            self.pull_at = every.and_then(|every| Due::after(every, now));
         }
         let edge = std::mem::take(&mut self.edge);
         let early: BTreeSet<_> = self

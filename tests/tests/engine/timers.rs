@@ -153,6 +153,53 @@ async fn what_has_become_due_by_the_clock_alone_is_sent_within_a_minute() {
     assert!(set.elapsed() <= Duration::from_secs(61), "{:?}", set.elapsed());
 }
 
+/// As if the device had slept for an hour.
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_has_become_due_by_the_clock_alone_is_made_within_a_minute() {
+    let (device, clock) = set_by_somebody().await;
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { pull_every: Some(HOUR), ..NO_PULLS });
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    device.server.put(&note("theirs", "x", 0));
+    clock.by(TimeDelta::hours(1));
+    let set = tokio::time::Instant::now();
+    while !matches!(events.next().await, Some(SyncEvent::Pulled { changes: 1, .. })) {}
+    assert!(set.elapsed() <= Duration::from_secs(61), "{:?}", set.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_waits_for_more_is_sent_within_a_minute_when_the_clock_alone_says_that_it_has_waited() {
+    let (device, clock) = set_by_somebody().await;
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { flush_after: HOUR, ..NO_PULLS });
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    tokio::time::sleep(HOUR / 60).await;
+    clock.by(TimeDelta::hours(1));
+    let set = tokio::time::Instant::now();
+    receipt.synced().await.unwrap();
+    assert!(set.elapsed() <= Duration::from_secs(61), "{:?}", set.elapsed());
+}
+
+/// Whichever clock says so.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_off_neither_a_pull_nor_a_push_that_waits_for_more() {
+    let (device, clock) = set_by_somebody().await;
+    let mut events = device.engine.events();
+    device.engine.start(AutoSync { pull_every: Some(HOUR), flush_after: HOUR / 2, listen: false });
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    device.server.put(&note("theirs", "x", 0));
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    clock.by(TimeDelta::hours(-2));
+    let set_back = tokio::time::Instant::now();
+    // It is to wait no longer for what comes behind it.
+    drop(device.engine.push(&note("b", "x", 0)).await.unwrap());
+    receipt.synced().await.unwrap();
+    assert!(set_back.elapsed() <= HOUR / 2, "{:?}", set_back.elapsed());
+    while !matches!(events.next().await, Some(SyncEvent::Pulled { changes: 1.., .. })) {}
+    assert!(set_back.elapsed() <= HOUR, "{:?}", set_back.elapsed());
+}
+
 mod former {
     use super::*;
 

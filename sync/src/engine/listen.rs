@@ -147,6 +147,8 @@ struct Listener {
 struct Ended {
     /// The last event that was heard.
     last: Option<EventId>,
+    /// The server refused to go on behind that.
+    is_refused: bool,
     /// Whether anything was heard at all: a server that hangs up at once is not asked again at once.
     heard: bool,
     /// How long the server wants listeners to wait before they connect again.
@@ -181,7 +183,7 @@ impl Listener {
                     self.inbox.hint(self.entity.name, Changed::Anything);
                     let began = Instant::now();
                     let ended = self.hear(changes).await;
-                    after = ended.last.or(after);
+                    after = ended.last.or(after).filter(|_| !ended.is_refused);
                     wish = ended.wish;
                     if ended.heard || began.elapsed() >= LASTING {
                         failures = 0;
@@ -193,6 +195,8 @@ impl Listener {
                     // Where no changes are told, the question may be taken for a bad one. A failure of the server's is no refusal: it may be
                     // getting on its feet.
                     refusals = if error.refuses_what_was_asked() { refusals + 1 } else { 0 };
+                    // To begin anew loses nothing: a connection begins with a pull.
+                    after = after.filter(|_| !error.refuses_a_place());
                     if !is_offered && refusals >= REFUSALS {
                         tracing::info!(entity = self.entity.name, error = %LoggedRequest(&error), "not asked for changes any more until listening begins anew");
                         return;
@@ -266,6 +270,7 @@ impl Listener {
                 Some(Err(error)) => {
                     tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "the server is not heard any more");
                     self.obey(&error).await;
+                    ended.is_refused = error.refuses_a_place();
                     return ended;
                 }
                 None => return ended,

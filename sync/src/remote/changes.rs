@@ -17,7 +17,8 @@ use crate::record::{RecordKey, Version};
 pub struct ListenRequest {
     /// The entity.
     pub entity: &'static EntityInfo,
-    /// The last event that was heard before the connection was lost; `None` the first time.
+    /// The last event that was heard before the connection was lost; `None` the first time, and when the server has refused to go on behind
+    /// that one.
     pub after: Option<EventId>,
 }
 

@@ -181,6 +181,11 @@ impl RemoteError {
         refuses && self.retry_after().is_none()
     }
 
+    /// Whether the server does not go on from a place that it had named itself, as a page of HTML says, too: from a page, or an event.
+    pub(crate) fn refuses_a_place(&self) -> bool {
+        self.refuses_what_was_asked() || matches!(self, Self::CursorGone { .. })
+    }
+
     /// Whether the server may have done what it was asked to, as far as this tells.
     pub(crate) fn leaves_in_doubt(&self) -> bool {
         match self {

@@ -9,6 +9,7 @@ mod background;
 mod bases;
 mod conflicts;
 mod deciding;
+mod event_ids;
 mod failures;
 mod folders;
 mod handlers;

@@ -402,11 +402,6 @@ fn at(answer: &Answer, expected: &str) -> String {
     }
 }
 
-/// Whether a page that the server had named is not to be had from it, as a page of HTML says, too.
-pub(super) fn refuses_a_place(error: &RemoteError) -> bool {
-    error.refuses_what_was_asked() || matches!(error, RemoteError::CursorGone { .. })
-}
-
 /// Whether there is no page with such a number, or after so many items, as the API says.
 pub(super) fn refuses_a_number(error: &RemoteError) -> bool {
     match error {

@@ -18,7 +18,7 @@ pub(super) use self::end::{NoWay, PageEnd};
 use self::kept::Kept;
 pub(super) use self::link::next_link;
 use self::walk::{NextPage, Walk};
-use super::answer::{refuses_a_number, refuses_a_place};
+use super::answer::refuses_a_number;
 use super::dialect::{CursorSource, Paging, PullDialect};
 use crate::remote::{Position, RemoteError};
 use crate::storage::Cursor;
@@ -161,12 +161,14 @@ impl Place {
         match (self, self.page().as_deref()) {
             // Many servers keep such an address for an hour or a day, and the last sync may be longer ago. The place would be refused
             // at each pull from now on.
-            (Self::Page(walk), Some(NextPage::Address(_) | NextPage::Token(_))) if refuses_a_place(error) => {
+            (Self::Page(walk), Some(NextPage::Address(_) | NextPage::Token(_)))
+                if error.refuses_a_place() =>
+            {
                 anew(walk)
             }
             // Some tokens are good for one request.
             (Self::Check { then, .. }, Some(NextPage::Address(_) | NextPage::Token(_)))
-                if refuses_a_place(error) =>
+                if error.refuses_a_place() =>
             {
                 Refused::GoesOn(then.position(pull))
             }

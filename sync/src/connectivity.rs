@@ -20,8 +20,34 @@ use crate::remote::Remote;
 /// While it is not, nothing is sent and no operation loses an attempt; when it comes online, a started engine flushes at once,
 /// and pulls everything where it does that by itself ([`AutoSync::pull_every`](crate::AutoSync::pull_every)).
 pub trait Connectivity: Debug + Send + Sync + 'static {
-    /// Whether the device is online, now and whenever that changes. A closed channel keeps its last value.
+    /// Whether the device is online, now and whenever that changes. What is told again is no change. A closed channel keeps its last value.
     fn watch(&self) -> watch::Receiver<bool>;
+}
+
+/// The changes of `online`, until nobody listens or there will be none: a channel also notifies of a value that was sent again. It takes
+/// a task, since whoever looks only now and then sees no difference between that and a device that was offline meanwhile.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub(crate) fn changes(mut online: watch::Receiver<bool>) -> watch::Receiver<bool> {
+    let (sender, changes) = watch::channel(*online.borrow());
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                // In one order, so that a simulation is repeatable.
+                biased;
+                () = sender.closed() => return,
+                changed = online.changed() => if changed.is_err() { return },
+            }
+            tell(&sender, *online.borrow());
+        }
+    });
+    changes
+}
+
+/// Tells whether the device is online, where that is news.
+fn tell(sender: &watch::Sender<bool>, online: bool) {
+    sender.send_if_modified(|current| std::mem::replace(current, online) != online);
 }
 
 /// The device is always online, as far as anyone knows: the requests will tell. The default.
@@ -59,7 +85,7 @@ impl ManualConnectivity {
 
     /// Says that the device is online, or is not.
     pub fn set_online(&self, online: bool) {
-        self.0.send_if_modified(|current| std::mem::replace(current, online) != online);
+        tell(&self.0, online);
     }
 }
 
@@ -88,8 +114,7 @@ impl ServerProbe {
         let sender = Arc::clone(&online);
         let task = tokio::spawn(async move {
             loop {
-                let reachable = remote.probe().await.is_ok();
-                sender.send_if_modified(|current| std::mem::replace(current, reachable) != reachable);
+                tell(&sender, remote.probe().await.is_ok());
                 tokio::time::sleep(interval.max(SHORTEST_INTERVAL)).await;
             }
         });

@@ -54,9 +54,7 @@ impl NetworkConnectivity {
 
 /// Tells whether the device is online for as long as the system tells its addresses.
 async fn follow(mut told: impl Stream<Item = io::Result<IfEvent>> + Unpin, online: Arc<watch::Sender<bool>>) {
-    let tell = |now: bool| {
-        online.send_if_modified(|current| std::mem::replace(current, now) != now);
-    };
+    let tell = |now| super::tell(&online, now);
     let mut addresses = Addresses::default();
     while let Some(Ok(event)) = told.next().await {
         addresses.take(event);

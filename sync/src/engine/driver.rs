@@ -28,7 +28,7 @@ use crate::storage::StorageError;
 use crate::telemetry::SyncEvent;
 
 /// Runs until the inbox is closed. Holds the core only while a sync runs, so that dropping the last engine frees the
-/// storage at once.
+/// storage at once. `online` tells [`changes`](crate::connectivity::changes) and nothing twice.
 pub(crate) async fn drive(core: Weak<Core>, inbox: Arc<Inbox>, mut online: watch::Receiver<bool>) {
     let Some((receipts, mut watch)) =
         core.upgrade().map(|core| (Arc::clone(&core.receipts), Watch::of(&core)))

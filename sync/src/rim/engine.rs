@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::builder::EngineBuilder;
 use super::entity::{Facts, name_of};
 use super::parked::{SyncState, state};
+use crate::connectivity;
 use crate::engine::core::Core;
 use crate::engine::driver::drive;
 use crate::engine::inbox::{Inbox, Pulls, Wanted};
@@ -119,7 +120,8 @@ impl<S: Schema> Engine<S> {
 
     pub(super) fn start_driver(core: Core) -> Self {
         let (core, inbox) = (Arc::new(core), Arc::<Inbox>::default());
-        let driver = tokio::spawn(drive(Arc::downgrade(&core), Arc::clone(&inbox), core.online.clone()));
+        let online = connectivity::changes(core.online.clone());
+        let driver = tokio::spawn(drive(Arc::downgrade(&core), Arc::clone(&inbox), online));
         Self { inner: Arc::new(Inner { core, inbox, driver: Mutex::new(Some(driver)) }), schema: PhantomData }
     }
 

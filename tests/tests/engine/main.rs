@@ -16,6 +16,7 @@ mod handlers;
 mod listening;
 mod merging;
 mod misfits;
+mod online;
 mod ordering;
 mod parked;
 mod patching;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sync::remote::{PageItem, Remote};
+use sync::record::Write;
+use sync::remote::{PageItem, Remote, WriteAnswer};
 use sync::{RemoteError, RestRemote};
 
-use super::given::{NOTES, create, key, operation, page_of, remote};
+use super::given::{NOTES, answered, create, key, operation, overwrite, page_of, remote, send, told, update};
 use super::server::{Answer, Server};
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -154,4 +155,42 @@ async fn deep_nesting_costs_no_stack() {
 
 fn protocol(error: RemoteError) -> Result<(), RemoteError> {
     if matches!(error, RemoteError::Protocol { .. }) { Ok(()) } else { Err(error) }
+}
+
+/// It may say that nothing was done, and the version that it names would not be known.
+#[tokio::test]
+async fn a_success_with_something_else_than_the_record_proves_nothing() {
+    for (body, came) in [
+        (r#"{"success":false,"message":"quota"}"#, r#"`{"message": …, "success": …}`"#),
+        (r#"{"data":{"id":"n1","title":"Milk","version":9}}"#, r#"`{"data": …}`"#),
+        (r#"{"id":null,"title":"quota"}"#, r#"`{"id": …, "title": …}`"#),
+        (r#"[{"id":"n1","title":"quota"}]"#, "an array"),
+        ("\"quota\"", "a string"),
+        ("true", "a boolean"),
+        ("7", "a number"),
+    ] {
+        for (write, status) in [(create(), 200), (create(), 201), (update(), 200), (overwrite(), 201)] {
+            let verb = write.verb();
+            let server = Server::saying(Answer::json(status, body).header("ETag", "\"9\"")).await;
+            let error = send(&server, write).await.unwrap_err();
+            assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+            let text = told(&error);
+            for part in [came, "`id`", "204", "`answered_in`", "`AnsweredBody::Receipt`", verb, &server.url()]
+            {
+                assert!(text.contains(part), "{part} is not in: {text}");
+            }
+            assert!(!text.contains("quota") && !text.contains("Milk"), "it quotes: {text}");
+        }
+        let server = Server::saying(Answer::json(200, body)).await;
+        let done = WriteAnswer::Accepted { version: None, body: None };
+        assert_eq!(answered(&server, Write::Delete).await, done, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_members_in_place_of_the_record_a_few_are_named() {
+    let names: Vec<_> = (0..1000).map(|n| format!("\"{n}{}\":1", "x\\u0007".repeat(50))).collect();
+    let server = Server::saying(Answer::json(200, format!("{{{}}}", names.join(",")))).await;
+    let text = send(&server, update()).await.unwrap_err().to_string();
+    assert!(text.len() < 1500 && !text.chars().any(char::is_control), "{text}");
 }

@@ -50,9 +50,18 @@ fn with(server: &Server, credentials: impl Credentials) -> RestRemote {
     RestRemote::builder(server.url()).credentials(credentials).build().unwrap()
 }
 
+/// A server that takes each record, and has none.
+async fn taking_everything() -> Server {
+    Server::scripted(|seen, _| match &*seen.method {
+        "GET" => Answer::json(200, r#"{"items":[]}"#),
+        _ => Answer::status(201),
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_fixed_token_is_sent_with_every_request() {
-    let server = Server::saying(Answer::json(200, r#"{"items":[]}"#)).await;
+    let server = taking_everything().await;
     let remote = RestRemote::builder(server.url()).bearer("abc").build().unwrap();
     remote.send(operation(create())).await.unwrap();
     remote.pull(page_of(1)).await.unwrap();
@@ -300,7 +309,7 @@ impl Signer for Signing {
 
 #[tokio::test]
 async fn each_request_is_signed_with_all_that_it_is() {
-    let server = Server::saying(Answer::json(200, r#"{"items":[]}"#)).await;
+    let server = taking_everything().await;
     let remote =
         RestRemote::builder(server.url()).bearer("token").signer(Signing(Ok("X-Signature"))).build().unwrap();
     remote.send(operation(create())).await.unwrap();

@@ -133,10 +133,11 @@ async fn a_creation_answered_as_a_success_with_200_may_have_met_another_record()
     assert_eq!(answered(&server, create()).await, expected);
 }
 
+/// Frameworks write that for nothing, too.
 #[tokio::test]
-async fn a_success_that_shows_no_record_is_one_all_the_same() {
-    for body in ["", "  \n", "{}", "null", "\"ok\"", "[]", "true", r#"{"status":"ok"}"#] {
-        for (write, status) in [(create(), 200), (create(), 201), (update(), 200), (Write::Delete, 200)] {
+async fn a_success_that_says_nothing_is_one() {
+    for body in ["", "  \n", "{}", "null", "[]", " [ ]"] {
+        for (write, status) in [(create(), 200), (create(), 201), (update(), 200), (overwrite(), 200)] {
             let server = Server::saying(Answer::json(status, body)).await;
             assert_eq!(answered(&server, write).await, NOTHING, "{status} {body}");
         }

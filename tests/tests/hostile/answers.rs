@@ -22,6 +22,21 @@ async fn the_record_of_another_request_is_no_answer_to_this_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_success_that_may_say_that_nothing_was_done_ends_no_edit() {
+    let turn = Turn::mine().await;
+    let no = r#"{"success":false,"message":"quota exceeded"}"#;
+    let story = Story::of(&turn, move |_| Act::Say(answer(200, JSON, no))).await;
+    let error = story.flush_error().await;
+    let SyncError::Push { record, source: RemoteError::Protocol { url, reason, .. }, .. } = &*error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(record.to_string(), "Note `mine`");
+    assert!(url.ends_with("/notes") && reason.contains(r#"{"message": …, "success": …}"#), "{error}");
+    assert!(!error.to_string().contains("quota"), "it quotes: {error}");
+    story.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() {
     let turn = Turn::mine().await;
     let poison = answer(200, JSON, format!(r#"{{"items":[{STRANGER}],"cursor":"evil","hasMore":false}}"#));

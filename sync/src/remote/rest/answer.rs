@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
 use super::exchange::{Answer, Exchange};
-use super::members::{Life, RecordMembers, descend, kind, pick, scalar, slice_of, unclear_life};
+use super::members::{Life, RecordMembers, descend, kind, outline, pick, scalar, slice_of, unclear_life};
 use super::page;
 use super::paging::next_link;
 use super::request::way;
@@ -85,7 +85,19 @@ impl Reader<'_> {
             _ if matches!(request.write, Write::Delete) => {
                 WriteAnswer::Accepted { version: None, body: None }
             }
-            There::Nothing => WriteAnswer::Accepted { version: tag, body: None },
+            There::Nothing if json.as_deref().is_none_or(holds_nothing) => {
+                WriteAnswer::Accepted { version: tag, body: None }
+            }
+            // It may say that nothing was done, or hold a version that would not be known.
+            There::Nothing => {
+                let (verb, url) = (request.write.verb(), answer.url.clone());
+                let reason = format!(
+                    "{}, so that nothing tells whether the {verb} was done; answer with the record, or with 204 and no body, or say in the dialect where the record is (`answered_in` of its `record`), or that the body is none (`AnsweredBody::Receipt` as the `answer` of its `{verb}`)",
+                    self.no_record(request.entity, json.as_ref())
+                );
+                let retry_after = answer.retry_after();
+                return Err(RemoteError::Protocol { url, reason, retry_after, source: None });
+            }
             // The write found nothing to write on, or was followed by a deletion: it is not there, and is asked for where it was to be made.
             There::Record(Copy { life: Life::Deleted, id, .. })
                 if id.eq_ignore_ascii_case(request.key.as_str())
@@ -144,7 +156,7 @@ impl Reader<'_> {
             200 => {
                 let path = &self.dialect.record.answered_in;
                 let json = self.json_or_nothing(&mut answer)?;
-                match json.map_or(There::Nothing, |json| self.located(entity, &json, path)) {
+                match json.as_ref().map_or(There::Nothing, |json| self.located(entity, json, path)) {
                     There::EmptyList | There::Record(Copy { life: Life::Deleted, .. }) => Fetched::Missing,
                     There::Record(Copy { life: Life::Unclear, .. }) => {
                         let reason = unclear_life(&self.dialect.record);
@@ -155,12 +167,7 @@ impl Reader<'_> {
                         Fetched::Present { version: self.tag(&answer).or(version), body }
                     }
                     There::Nothing => {
-                        let place = if path.is_whole() { String::new() } else { format!(" under `{path}`") };
-                        let reason = format!(
-                            "expected a record{place}, an object with the member `{}`",
-                            entity.id_member
-                        );
-                        let url = answer.url;
+                        let (url, reason) = (answer.url, self.no_record(entity, json.as_ref()));
                         return Err(RemoteError::Protocol { url, reason, retry_after, source: None });
                     }
                 }
@@ -265,12 +272,23 @@ impl Reader<'_> {
         let Ok(whole) = serde_json::from_slice::<&RawValue>(json) else { return There::Nothing };
         let Some(value) = descend(whole, path.steps()) else {
             let list = path.steps().split_last().and_then(|(_, outer)| descend(whole, outer));
-            let empty = list.is_some_and(|list| {
-                kind(list) == "array" && serde_json::from_str::<[&RawValue; 0]>(list.get()).is_ok()
-            });
+            let empty =
+                list.is_some_and(|list| kind(list) == "array" && holds_nothing(list.get().as_bytes()));
             return if empty { There::EmptyList } else { There::Nothing };
         };
         self.record(entity, json, value).map_or(There::Nothing, There::Record)
+    }
+
+    /// What to say of a body that has no record where one is expected. It names members, and tells no values.
+    fn no_record(&self, entity: &EntityInfo, json: Option<&Bytes>) -> String {
+        let path = &self.dialect.record.answered_in;
+        let place = if path.is_whole() { String::new() } else { format!(" under `{path}`") };
+        let value = json.and_then(|json| serde_json::from_slice::<&RawValue>(json).ok());
+        let came = value.map_or_else(|| "nothing".to_owned(), outline);
+        format!(
+            "expected a record{place}, an object with the member `{}`, and what came is {came}",
+            entity.id_member
+        )
     }
 
     /// A value of a body as a record; `None` when it is none.
@@ -317,6 +335,12 @@ impl Copy {
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// Whether JSON holds nothing at all, as frameworks write it in place of no body.
+fn holds_nothing(json: &[u8]) -> bool {
+    let signs: Vec<u8> = json.iter().copied().filter(|sign| !sign.is_ascii_whitespace()).take(5).collect();
+    matches!(&*signs, b"null" | b"{}" | b"[]")
 }
 
 /// A header's value without the marks of an entity tag.

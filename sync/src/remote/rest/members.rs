@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::{RecordDialect, Tombstone};
 use crate::entity::EntityInfo;
+use crate::record::raw_members;
 
 /// Picks members of an object by name, each as the text that it is.
 pub(super) fn pick<'de, const N: usize>(
@@ -194,6 +195,19 @@ pub(super) fn kind(value: &RawValue) -> &'static str {
         Some(b'n') => "null",
         _ => "number",
     }
+}
+
+/// What a value is, for people: an object by the first of its members' names, none of the values.
+pub(super) fn outline(value: &RawValue) -> String {
+    const NAMES: usize = 8;
+    const LONGEST_NAME: usize = 32;
+    let Some(members) = raw_members(value.get().as_bytes()) else { return with_article(kind(value)) };
+    let short = |name: &str| format!("{:?}: …", name.chars().take(LONGEST_NAME).collect::<String>());
+    let mut names: Vec<_> = members.keys().take(NAMES).map(|name| short(name.as_str())).collect();
+    if members.len() > NAMES {
+        names.push("…".to_owned());
+    }
+    format!("`{{{}}}`", names.join(", "))
 }
 
 /// A kind in a sentence.

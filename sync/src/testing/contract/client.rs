@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::lists::Start;
+use super::rules::as_version;
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -54,6 +55,8 @@ pub(super) struct Said {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
+    /// The member that holds the id, where it is the answer to a record that was sent.
+    id_member: Option<String>,
 }
 
 impl Said {
@@ -73,10 +76,24 @@ impl Said {
         httpdate::parse_http_date(date).ok().map(DateTime::from)
     }
 
+    /// Whether the body of a success is one: nothing, or the record where one was sent, and JSON of whatever else.
+    fn is_success_body(&self) -> bool {
+        match (self.json(), &self.id_member) {
+            (None, _) => self.text.trim().is_empty(),
+            (Some(_), None) | (Some(Value::Null), _) => true,
+            (Some(Value::Array(list)), _) => list.is_empty(),
+            (Some(Value::Object(record)), Some(id_member)) => {
+                let id = record.get(id_member).or_else(|| record.get("id"));
+                record.is_empty() || id.and_then(as_version).is_some()
+            }
+            (Some(_), Some(_)) => false,
+        }
+    }
+
     /// What the engine takes it for.
     pub(super) fn meaning(&self) -> Meaning {
         match self.status {
-            200..300 if self.text.trim().is_empty() || self.json().is_some() => Meaning::Done,
+            200..300 if self.is_success_body() => Meaning::Done,
             // With a page of HTML, too: the record is asked for then.
             409 | 412 => Meaning::Conflict,
             401 | 407 | 408 | 425 | 429 => Meaning::Nothing,
@@ -115,7 +132,7 @@ impl Said {
 /// What the engine takes an answer to a write, or to a request for a record, for: a server that the kit passes is to get on with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// A success, with JSON or without a body.
+    /// A success, with a body that says so, or without one.
     Done,
     Conflict,
     /// The record is not there.
@@ -235,6 +252,7 @@ impl Client {
             headers.insert(IF_MATCH, version);
         }
         let body = ask.body.map(|body| body.to_string());
+        let id_member = body.is_some().then(|| self.id_member.clone());
         if body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));
         }
@@ -249,7 +267,7 @@ impl Client {
         let answered = async {
             let response = request.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Ok(Said { status, headers, text: response.text().await? })
+            Ok(Said { status, headers, text: response.text().await?, id_member })
         };
         let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
         self.note(match &answered {

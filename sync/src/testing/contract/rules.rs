@@ -153,7 +153,7 @@ pub(super) async fn made(client: &Client, text: &str) -> Result<Made, Trouble> {
 pub(super) async fn made_under(client: &Client, text: &str, key: Uuid) -> Result<Made, Trouble> {
     let id = fresh_id();
     let said = client.create(client.record(&id, text), key).await?;
-    expect(said.is_done_with(CREATED), "200, 201 or 204, with JSON or nothing, to a creation")?;
+    expect(said.is_done_with(CREATED), "200, 201 or 204, with the record or nothing, to a creation")?;
     let version = match said.version() {
         Some(version) => Some(version),
         None => version_of(client, &id).await?,
@@ -181,7 +181,10 @@ pub(super) async fn edited(client: &Client, made: &Made) -> Result<Said, Trouble
     let body = Some(client.record(&made.id, "edited"));
     let ask = Ask { body, if_match: made.version.clone(), ..Ask::default() };
     let said = client.write(Method::PATCH, &made.id, ask).await?;
-    expect(said.is_done_with(DONE), "200 or 204, with JSON or nothing, to an update of the current version")?;
+    expect(
+        said.is_done_with(DONE),
+        "200 or 204, with the record or nothing, to an update of the current version",
+    )?;
     Ok(said)
 }
 

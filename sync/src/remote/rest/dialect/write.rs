@@ -164,7 +164,8 @@ pub enum VersionCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AnsweredBody {
-    /// The record as the server has it now, or nothing. What the server made of it then counts.
+    /// The record as the server has it now, or nothing: no body, `null`, `{}` or `[]`. What the server made of it then counts. Anything
+    /// else of a creation, an update or an overwrite is reported, and the operation is sent again later: it may say that nothing was done.
     #[default]
     Record,
     /// Something about it that is not the record, such as `{"ok": true, "rev": "2-a"}`.

@@ -69,6 +69,18 @@ async fn problem_details_are_not_taken_for_the_record() {
     assert_eq!(conflict_of(problem(&with_record)).await, conflict(Some("12"), Some(THEIRS)));
 }
 
+/// Its members are the user's words, and not the server's.
+#[tokio::test]
+async fn a_tombstone_is_no_problem_details() {
+    for tombstone in [
+        r#"{"id":"n1","title":"secret","deleted":true}"#,
+        r#"{"id":"n1","title":"secret","deleted":"since monday"}"#,
+        r#"{"current":{"id":"n1","title":"secret","deleted":true}}"#,
+    ] {
+        assert_eq!(conflict_of(Answer::json(409, tombstone)).await, conflict(None, None), "{tombstone}");
+    }
+}
+
 #[tokio::test]
 async fn an_envelope_and_a_record_are_told_apart_by_the_id_that_was_sent() {
     let envelope = format!(r#"{{"id":"error-77","current":{THEIRS}}}"#);

@@ -131,14 +131,13 @@ impl Reader<'_> {
                 copies.push(copy);
             }
         }
+        // What stands in a body that shows a record, or its tombstone, is not the server's words: its title is the user's.
+        let problem = if copies.is_empty() { answer.problem().map(Box::new) } else { None };
         // An envelope may have an id of its own, and a record a member named like the envelope's.
         let own = copies.iter().position(|copy| copy.is(request.key.as_str())).unwrap_or(0);
         let tag = self.tag(answer);
         match copies.into_iter().nth(own).filter(|copy| copy.life == Life::Exists) {
-            None => {
-                let problem = answer.problem().map(Box::new);
-                WriteAnswer::Conflict { version: tag, body: None, problem }
-            }
+            None => WriteAnswer::Conflict { version: tag, body: None, problem },
             Some(Copy { version, body, .. }) => {
                 WriteAnswer::Conflict { version: tag.or(version), body: Some(body), problem: None }
             }

@@ -89,6 +89,12 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The member by which the server marks a record as deleted, if it has one. A type that writes a member of that name of its own is
+    /// warned of when the engine is built: such a record would be taken for a deletion. Default: none.
+    fn tombstone_member(&self) -> Option<&str> {
+        None
+    }
+
     /// How deletions by others are found. Default: the server tells them.
     fn deletions(&self) -> Deletions {
         Deletions::Told

@@ -48,6 +48,8 @@ struct Asking {
     merges: bool,
     /// The members that are its own.
     own_members: Vec<String>,
+    /// The one of them that marks a deletion.
+    tombstone_member: Option<String>,
 }
 
 impl Asking {
@@ -56,6 +58,7 @@ impl Asking {
             keeps_bases: remote.sends_changes(),
             merges: remote.merges(),
             own_members: remote.own_members(),
+            tombstone_member: remote.tombstone_member().map(str::to_owned),
         }
     }
 }
@@ -72,6 +75,16 @@ impl<S: Schema> Registry<S> {
     where
         T: EntityOf<S, References: ReferencesIn<S>, Strategy: Strategy<S, T>, Keeping: Keeping<S, T>>,
     {
+        if let Some(member) = &self.server.tombstone_member
+            && T::MEMBERS.contains(&member.as_str())
+        {
+            // As a mirror of the server's own it does no harm, as long as the program leaves it as it is.
+            tracing::warn!(
+                entity = T::NAME,
+                member,
+                "a field of the struct has the name of the server's mark of a deletion, so that a record in which it is set counts as deleted: delete with `engine.delete`, and rename the field (`#[serde(rename = …)]`) if it is the program's own, or name another mark in the dialect (`RecordDialect::tombstone`)"
+            );
+        }
         self.ports.push(Arc::new(TypedEntity::<S, T>::new(Arc::clone(&self.schema), &self.server)));
     }
 }

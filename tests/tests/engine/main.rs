@@ -33,3 +33,4 @@ mod unlucky;
 mod unreadable;
 mod unwritable;
 mod waiting;
+mod warned;

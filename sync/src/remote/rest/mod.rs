@@ -272,6 +272,10 @@ impl Remote for RestRemote {
             .collect()
     }
 
+    fn tombstone_member(&self) -> Option<&str> {
+        self.dialect.record.tombstone.member()
+    }
+
     fn deletions(&self) -> Deletions {
         match self.dialect.deletions {
             DeletionDialect::Told | DeletionDialect::Never => Deletions::Told,

@@ -89,6 +89,18 @@ pub enum Error {
         /// The name.
         name: EntityName,
     },
+    /// Two entities of the schema have the same endpoint: each would pull the other's records.
+    #[error(
+        "the entities `{first}` and `{second}` of the schema have the same endpoint `{endpoint}`, so that each would pull the other's records; give each kind of record an endpoint of its own"
+    )]
+    DuplicateEndpoint {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// The first of them.
+        first: EntityName,
+        /// The second of them.
+        second: EntityName,
+    },
     /// A later version of the program has used the storage.
     #[error(
         "{entity} was stored by version {stored} of its struct, and this program has version {known}: install the later one; nothing was changed"

@@ -36,7 +36,7 @@ pub struct Note {
 
 /// The same, in an entity that keeps what the server has of each record.
 #[derive(Debug, Clone, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/notes", conflict = Merge)]
+#[sync(endpoint = "/drafts", conflict = Merge)]
 pub struct Draft {
     pub id: String,
     pub title: String,
@@ -46,7 +46,7 @@ pub struct Draft {
 
 /// The same, kept to be read.
 #[derive(Debug, Clone, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+#[sync(endpoint = "/kept", conflict = ServerWins, replica)]
 pub struct Kept {
     pub id: String,
     pub title: String,
@@ -56,7 +56,7 @@ pub struct Kept {
 
 /// The same, kept and found by its title.
 #[derive(Debug, Clone, Serialize, Deserialize, Syncable)]
-#[sync(endpoint = "/notes", conflict = ServerWins, replica)]
+#[sync(endpoint = "/indexed", conflict = ServerWins, replica)]
 pub struct Indexed {
     pub id: String,
     #[sync(index)]

@@ -23,15 +23,15 @@ struct Service {
     pages: Arc<Vec<Bytes>>,
 }
 
-/// Starts a server that takes every write after `latency`, and serves `records` in pages of `per_page`. It runs until
-/// the process ends.
+/// Starts a server that takes every write after `latency`, and serves `records` in pages of `per_page`, the same in
+/// each collection. It runs until the process ends.
 pub fn start(latency: Duration, records: u64, per_page: u64) -> String {
     let service = Service { latency, pages: Arc::new(pages(records, per_page)) };
     let (tell, told) = std::sync::mpsc::channel::<SocketAddr>();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let app = Router::new().route("/notes", get(page).post(take)).with_state(service);
+            let app = Router::new().route("/{collection}", get(page).post(take)).with_state(service);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
             axum::serve(listener, app).await.unwrap();

@@ -1,6 +1,6 @@
 //! Builds an engine.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -137,17 +137,21 @@ impl<S: Schema> EngineBuilder<S> {
     /// from other runtimes, and from outside of any; they come to their end while that one is driven.
     ///
     /// # Errors
-    /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name;
-    /// [`Error::NewerData`] when a later version of the program has used the storage.
+    /// When the storage cannot be read or is in use; [`Error::DuplicateName`] and [`Error::DuplicateEndpoint`] when two entities have the same
+    /// name or endpoint; [`Error::NewerData`] when a later version of the program has used the storage.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Engine<S>, Error> {
         let ports = Registry::collect(self.schema, &*self.remote);
-        let mut names = HashSet::new();
-        for port in &ports {
-            if !names.insert(port.info().name) {
-                return Err(Error::DuplicateName { name: port.info().entity_name() });
+        let (mut names, mut endpoints) = (HashSet::new(), HashMap::new());
+        for info in ports.iter().map(|port| port.info()) {
+            if !names.insert(info.name) {
+                return Err(Error::DuplicateName { name: info.entity_name() });
+            }
+            if let Some(first) = endpoints.insert(info.endpoint.trim_end_matches('/'), info) {
+                let (first, second) = (first.entity_name(), info.entity_name());
+                return Err(Error::DuplicateEndpoint { endpoint: info.endpoint, first, second });
             }
         }
         let lock = self.storage.lock()?;
@@ -260,16 +264,37 @@ mod tests {
         id: String,
     }
 
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/notes", conflict = ServerWins)]
+    struct Memo {
+        id: String,
+    }
+
     #[derive(Schema)]
     #[sync(entities(Note, OldNote))]
     struct App;
     impl OnPull<Note> for App {}
     impl OnPull<OldNote> for App {}
 
+    #[derive(Schema)]
+    #[sync(entities(Note, Memo))]
+    struct Desk;
+    impl OnPull<Note> for Desk {}
+    impl OnPull<Memo> for Desk {}
+
     #[tokio::test]
     async fn two_entities_with_one_name_are_refused() {
         let built = Engine::builder(App, ScriptedRemote::new(), MemoryStorage::new()).build().await;
         let error = built.expect_err("each would take the other's records for its own");
         assert!(matches!(&error, Error::DuplicateName { name } if name.as_str() == "Note"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn two_entities_with_one_endpoint_are_refused() {
+        let built = Engine::builder(Desk, ScriptedRemote::new(), MemoryStorage::new()).build().await;
+        let error = built.expect_err("each would pull the other's records").to_string();
+        for part in ["`/notes`", "`Note`", "`Memo`"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

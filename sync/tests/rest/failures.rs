@@ -190,6 +190,32 @@ async fn servers_that_do_not_know_problem_details_are_quoted_too() {
     }
 }
 
+/// So servers in Rust do: it is what axum says of a body that it cannot read.
+#[tokio::test]
+async fn a_line_of_plain_text_is_quoted_too() {
+    let plain =
+        |body: &[u8]| Answer::status(422).header("Content-Type", "Text/Plain; charset=utf-8").body(body);
+    let endless = "ä".repeat(3000);
+    for (answer, detail) in [
+        (plain(b"missing field `x` at line 1 column 9\n"), Some("missing field `x` at line 1 column 9")),
+        (plain(b" no\x1b[31m\r\n\twords\x7f "), Some("no [31m   words")),
+        (plain(endless.as_bytes()), Some(&endless[..2 * 2048])),
+        (plain(b"caf\xe9"), Some("caf\u{fffd}")),
+        (plain(b""), None),
+        (plain(b" \0\n"), None),
+        // JSON says it in its members, and what else it holds may be the record.
+        (plain(br#"{"id":"n1","text":"secret"}"#), None),
+        (Answer::status(422).body("missing field"), None),
+        (Answer::status(422).header("Content-Type", "text/css").body("missing field"), None),
+    ] {
+        let server = Server::saying(answer).await;
+        let error = send(&server, update()).await.unwrap_err();
+        let RemoteError::Refused { refusal, .. } = error else { panic!("{error:?}") };
+        let expected = detail.map(|detail| Problem { detail: Some(detail.into()), ..Problem::default() });
+        assert_eq!(refusal.problem.map(|problem| *problem), expected);
+    }
+}
+
 #[tokio::test]
 async fn bad_problem_details_do_not_hide_the_refusal() {
     let endless_title = format!(r#"{{"title":"{}"}}"#, "ä".repeat(30_000));

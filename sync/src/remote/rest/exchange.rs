@@ -18,6 +18,7 @@ use super::redirect::{Redirect, redirect};
 use super::request::Request;
 use super::retry_after::retry_after;
 use super::signer::{Signer, sign};
+use super::speaker::has_content_type;
 use crate::BoxError;
 use crate::record::Problem;
 use crate::remote::RemoteError;
@@ -73,7 +74,7 @@ impl Answer {
 
     /// Why it is no success, in the server's words.
     pub(super) fn problem(&self) -> Option<Problem> {
-        problem(self.body.as_ref().ok()?)
+        problem(self.body.as_ref().ok()?, has_content_type(self, b"text/plain"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Problem details (RFC 9457), read leniently: they are for people, and a refusal stands without them.
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::members::pick;
@@ -9,10 +10,13 @@ use crate::record::Problem;
 const LONGEST: usize = 2048;
 
 /// Reads the problem details of a refusal, whatever its content type says. Members of another type are left out, as
-/// section 3.1 of the RFC asks for.
-pub(super) fn problem(body: &[u8]) -> Option<Problem> {
+/// section 3.1 of the RFC asks for. Plain text is a detail as it is.
+pub(super) fn problem(body: &[u8], is_plain_text: bool) -> Option<Problem> {
     let names = ["type", "title", "detail", "instance", "error", "message", "reason"];
-    let [kind, title, detail, instance, error, message, reason] = pick(body, names).ok()?;
+    let Ok([kind, title, detail, instance, error, message, reason]) = pick(body, names) else {
+        let detail = is_plain_text.then(|| line(body)).flatten()?;
+        return Some(Problem { detail: Some(detail), ..Problem::default() });
+    };
     let problem = Problem {
         kind: kind.and_then(text),
         // What servers say that do not know the RFC.
@@ -24,9 +28,21 @@ pub(super) fn problem(body: &[u8]) -> Option<Problem> {
 }
 
 fn text(member: &RawValue) -> Option<String> {
-    let mut text: String = serde_json::from_str(member.get()).ok()?;
+    serde_json::from_str(member.get()).ok().map(cut)
+}
+
+/// A text without control characters; `None` for JSON, which may be the record, and where nothing is left.
+fn line(body: &[u8]) -> Option<String> {
+    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(body).replace(char::is_control, " ");
+    Some(text.trim()).filter(|line| !line.is_empty()).map(|line| cut(line.to_owned()))
+}
+
+fn cut(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
     }
-    Some(text)
+    text
 }

@@ -84,7 +84,7 @@ pub enum RemoteError {
         retry_after: Option<Duration>,
     },
     /// Any other 4xx: it will not succeed as it is, unless it names a time after which it may.
-    #[error("{url} was refused: {refusal}")]
+    #[error("{url} was refused: {refusal}{}", advice(refusal.status))]
     Refused {
         /// What was asked.
         url: String,
@@ -241,6 +241,16 @@ impl TransientCause {
                 ", and the collection is not there either: is the base URL right, and the endpoint?"
             }
         }
+    }
+}
+
+/// What a person can do about a refusal that is not about what was sent.
+fn advice(status: u16) -> &'static str {
+    match status {
+        405 => {
+            "; the server knows no such method there: the dialect's `create`, `update`, `overwrite` and `delete` say by `method` and `path` how each is sent, and `fetch` and `pull` by `path`"
+        }
+        _ => "",
     }
 }
 

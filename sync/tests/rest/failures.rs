@@ -217,6 +217,21 @@ async fn a_line_of_plain_text_is_quoted_too() {
 }
 
 #[tokio::test]
+async fn a_method_that_the_server_does_not_know_is_told_of_with_the_settings_that_change_it() {
+    let server = Server::saying(Answer::status(405).header("Allow", "GET, PUT")).await;
+    for write in [create(), update(), overwrite(), Write::Delete] {
+        let error = send(&server, write).await.unwrap_err();
+        assert!(matches!(&error, RemoteError::Refused { refusal, .. } if refusal.status == 405), "{error:?}");
+        let text = error.to_string();
+        for part in ["no such method", "`method`", "`path`", "`update`", "dialect"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+    let error = send(&Server::saying(Answer::status(403)).await, update()).await.unwrap_err();
+    assert!(!error.to_string().contains("method"), "{error}");
+}
+
+#[tokio::test]
 async fn bad_problem_details_do_not_hide_the_refusal() {
     let endless_title = format!(r#"{{"title":"{}"}}"#, "ä".repeat(30_000));
     let deep = format!(r#"{{"x":{}{},"title":"deep"}}"#, "[".repeat(20_000), "]".repeat(20_000));

@@ -308,7 +308,20 @@ async fn a_server_without_tls_is_unreachable_over_https() {
     });
     let error = remote.send(operation(create())).await.unwrap_err();
     assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("should the base URL begin with `http://`?"), "{error}");
     drop(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_unreachable_without_it() {
+    // What it says of a request that is no greeting: an alert (RFC 8446, section 6), here `decode_error`.
+    let server = Server::saying(Answer::raw("\x15\x03\x03\0\x02\x02\x32")).await;
+    let error = send(&server, create()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("should the base URL begin with `https://`?"), "{error}");
+    let server = Server::saying(Answer::raw("")).await;
+    let error = send(&server, create()).await.unwrap_err();
+    assert!(!error.to_string().contains("base URL"), "{error}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use super::problem::problem;
 use super::redirect::{Redirect, redirect};
 use super::request::Request;
 use super::retry_after::retry_after;
+use super::scheme;
 use super::signer::{Signer, sign};
 use super::speaker::has_content_type;
 use crate::BoxError;
@@ -218,6 +219,10 @@ impl Exchange {
             format!("no connection: {}", root_cause(&error))
         } else {
             format!("no answer: {}", root_cause(&error))
+        };
+        let reason = match scheme::meant(&url, &error) {
+            Some(scheme) => format!("{reason}; should the base URL begin with `{scheme}`?"),
+            None => reason,
         };
         tracing::debug!(%url, %reason, "not answered");
         let in_doubt = !error.is_connect();

@@ -3,7 +3,7 @@
 //! A request goes down this list, and its answer comes up again:
 //!
 //! - `request`: what the engine asks for as method, URL, headers and body; `base_url`, `sent_body`, `version`, `paging`.
-//! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`.
+//! - `exchange`: credentials, redirects, time and size limits; `credentials`, `signer`, `redirect`, `body`, `scheme`.
 //! - `batch`: several requests in one, where the server has that.
 //! - `live`: what a server tells on its own, as it comes.
 //! - `answer`: what status, headers and body mean, and `speaker`, who says it; `page`, `members`, `problem`, `retry_after`; `absence`, for a 404.
@@ -30,6 +30,7 @@ mod problem;
 mod redirect;
 mod request;
 mod retry_after;
+mod scheme;
 mod secret;
 mod sent_body;
 mod signer;

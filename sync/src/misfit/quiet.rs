@@ -130,7 +130,7 @@ macro_rules! take_what_is_there {
     ($($method:ident($($hint:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($hint: $type,)* visitor: V) -> Result<V::Value, Unquoted> {
             let Self { inner, is_name } = self;
-            let watched = Watched { visitor, is_name };
+            let watched = Watched { visitor, is_name, fields: &[] };
             let visited = if is_name { inner.$method($($hint,)* watched) } else { inner.deserialize_any(watched) };
             visited.map_err(Unquoted::by)
         }
@@ -149,7 +149,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
         deserialize_unit_struct(name: &'static str)
         deserialize_tuple(length: usize)
         deserialize_tuple_struct(name: &'static str, length: usize)
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+    }
+
+    /// What does not fit is told with the field that it stands in.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unquoted> {
+        let watched = Watched { visitor, is_name: self.is_name, fields };
+        self.inner.deserialize_any(watched).map_err(Unquoted::by)
     }
 
     /// `serde_json` quotes a name that is neither `true` nor `false`.
@@ -167,7 +177,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unquoted> {
-        self.inner.deserialize_option(Watched { visitor, is_name: self.is_name }).map_err(Unquoted::by)
+        self.inner
+            .deserialize_option(Watched { visitor, is_name: self.is_name, fields: &[] })
+            .map_err(Unquoted::by)
     }
 
     /// By the name, `serde_json` knows its own `RawValue`.
@@ -177,7 +189,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
         visitor: V,
     ) -> Result<V::Value, Unquoted> {
         self.inner
-            .deserialize_newtype_struct(name, Watched { visitor, is_name: self.is_name })
+            .deserialize_newtype_struct(name, Watched { visitor, is_name: self.is_name, fields: &[] })
             .map_err(Unquoted::by)
     }
 
@@ -195,6 +207,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Quiet<D> {
 struct Watched<V> {
     visitor: V,
     is_name: bool,
+    /// Those of the struct that is read, if it is one.
+    fields: &'static [&'static str],
 }
 
 macro_rules! pass_on {
@@ -221,12 +235,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let Self { visitor, is_name } = self;
+        let Self { visitor, is_name, .. } = self;
         visitor.visit_some(Quiet { inner, is_name }).map_err(de::Error::custom)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let Self { visitor, is_name } = self;
+        let Self { visitor, is_name, .. } = self;
         visitor.visit_newtype_struct(Quiet { inner, is_name }).map_err(de::Error::custom)
     }
 
@@ -235,7 +249,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Quiet::value(members)).map_err(de::Error::custom)
+        self.visitor
+            .visit_map(Members { inner: members, fields: self.fields, field: None })
+            .map_err(de::Error::custom)
     }
 }
 
@@ -283,7 +299,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(MapAccessDeserializer::new(Quiet::value(members))).map_err(de::Error::custom)
+        self.0
+            .visit_enum(MapAccessDeserializer::new(Members { inner: members, fields: &[], field: None }))
+            .map_err(de::Error::custom)
     }
 }
 
@@ -309,14 +327,32 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Quiet<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Quiet<A> {
+/// The members of an object.
+struct Members<A> {
+    inner: A,
+    /// Those of the struct that it is read as, if it is one.
+    fields: &'static [&'static str],
+    /// The one whose value comes next. It is the type's name for it: any other name may be what somebody wrote.
+    field: Option<&'static str>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
     type Error = Unquoted;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unquoted> {
-        self.inner.next_key_seed(Seed { seed, is_name: true }).map_err(Unquoted::by)
+        if self.fields.is_empty() {
+            return self.inner.next_key_seed(Seed { seed, is_name: true }).map_err(Unquoted::by);
+        }
+        let Some(name) = self.inner.next_key::<String>().map_err(Unquoted::by)? else { return Ok(None) };
+        self.field = self.fields.iter().copied().find(|field| *field == name);
+        seed.deserialize(StrDeserializer::new(&name)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Unquoted> {
-        self.inner.next_value_seed(Seed { seed, is_name: false }).map_err(Unquoted::by)
+        let read = self.inner.next_value_seed(Seed { seed, is_name: false });
+        read.map_err(|error| match self.field {
+            Some(field) => Unquoted(format!("`{field}`: {error}")),
+            None => Unquoted::by(error),
+        })
     }
 }

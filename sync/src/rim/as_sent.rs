@@ -72,9 +72,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_all_the_same_is_told_of_as_it_was_sent() {
         let error = page(r#"{"tags":null}"#).expect_err("it has no id");
-        assert_eq!(error, "invalid type: null, expected a sequence at line 1 column 12");
+        assert_eq!(error, "`tags`: invalid type: null, expected a sequence at line 1 column 12");
         let error = page(r#"{"id":"x","tags":[]}"#).expect_err("the id is no number");
-        assert_eq!(error, "invalid type: a string, expected u8 at line 1 column 9");
+        assert_eq!(error, "`id`: invalid type: a string, expected u8 at line 1 column 9");
     }
 
     #[test]

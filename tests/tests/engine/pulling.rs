@@ -155,11 +155,9 @@ async fn an_item_that_cannot_be_read_is_kept_aside_and_the_rest_goes_through() {
     let report = device.engine.pull().await.unwrap();
     assert_eq!((report.pulled, report.set_aside), (1, 1));
     let told = report.errors[0].to_string();
-    assert!(
-        told.starts_with(
-            "Note `b`: a pulled item cannot be read and is kept aside: invalid type: an integer"
-        )
-    );
+    assert!(told.starts_with(
+        "Note `b`: a pulled item cannot be read and is kept aside: `title`: invalid type: an integer"
+    ));
     assert!(told.ends_with("look at it with `engine.set_aside()`"), "{told}");
     let aside = device.engine.set_aside::<Note>().await.unwrap();
     assert_eq!(aside[0].key.as_ref().unwrap().as_str(), "b");

@@ -45,7 +45,7 @@ pub enum StorageError {
         supported: u32,
     },
     /// The file is there to be created or opened, and cannot be.
-    #[error("{} cannot be opened: {reason}", path.display())]
+    #[error("{} cannot be opened: {reason}", if path.as_os_str().is_empty() { "the empty path".into() } else { path.to_string_lossy() })]
     Open {
         /// The file.
         path: PathBuf,

@@ -198,9 +198,15 @@ fn a_path_through_a_file_is_refused() {
 
 #[test]
 fn a_path_that_is_no_file_is_refused() {
-    for path in ["", ":memory:", ".."] {
+    for (path, told) in [
+        ("", "the empty path cannot be opened: it names no file; write the path of one, such as `app.db`"),
+        (":memory:", ":memory: cannot be opened: it is not the path of a file; for a storage in memory"),
+        ("file:x.db", "file:x.db cannot be opened: it is a URI; write the path of the file alone, such as"),
+        ("..", ""),
+    ] {
         let error = SqliteStorage::open(path).expect_err("it is refused");
         assert!(matches!(error, StorageError::Open { .. }), "{path:?}: {error:?}");
+        assert!(error.to_string().contains(told), "{path:?}: {error}");
     }
 }
 

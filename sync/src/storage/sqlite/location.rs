@@ -39,8 +39,7 @@ pub(super) enum Found {
 impl Location {
     /// Finds out where `path` leads.
     pub(super) fn of(path: &Path) -> Result<Self, StorageError> {
-        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-            let reason = "it is not the path of a file; for a storage in memory take `MemoryStorage`";
+        if let Some(reason) = mistake(path) {
             return Err(refused(path, reason, io::ErrorKind::InvalidInput));
         }
         let file = match fs::canonicalize(path) {
@@ -102,6 +101,19 @@ impl Location {
     pub(super) fn missing(&self) -> StorageError {
         let reason = "there is no storage at this path, and reading only creates none";
         refused(&self.given, reason, io::ErrorKind::NotFound)
+    }
+}
+
+/// Why this is meant for SQLite, and not for the file system, or for nobody.
+fn mistake(path: &Path) -> Option<&'static str> {
+    match path.as_os_str().as_encoded_bytes() {
+        b"" => Some("it names no file; write the path of one, such as `app.db`"),
+        b":memory:" => Some("it is not the path of a file; for a storage in memory take `MemoryStorage`"),
+        // A file of such a name has another path as well.
+        uri if uri.starts_with(b"file:") => {
+            Some("it is a URI; write the path of the file alone, such as `app.db`")
+        }
+        _ => None,
     }
 }
 

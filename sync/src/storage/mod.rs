@@ -206,7 +206,7 @@ pub trait Transaction {
     /// When the storage cannot be read.
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError>;
 
-    /// The greatest `seq` or `revision` of any operation of any principal, or of any that there ever was, as a storage
+    /// The greatest `seq`, `revision` or number of a decision of any operation of any principal ([`Record::greatest_number`]), or of any that there ever was, as a storage
     /// finds it easier; 0 when there never was one.
     ///
     /// # Errors

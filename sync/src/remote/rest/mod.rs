@@ -274,7 +274,9 @@ impl Remote for RestRemote {
     }
 
     fn tombstone_member(&self) -> Option<&str> {
-        self.dialect.record.tombstone.member()
+        let record = &self.dialect.record;
+        // What is never sent, no edit sets.
+        record.tombstone.member().filter(|member| !record.unsent.iter().any(|unsent| unsent == member))
     }
 
     fn deletions(&self) -> Deletions {

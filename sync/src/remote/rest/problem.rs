@@ -28,21 +28,20 @@ pub(super) fn problem(body: &[u8], is_plain_text: bool) -> Option<Problem> {
 }
 
 fn text(member: &RawValue) -> Option<String> {
-    serde_json::from_str(member.get()).ok().map(cut)
+    serde_json::from_str::<String>(member.get()).ok().map(|text| cut(&text))
 }
 
-/// A text without control characters; `None` for JSON, which may be the record, and where nothing is left.
+/// A text; `None` for JSON, which may be the record, and where nothing is left.
 fn line(body: &[u8]) -> Option<String> {
     if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
         return None;
     }
-    let text = String::from_utf8_lossy(body).replace(char::is_control, " ");
-    Some(text.trim()).filter(|line| !line.is_empty()).map(|line| cut(line.to_owned()))
+    let text = cut(&String::from_utf8_lossy(body));
+    Some(text).filter(|line| !line.is_empty())
 }
 
-fn cut(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(end);
-    }
-    text
+/// For a terminal or a log: of a bounded length, and without control characters.
+fn cut(text: &str) -> String {
+    let signs = text.chars().take(LONGEST).map(|sign| if sign.is_control() { ' ' } else { sign });
+    signs.collect::<String>().trim().to_owned()
 }

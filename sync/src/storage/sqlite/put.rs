@@ -138,44 +138,14 @@ impl SqliteTransaction<'_> {
             (_, Some(place)) => {
                 let columns = Columns::of(name, record)
                     .map_err(|error| unfit(format!("it cannot be written as JSON: {error}")))?;
-                let (id, key) = (before.map(Place::id), name.key.as_str());
-                let plain = found.is_plain && rows::is_plain(name, record);
-                let fresh = plain && record.base.is_none() && self.may_be_fresh(found.standing, place);
-                let written = if plain {
-                    let (sql, which): (_, &dyn ToSql) = match &id {
-                        Some(id) if *id == place.id() => (statements::CHANGE_PLAIN, id),
-                        Some(id) => (statements::MOVE_PLAIN, id),
-                        None => (statements::ADD_PLAIN, &key),
-                    };
-                    let Columns { revision, due, flight, queued, .. } = &columns;
-                    self.execute(sql, params![which, place.id(), revision, due, flight, queued])?
-                } else {
-                    let blocked_on = record.blocked_on.as_ref();
-                    let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
-                    let (sql, which): (_, &dyn ToSql) = match &id {
-                        Some(id) => (statements::CHANGE_PENDING, id),
-                        None => (statements::ADD_PENDING, &key),
-                    };
-                    self.execute(
-                        sql,
-                        params![
-                            which,
-                            place.id(),
-                            columns.revision,
-                            columns.due,
-                            columns.flight,
-                            columns.queued,
-                            columns.parked,
-                            columns.parked_id,
-                            blocked_queue,
-                            blocked_on.map(|on| on.key.as_str()),
-                            columns.has_references,
-                        ],
-                    )?
-                };
-                if written == 0 {
+                let id = before.map(Place::id);
+                let may_be_plain = found.is_plain && rows::is_plain(name, record);
+                // A row that was mended with a shell refers to what it had referred to, whatever stands in it.
+                let plain = may_be_plain && self.write_plain(name, id, place, &columns)? > 0;
+                if !plain && self.write_whole(name, id, place, &columns, record)? == 0 {
                     return Err(disagreement(name));
                 }
+                let fresh = plain && record.base.is_none() && self.may_be_fresh(found.standing, place);
                 self.lead(queue, name, found.standing, Standing { place, fresh })?;
                 self.live.note_number(columns.revision);
                 if plain {
@@ -192,6 +162,58 @@ impl SqliteTransaction<'_> {
         }
         let due = self.live.due_names();
         if due.is_empty() { Ok(()) } else { self.enter_names(&due) }
+    }
+
+    /// Writes the row of a record that is neither parked nor blocked and refers to none; answers how many it wrote.
+    fn write_plain(
+        &self,
+        name: &RecordRef,
+        before: Option<i64>,
+        place: Place,
+        columns: &Columns,
+    ) -> Result<usize, StorageError> {
+        let key = name.key.as_str();
+        let (sql, which): (_, &dyn ToSql) = match &before {
+            Some(id) if *id == place.id() => (statements::CHANGE_PLAIN, id),
+            Some(id) => (statements::MOVE_PLAIN, id),
+            None => (statements::ADD_PLAIN, &key),
+        };
+        let Columns { revision, due, flight, queued, .. } = columns;
+        self.execute(sql, params![which, place.id(), revision, due, flight, queued])
+    }
+
+    /// The same of any record.
+    fn write_whole(
+        &mut self,
+        name: &RecordRef,
+        before: Option<i64>,
+        place: Place,
+        columns: &Columns,
+        record: &Record,
+    ) -> Result<usize, StorageError> {
+        let blocked_on = record.blocked_on.as_ref();
+        let blocked_queue = blocked_on.map(|on| self.queue(&on.entity)).transpose()?;
+        let key = name.key.as_str();
+        let (sql, which): (_, &dyn ToSql) = match &before {
+            Some(id) => (statements::CHANGE_PENDING, id),
+            None => (statements::ADD_PENDING, &key),
+        };
+        self.execute(
+            sql,
+            params![
+                which,
+                place.id(),
+                columns.revision,
+                columns.due,
+                columns.flight,
+                columns.queued,
+                columns.parked,
+                columns.parked_id,
+                blocked_queue,
+                blocked_on.map(|on| on.key.as_str()),
+                columns.has_references,
+            ],
+        )
     }
 
     /// Whether a row can do without an entry in the index of names: one that has none yet, or a new one after all others.

@@ -61,12 +61,12 @@ pub(super) const ADD_PLAIN: &str = "
 
 pub(super) const MOVE_PLAIN: &str = "
     UPDATE OR FAIL sync_outbox SET id = ?2, revision = ?3, due = ?4, flight = ?5, queued = ?6
-    WHERE id = ?1";
+    WHERE id = ?1 AND NOT has_references";
 
 /// And where the record keeps its place as well, which leaves the indexes alone.
 pub(super) const CHANGE_PLAIN: &str = "
     UPDATE OR FAIL sync_outbox SET revision = ?3, due = ?4, flight = ?5, queued = ?6
-    WHERE id = ?1 AND id = ?2";
+    WHERE id = ?1 AND id = ?2 AND NOT has_references";
 
 pub(super) const REMOVE_PENDING: &str = "DELETE FROM sync_outbox WHERE id = ?1";
 

@@ -9,7 +9,7 @@ use super::super::SqliteTransaction;
 use super::fresh::{based, crashed, get, path};
 use super::{Fixture, note, open, queued, run};
 use crate::record::{Intention, Record, RecordRef};
-use crate::storage::{SqliteStorage, StorageError};
+use crate::storage::{SqliteStorage, StorageError, Transaction};
 
 fn shell(path: &Path, sql: &str) {
     Connection::open(path).expect("the file is SQLite").execute_batch(sql).expect("the SQL is right");
@@ -91,6 +91,25 @@ async fn a_row_that_was_mended_still_refers_to_what_it_referred_to() {
     assert_eq!(child("other").await.expect("it can be read"), Some(note("x")));
     put(&storage, "x", queued(9)).await;
     assert_eq!(child("other").await.expect("it can be read"), None);
+}
+
+/// A row that was mended to refer to nothing still holds up what it had referred to, until the next edit.
+#[tokio::test]
+async fn the_next_edit_of_a_mended_row_refers_to_nothing_else() {
+    let fixture = Fixture::new();
+    let refers = queued(9).queued.map(|edit| Intention { references: vec![note("parent")], ..edit });
+    put(&fixture.storage, "x", Record { queued: refers, ..Record::default() }).await;
+    let path = path(&fixture);
+    drop(fixture.storage);
+    shell(&path, "UPDATE sync_outbox SET queued = json_remove(queued, '$.references')");
+    let storage = open(&path);
+    let edit = |tx: &mut dyn Transaction| {
+        let mended = tx.record(&note("x"))?.unwrap_or_default();
+        tx.put(&note("x"), &mended)
+    };
+    run(&storage, edit).await.expect("it can be written");
+    let child = run(&storage, |tx| tx.earlier_child(&note("parent"), 100)).await;
+    assert_eq!(child.expect("it can be read"), None);
 }
 
 #[tokio::test]

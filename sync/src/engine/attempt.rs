@@ -302,7 +302,8 @@ async fn read_answer(
         let (record, operation) = (claimed.name.clone(), flight.intention.id);
         let error = SyncError::NoConflict { record, operation, problem };
         let (until, limit) = (core.retry_at(flight.attempts), core.settings.retry.max_attempts);
-        let outcome = Outcome::Failed(Failure::Counted { until, limit, reason: error.to_string() });
+        let failure = Failure::Counted { until, limit, reason: error.to_string() };
+        let outcome = Outcome::Failed { failure, not_taken: true };
         core.fail(report, error);
         return Ok(Observed { outcome, fetched: None });
     }
@@ -347,7 +348,7 @@ fn ask_again_later(
     let (record, operation) = (claimed.name.clone(), claimed.flight.intention.id);
     core.fail(report, SyncError::Push { record, operation, source });
     let until = core.retry_patiently_at(claimed.flight.attempts);
-    let outcome = Outcome::Failed(Failure::Postponed { until, not_taken });
+    let outcome = Outcome::Failed { failure: Failure::Postponed { until }, not_taken };
     Observed { outcome, fetched: None }
 }
 
@@ -413,11 +414,12 @@ async fn failed(
     let now = core.now();
     let flight = &claimed.flight;
     let (record, operation) = (claimed.name.clone(), flight.intention.id);
-    let postponed = |until| Outcome::Failed(Failure::Postponed { until, not_taken });
+    let postponed = |until| Outcome::Failed { failure: Failure::Postponed { until }, not_taken };
     // Without counting: nothing is wrong with the operation.
     let patience = || core.retry_patiently_at(flight.attempts);
     let up_to = |limit, reason| {
-        Outcome::Failed(Failure::Counted { until: core.retry_at(flight.attempts), limit, reason })
+        let failure = Failure::Counted { until: core.retry_at(flight.attempts), limit, reason };
+        Outcome::Failed { failure, not_taken }
     };
     let counted = |reason| up_to(core.settings.retry.max_attempts, reason);
     let url = port.info().endpoint.to_owned();
@@ -445,8 +447,8 @@ async fn failed(
         }
         RemoteError::Unreachable { .. } if planted!(OfflineCostsAnAttempt) => {
             let limit = core.settings.retry.max_attempts;
-            let counted = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
-            (Outcome::Failed(counted), Some(PauseReason::Offline))
+            let failure = Failure::Counted { until: now, limit, reason: "offline".to_owned() };
+            (Outcome::Failed { failure, not_taken }, Some(PauseReason::Offline))
         }
         RemoteError::Unreachable { .. } if core.suspects.fails_alone(operation) => {
             (postponed(patience()), None)
@@ -466,7 +468,9 @@ async fn failed(
         RemoteError::Refused { refusal, .. } if source.retry_after().is_some() => {
             (counted(refusal.to_string()), None)
         }
-        RemoteError::Refused { refusal, .. } => (Outcome::Refused(refusal.clone()), None),
+        RemoteError::Refused { refusal, .. } => {
+            (Outcome::Refused { refusal: refusal.clone(), not_taken }, None)
+        }
         // A write has no cursor: what says so is no answer to it.
         RemoteError::CursorGone { .. } | RemoteError::Protocol { .. } => (postponed(patience()), None),
     };
@@ -476,7 +480,7 @@ async fn failed(
     };
     // What was pulled while the outcome was unknown is not kept: it is asked for before the operation is parked.
     let fetched = match &outcome {
-        Outcome::Refused(_) if flight.intention.crossed => fetch(core, port, claimed, wish).await.ok(),
+        Outcome::Refused { .. } if flight.intention.crossed => fetch(core, port, claimed, wish).await.ok(),
         _ => None,
     };
     core.fail(report, SyncError::Push { record, operation, source });

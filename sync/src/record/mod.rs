@@ -186,7 +186,7 @@ impl Intention {
             return Vec::new();
         }
         let mut echoes = self.echoes.clone();
-        if sent == Sent::InDoubt {
+        if sent != Sent::NotTaken {
             echoes.push(self.write.payload().cloned());
         }
         if echoes.len() > MOST_ECHOES {

@@ -23,9 +23,19 @@ pub enum Outcome {
         remote: ServerCopy,
     },
     /// The server will never take it.
-    Refused(Refusal),
+    Refused {
+        /// What it said.
+        refusal: Refusal,
+        /// Whether it has not taken it for sure. What is refused may be a question that an answer led to.
+        not_taken: bool,
+    },
     /// It failed in a way that may pass.
-    Failed(Failure),
+    Failed {
+        /// How.
+        failure: Failure,
+        /// Whether the server has not taken it for sure: it said so, or the attempt never got there.
+        not_taken: bool,
+    },
 }
 
 /// An attempt that failed and may succeed later.
@@ -36,10 +46,8 @@ pub enum Failure {
     Postponed {
         /// When to try again.
         until: DateTime<Utc>,
-        /// Whether the server has not taken it for sure: it said so, or the attempt never got there.
-        not_taken: bool,
     },
-    /// The server failed on this operation, and may have taken it all the same; the attempt counts.
+    /// The server failed on this operation; the attempt counts.
     Counted {
         /// When to try again.
         until: DateTime<Utc>,
@@ -91,21 +99,21 @@ pub fn settle(mut record: Record, outcome: Outcome, rules: &Rules, stamp: Stamp)
     if planted!(KeyForEachAttempt) {
         flight.intention.id = stamp.id;
     }
+    if let Outcome::Refused { not_taken, .. } | Outcome::Failed { not_taken, .. } = &outcome {
+        flight.sent = if *not_taken { flight.sent.not_taken() } else { Sent::InDoubt };
+    }
     match outcome {
         Outcome::Accepted { version, copy } => accept(record, flight, version, copy, rules),
         Outcome::Conflict { remote } => conflict(record, flight, remote, rules, stamp),
-        Outcome::Refused(refusal) => {
-            flight.sent = flight.sent.not_taken();
+        Outcome::Refused { refusal, .. } => {
             park(record, flight, ParkReason::Refused { refusal, seen: None }, stamp)
         }
-        Outcome::Failed(Failure::Postponed { until, not_taken }) => {
-            let sent = if not_taken { flight.sent.not_taken() } else { Sent::InDoubt };
-            record.flight = Some(Flight { due: Some(until), sent, ..flight });
+        Outcome::Failed { failure: Failure::Postponed { until }, .. } => {
+            record.flight = Some(Flight { due: Some(until), ..flight });
             (record, Settled::Retry { until })
         }
-        Outcome::Failed(Failure::Counted { until, limit, reason }) => {
+        Outcome::Failed { failure: Failure::Counted { until, limit, reason }, .. } => {
             let attempts = flight.attempts.saturating_add(1);
-            flight.sent = Sent::InDoubt;
             if attempts >= limit {
                 return park(
                     record,

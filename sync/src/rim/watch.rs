@@ -183,9 +183,11 @@ impl<T: Replicated> Watching<T> {
         }
     }
 
-    /// The wait after a failure, by the clock of the engine's runtime: who polls may be outside of any.
+    /// The wait after a failure, by the clock of the runtime that polls, or of the engine's: who polls may be outside of any, and the
+    /// engine's may be gone.
     fn pause(&self) -> Option<Sleep> {
-        let _entered = self.runtime.enter();
+        let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+        let _entered = runtime.enter();
         (self.failures > 0).then(|| tokio::time::sleep(self.retry.delay(self.failures, 1.0)))
     }
 

@@ -20,7 +20,7 @@ fn conflict(remote: ServerCopy) -> Outcome {
 }
 
 fn refusal() -> Outcome {
-    Outcome::Refused(Refusal { status: 422, problem: None })
+    Outcome::Refused { refusal: Refusal { status: 422, problem: None }, not_taken: true }
 }
 
 #[test]
@@ -207,12 +207,15 @@ fn a_failure_that_may_pass_puts_the_operation_off() {
         (Sent::InDoubt, false, Sent::InDoubt),
     ] {
         let before = flying(Flight { sent: before, ..sent.clone() });
-        let postponed = Outcome::Failed(Failure::Postponed { until, not_taken });
+        let postponed = Outcome::Failed { failure: Failure::Postponed { until }, not_taken };
         let again = flying(Flight { due: Some(until), sent: after, ..sent.clone() });
         assert_eq!(settle(before, postponed, &KEEPS, stamp(9)), (again, Settled::Retry { until }));
     }
 
-    let counted = |limit| Outcome::Failed(Failure::Counted { until, limit, reason: "status 500".into() });
+    let counted = |limit| {
+        let failure = Failure::Counted { until, limit, reason: "status 500".into() };
+        Outcome::Failed { failure, not_taken: false }
+    };
     let (after, settled) = settle(flying(sent.clone()), counted(3), &KEEPS, stamp(9));
     let twice = Flight { attempts: 2, due: Some(until), sent: Sent::InDoubt, ..sent.clone() };
     assert_eq!((after, settled), (flying(twice), Settled::Retry { until }));
@@ -235,6 +238,9 @@ fn what_the_server_refuses_waits_for_the_user_and_the_record_stays_known() {
     let sent_twice = Flight { sent: Sent::InDoubt, ..flight(1, update(1)) };
     let (after, _) = settle(flying(sent_twice), refusal(), &KEEPS, stamp(9));
     assert_eq!(after.parked.unwrap().sent, Sent::InDoubt, "it may have been taken the first time");
+    let question = Outcome::Refused { refusal: Refusal { status: 405, problem: None }, not_taken: false };
+    let (after, _) = settle(flying(flight(1, update(1))), question, &KEEPS, stamp(9));
+    assert_eq!(after.parked.unwrap().sent, Sent::InDoubt, "what is refused is a question about it");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use sync::record::{
     Decision, Dispute, Flight, GivenUp, Intention, ParkReason, Parked, Record, Resolved, Sent, ServerCopy,
-    Version, Write, discard, reinstate, resolve,
+    Version, Write, discard, reinstate, resolve, supersede,
 };
 
 use crate::rows::{
@@ -185,6 +185,22 @@ fn what_is_given_up_and_may_have_got_through_has_to_be_asked_for() {
     }
     let created = discard(flying(flight(1, create(1))), &KEEPS);
     assert_eq!(created, (Record::default(), GivenUp::InDoubt(ServerCopy::Deleted)));
+}
+
+#[test]
+fn what_waits_behind_an_operation_that_is_given_up_knows_what_that_may_have_left() {
+    for (sent, echoes) in [
+        (Sent::NotTaken, Vec::new()),
+        (Sent::UnderWay, vec![Some(payload(1))]),
+        (Sent::InDoubt, vec![Some(payload(1))]),
+    ] {
+        let sent = Flight { sent, ..flight(1, create(1)) };
+        let record = Record { queued: Some(intention(2, update(2))), ..flying(sent.clone()) };
+        assert_eq!(supersede(record), queued(Intention { echoes, ..intention(2, create(2)) }));
+        assert_eq!(supersede(flying(sent.clone())), flying(sent), "nothing waits behind it");
+    }
+    let alone = queued(intention(2, update(2)));
+    assert_eq!(supersede(alone.clone()), alone);
 }
 
 #[test]

@@ -135,20 +135,23 @@ impl Device {
             Event::Postpone(seconds) => {
                 if let Some(flight) = self.send() {
                     let until = self.in_seconds(seconds);
-                    self.settle(&flight, Outcome::Failed(Failure::Postponed { until, not_taken: true }));
+                    self.settle(
+                        &flight,
+                        Outcome::Failed { failure: Failure::Postponed { until }, not_taken: true },
+                    );
                 }
             }
             Event::Fail(seconds) => {
                 if let Some(flight) = self.send() {
                     let until = self.in_seconds(seconds);
                     let failure = Failure::Counted { until, limit: 6, reason: "status 500".into() };
-                    self.settle(&flight, Outcome::Failed(failure));
+                    self.settle(&flight, Outcome::Failed { failure, not_taken: true });
                 }
             }
             Event::Refuse => {
                 if let Some(flight) = self.send() {
                     let refusal = Refusal { status: 422, problem: None };
-                    self.settle(&flight, Outcome::Refused(refusal));
+                    self.settle(&flight, Outcome::Refused { refusal, not_taken: true });
                 }
             }
             Event::Pull => self.pull(),

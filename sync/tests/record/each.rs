@@ -125,17 +125,25 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         2 => accepted,
         3 => copy().prop_map(|remote| Outcome::Conflict { remote }),
-        1 => Just(Outcome::Refused(Refusal { status: 422, problem: None })),
+        1 => any::<bool>().prop_map(|not_taken| {
+            Outcome::Refused { refusal: Refusal { status: 422, problem: None }, not_taken }
+        }),
         1 => any::<bool>()
-            .prop_map(|not_taken| Outcome::Failed(Failure::Postponed { until: at(500), not_taken })),
-        2 => (1..5_u32).prop_map(|limit| {
-            Outcome::Failed(Failure::Counted { until: at(500), limit, reason: "status 500".into() })
+            .prop_map(|not_taken| Outcome::Failed { failure: Failure::Postponed { until: at(500) }, not_taken }),
+        2 => (1..5_u32, any::<bool>()).prop_map(|(limit, not_taken)| {
+            let failure = Failure::Counted { until: at(500), limit, reason: "status 500".into() };
+            Outcome::Failed { failure, not_taken }
         }),
     ]
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
     any::<bool>().prop_map(|forgets_base| Kind { forgets_base, ..Kind::default() })
+}
+
+/// Whether the attempt left nothing on the server.
+fn is_not_taken(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused { not_taken: true, .. } | Outcome::Failed { not_taken: true, .. })
 }
 
 /// What the user sees of a row that waits.
@@ -256,27 +264,24 @@ proptest! {
                 prop_assert!(queued.id != flight.intention.id, "an operation of its own");
                 prop_assert_eq!(after.base.map(|base| base.version), remote.value().map(|_| remote.version().cloned()));
             }
-            (Settled::Parked, Outcome::Refused(_) | Outcome::Failed(Failure::Counted { .. })) => {
+            (Settled::Parked, Outcome::Refused { .. } | Outcome::Failed { failure: Failure::Counted { .. }, .. }) => {
                 let parked = after.parked.unwrap();
                 prop_assert_eq!((&parked.intention, &parked.if_match), (&flight.intention, &flight.if_match));
                 prop_assert_eq!((after.base, before.queued), (before.base, None));
             }
-            (Settled::Superseded, outcome @ (Outcome::Refused(_) | Outcome::Failed(Failure::Counted { .. }))) => {
+            (Settled::Superseded, outcome @ (Outcome::Refused { .. } | Outcome::Failed { failure: Failure::Counted { .. }, .. })) => {
                 prop_assert_eq!(seen(&after), seen(&before));
                 prop_assert_eq!((after.flight, after.parked, after.base), (None, None, before.base));
-                let refused = matches!(outcome, Outcome::Refused(_));
                 let mut left = flight.intention.echoes;
-                if flight.sent == Sent::InDoubt || !refused {
+                if flight.sent == Sent::InDoubt || !is_not_taken(&outcome) {
                     left.push(flight.intention.write.payload().cloned());
                 }
                 prop_assert_eq!(after.queued.unwrap().echoes, left);
             }
-            (Settled::Retry { until }, Outcome::Failed(failure)) => {
-                let counted = u32::from(matches!(failure, Failure::Counted { .. }));
-                let sent = match (flight.sent, failure) {
-                    (Sent::NotTaken | Sent::UnderWay, Failure::Postponed { not_taken: true, .. }) => Sent::NotTaken,
-                    _ => Sent::InDoubt,
-                };
+            (Settled::Retry { until }, outcome @ Outcome::Failed { .. }) => {
+                let counted = u32::from(matches!(outcome, Outcome::Failed { failure: Failure::Counted { .. }, .. }));
+                let is_settled = flight.sent != Sent::InDoubt && is_not_taken(&outcome);
+                let sent = if is_settled { Sent::NotTaken } else { Sent::InDoubt };
                 let again = Flight { due: Some(*until), attempts: flight.attempts + counted, sent, ..flight };
                 prop_assert_eq!(after, Record { flight: Some(again), ..before });
             }

@@ -79,6 +79,7 @@ async fn what_the_server_has_not_taken_for_sure_waits_and_is_not_in_flight() {
     for (fault, in_flight) in [
         (Fault::Unauthorized, false),
         (Fault::Throttled(None), false),
+        (Fault::RefusedThenWait(403, Duration::from_secs(1)), false),
         (Fault::RequestLost, true),
         // It may have been taken before that.
         (Fault::Unauthorized, true),

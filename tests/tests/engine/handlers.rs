@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sync::testing::{Fault, ScriptedRemote};
+use sync::testing::{Fault, Gate, ScriptedRemote};
 use sync::{
     BoxError, Engine, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled, Resolution,
     RetryPolicy, Schema, SyncError, SyncReport, Syncable,
@@ -340,6 +340,31 @@ async fn an_edit_of_what_clear_queue_told_takes_the_place_of_what_is_given_up() 
     let texts = texts.map(|payload| payload.decode::<Task>().unwrap().text);
     assert_eq!(texts.collect::<Vec<_>>(), ["base", "base, edited"], "what was given up is not sent again");
     assert_eq!(device.app.state().tasks[&1].text, "base, edited");
+}
+
+/// What is given up was out, and arrives.
+#[tokio::test]
+async fn an_edit_of_what_clear_queue_told_is_in_no_conflict_with_what_was_under_way() {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&task(1, None, "sent")).await.unwrap();
+    let gate = Gate::new();
+    device.server.once(Fault::Hold(gate.clone()));
+    let engine = device.engine.clone();
+    let flush = tokio::spawn(async move { engine.flush().await.unwrap() });
+    gate.reached(1).await;
+    let engine = device.engine.clone();
+    device.app.state().after_tasks = Some(Box::new(move || {
+        let engine = engine.clone();
+        Box::pin(async move { drop(engine.push(&task(1, None, "base, edited")).await.unwrap()) })
+    }));
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 1);
+    gate.open();
+    flush.await.unwrap();
+    assert!(device.engine.full_sync().await.unwrap().is_clean());
+    assert!(device.app.state().conflicts.is_empty(), "{:?}", device.app.state().conflicts);
+    assert_eq!(device.server.records::<Task>()["1"].text, "base, edited");
 }
 
 /// What was given up was sent, and nobody knows whether it arrived.

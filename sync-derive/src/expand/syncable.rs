@@ -17,7 +17,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
     let ident = spans::placed(&entity.ident, at);
     let support = spans::support(krate, at);
     let strategy = strategy(entity);
-    let Id { ty, member, body } = id(entity.id.as_ref(), &support);
+    let Id { ty, member, body, lint } = id(entity.id.as_ref(), &support);
     let (updated_at_member, last_updated) = updated_at(entity.updated_at.as_ref(), &support);
     let targets = distinct(&entity.references);
     let list = list(&targets);
@@ -43,6 +43,7 @@ pub(super) fn expand(entity: &Entity) -> TokenStream {
                 unordered: &[#(#unordered),*],
             };
             #members
+            #lint
             fn id(&self) -> &Self::Id {
                 #body
             }
@@ -100,16 +101,19 @@ struct Id<'a> {
     ty: TokenStream,
     member: &'a str,
     body: TokenStream,
+    /// Clippy takes it for the getter of a field of its name, which may be another one.
+    lint: Option<TokenStream>,
 }
 
 fn id<'a>(id: Option<&'a Named>, support: &TokenStream) -> Id<'a> {
     let Some(Named { ident, ty, member }) = id else {
         // A mistake was reported; nothing runs.
         let ty = quote!(type Id = #support::String;);
-        return Id { ty, member: "id", body: quote!(::core::unreachable!()) };
+        return Id { ty, member: "id", body: quote!(::core::unreachable!()), lint: None };
     };
     let at = spans::at_type(ty);
-    Id { ty: associated("Id", &quote!(#ty), at, at), member, body: quote!(&self.#ident) }
+    let lint = (ident != "id").then(|| quote!(#[allow(clippy::misnamed_getters, clippy::allow_attributes)]));
+    Id { ty: associated("Id", &quote!(#ty), at, at), member, body: quote!(&self.#ident), lint }
 }
 
 fn updated_at(field: Option<&Named>, support: &TokenStream) -> (TokenStream, Option<TokenStream>) {

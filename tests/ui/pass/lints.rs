@@ -65,10 +65,21 @@ pub(crate) struct old_Picture {
     pub(crate) fromSite: String,
 }
 
+/// What is named by another field than its `id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/products", conflict = ServerWins, replica)]
+pub(crate) struct Product {
+    /// Its number in the old shop.
+    pub(crate) id: u64,
+    /// Its number in this one.
+    #[sync(id)]
+    pub(crate) sku: u64,
+}
+
 /// The application.
 #[allow(deprecated)]
 #[derive(Debug, Schema)]
-#[sync(entities(Note<u64>, old_Memo))]
+#[sync(entities(Note<u64>, old_Memo, Product))]
 pub(crate) struct App;
 
 impl OnPull<Note<u64>> for App {}

@@ -113,6 +113,18 @@ pub enum Error {
         /// The version of the program.
         known: u32,
     },
+    /// Another member has become the id of an entity, and what is stored is named by the one that was.
+    #[error(
+        "the id of `{entity}` was the member `{stored}`, and is now `{known}`, so what is stored would be taken for other records: give the entity another name in the storage, with `#[sync(name = \"…\")]`, or, where the ids are the same under another name, raise its `version` and write an `upgrade`; nothing was changed"
+    )]
+    MovedId {
+        /// The entity.
+        entity: EntityName,
+        /// The JSON member that was the id.
+        stored: String,
+        /// The one that is the id now.
+        known: &'static str,
+    },
     /// There is no parked operation with this id, or no longer.
     #[error(
         "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit"

@@ -81,6 +81,9 @@ pub(crate) struct Shape {
     /// The JSON members, as far as they are known.
     #[serde(default)]
     pub(crate) members: Vec<String>,
+    /// The JSON member that carries the id; empty where that was not noted.
+    #[serde(default)]
+    pub(crate) id_member: String,
 }
 
 impl Entities {

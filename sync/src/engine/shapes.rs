@@ -41,7 +41,8 @@ pub(crate) struct Left {
 /// Compares the entities with those that used the storage last, and notes what follows.
 ///
 /// # Errors
-/// [`Error::NewerData`] when a later version of the program has used the storage.
+/// [`Error::NewerData`] when a later version of the program has used the storage; [`Error::MovedId`] when another member has become the
+/// id of an entity.
 pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Left, Error> {
     let (before, left_before) = (read(ledger)?, left(ledger)?);
     let (mut shapes, mut left) = (before.clone(), left_before.clone());
@@ -50,6 +51,9 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Left, Error> {
         let before = before.get(&entity).cloned().unwrap_or_default();
         if before.version > now.version {
             return Err(Error::NewerData { entity, stored: before.version, known: now.version });
+        }
+        if now.has_another_id(&before) {
+            return Err(Error::MovedId { entity, stored: before.id_member, known: port.info().id_member });
         }
         if now.makes_up(&before) {
             held::begin(ledger, &entity)?;
@@ -84,6 +88,15 @@ pub(crate) fn compare(ledger: &mut Ledger<'_>) -> Result<Left, Error> {
 }
 
 impl Shape {
+    /// Whether the records that are stored, under the ids that they had, would be read as records with other ids.
+    fn has_another_id(&self, before: &Self) -> bool {
+        let is_noted = before.version != 0 && !before.id_member.is_empty();
+        let is_meant = self.version != before.version;
+        // A member that has merely got another name is none of the others: what is stored is read by serde's `alias`, or not at all.
+        let is_another = self.members.contains(&before.id_member) || before.members.contains(&self.id_member);
+        is_noted && !is_meant && self.id_member != before.id_member && is_another
+    }
+
     /// Whether what was pulled so far is not what is to be kept of it, which no page will tell that comes after the cursor.
     fn keeps_otherwise(&self, before: &Self) -> bool {
         // Of a replica, and of what was handed over, the other of the two has seen nothing; and what was deleted since is in no list.

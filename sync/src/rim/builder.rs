@@ -138,7 +138,8 @@ impl<S: Schema> EngineBuilder<S> {
     ///
     /// # Errors
     /// When the storage cannot be read or is in use; [`Error::DuplicateName`] and [`Error::DuplicateEndpoint`] when two entities have the same
-    /// name or endpoint; [`Error::NewerData`] when a later version of the program has used the storage.
+    /// name or endpoint; [`Error::NewerData`] when a later version of the program has used the storage; [`Error::MovedId`] when another
+    /// member has become the id of an entity.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -84,6 +84,7 @@ where
             references: T::INFO.references.iter().map(|entity| (*entity).to_owned()).collect(),
             bases: self.rules().keeps_base,
             members: T::MEMBERS.iter().map(|member| (*member).to_owned()).collect(),
+            id_member: T::INFO.id_member.to_owned(),
         }
     }
 

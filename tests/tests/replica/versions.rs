@@ -217,6 +217,65 @@ async fn records_of_a_later_version_are_refused_and_not_touched() {
     assert_eq!(engine.all::<second::Person>().await.unwrap().len(), 3);
 }
 
+/// The records of the first version, by another id.
+mod by_name {
+    use super::*;
+
+    /// The name, which was a member like any other, is the id.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = Merge, replica)]
+    pub(crate) struct Person {
+        pub(crate) id: String,
+        #[sync(id)]
+        pub(crate) name: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Person))]
+    pub(crate) struct App;
+
+    /// The id as before, under another name in the JSON.
+    pub(crate) mod renamed {
+        use super::*;
+
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/people", conflict = Merge, replica)]
+        pub(crate) struct Person {
+            #[serde(rename = "key", alias = "id")]
+            pub(crate) id: String,
+            pub(crate) name: String,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Person))]
+        pub(crate) struct App;
+    }
+}
+
+/// Stored under the one, and read as the other, each record would be two.
+#[tokio::test]
+async fn an_entity_of_which_another_member_is_the_id_is_refused_and_not_touched() {
+    let (server, folder) = used_by_the_first_version().await;
+    for _ in 0..2 {
+        let error = open(by_name::App, &server, &folder).await.unwrap_err();
+        assert!(matches!(&error, Error::MovedId { stored, known: "name", .. } if stored == "id"), "{error:?}");
+        let told = error.to_string();
+        assert!(told.starts_with("the id of `Person` was the member `id`, and is now `name`"), "{told}");
+        assert!(told.contains("#[sync(name = \"…\")]") && told.contains("`version`"), "{told}");
+    }
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    assert_eq!((engine.all::<first::Person>().await.unwrap().len(), engine.queue_len()), (3, 2));
+}
+
+#[tokio::test]
+async fn an_id_of_which_the_member_is_renamed_and_read_under_both_names_is_the_same() {
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(by_name::renamed::App, &server, &folder).await.unwrap();
+    let all = engine.all::<by_name::renamed::Person>().await.unwrap();
+    assert_eq!(all.iter().map(|person| &*person.id).collect::<Vec<_>>(), ["a", "e", "g"]);
+    assert_eq!(engine.flush().await.unwrap().pushed, 2);
+}
+
 #[tokio::test]
 async fn an_entity_that_becomes_a_replica_is_pulled_anew() {
     let (server, folder) = (ScriptedRemote::new(), Folder::new());

@@ -5,8 +5,9 @@ use std::collections::btree_map::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
+use super::turn::EngineId;
 use crate::record::{OperationId, RecordRef};
 
 /// What a push or a deletion gave: the edit is durable. It can be dropped at once, or asked what became of it.
@@ -28,7 +29,7 @@ enum Watch {
     },
 }
 
-/// Why the server does not have an edit, and will not have it without the user's doing.
+/// Why the server does not have an edit, and will not have it without the user's doing; or why that cannot be waited for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSynced {
@@ -50,6 +51,14 @@ pub enum NotSynced {
     /// It was discarded, or deleted before it was ever sent.
     #[error("the edit of {record} was taken back before the server had it")]
     TakenBack {
+        /// The record.
+        record: RecordRef,
+    },
+    /// It was asked in a handler or strategy of the engine, which the sync waits for. The edit is durable, and is sent after that.
+    #[error(
+        "a handler cannot wait until the edit of {record} is synced, since the sync waits for the handler; the edit is durable and is sent after that, so wait for it in a task of its own, or not at all"
+    )]
+    InHandler {
         /// The record.
         record: RecordRef,
     },
@@ -77,22 +86,32 @@ impl Receipt {
         &self.record
     }
 
-    /// Waits until the server has the edit, alone, as part of a later one or merged with somebody else's: as long as nothing syncs, for ever. In a handler,
-    /// which the sync waits for, it would wait for itself.
+    /// Waits until the server has the edit, alone, as part of a later one or merged with somebody else's: as long as nothing syncs, for
+    /// ever.
     ///
     /// # Errors
-    /// Why the server will not have it without the user's doing.
+    /// Why the server will not have it without the user's doing; [`NotSynced::InHandler`] in a handler or strategy of the engine, which
+    /// the sync waits for.
     pub async fn synced(mut self) -> Result<(), NotSynced> {
         let record = self.record.clone();
-        let Watch::Waiting { news, .. } = &mut self.watch else {
+        let Watch::Waiting { news, receipts, .. } = &mut self.watch else {
             return Ok(());
         };
-        match news.await {
-            Ok(Fate::Through) => Ok(()),
-            Ok(Fate::Parked) => Err(NotSynced::Parked { record }),
-            Ok(Fate::Overruled) => Err(NotSynced::Overruled { record }),
-            Ok(Fate::TakenBack) => Err(NotSynced::TakenBack { record }),
-            Err(_) => Err(NotSynced::Closed { record }),
+        let fate = match news.try_recv() {
+            Err(TryRecvError::Empty) => {
+                if receipts.upgrade().is_some_and(|receipts| receipts.engine.is_in_a_handler()) {
+                    return Err(NotSynced::InHandler { record });
+                }
+                news.await.ok()
+            }
+            known => known.ok(),
+        };
+        match fate {
+            Some(Fate::Through) => Ok(()),
+            Some(Fate::Parked) => Err(NotSynced::Parked { record }),
+            Some(Fate::Overruled) => Err(NotSynced::Overruled { record }),
+            Some(Fate::TakenBack) => Err(NotSynced::TakenBack { record }),
+            None => Err(NotSynced::Closed { record }),
         }
     }
 }
@@ -117,8 +136,9 @@ pub(crate) enum Fate {
 }
 
 /// The receipts that somebody still holds. Nothing is kept for those that were dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Receipts {
+    engine: EngineId,
     book: Mutex<Book>,
     issued: AtomicU64,
 }
@@ -171,6 +191,10 @@ type Place = (u64, u64);
 type Edits = BTreeMap<Place, oneshot::Sender<Fate>>;
 
 impl Receipts {
+    pub(crate) fn new(engine: EngineId) -> Self {
+        Self { engine, book: Mutex::default(), issued: AtomicU64::new(0) }
+    }
+
     pub(crate) fn issue(self: &Arc<Self>, id: OperationId, record: RecordRef, revision: u64) -> Receipt {
         let (sender, news) = oneshot::channel();
         let place = (revision, self.issued.fetch_add(1, Ordering::Relaxed));

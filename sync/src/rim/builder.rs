@@ -20,6 +20,7 @@ use crate::engine::held;
 use crate::engine::ledger::{Ledger, Tally};
 use crate::engine::notes;
 use crate::engine::pause::{self, Pause};
+use crate::engine::receipt::Receipts;
 use crate::engine::scope;
 use crate::engine::settings::{RetryPolicy, Settings};
 use crate::engine::shapes::{self, Left};
@@ -161,8 +162,9 @@ impl<S: Schema> EngineBuilder<S> {
         let total = recovered.tally.total();
         let (queue_len, parked) = (total.waiting, total.parked);
         let status = Status { queue_len, parked, ..Status::default() };
+        let id = EngineId::default();
         let core = Core {
-            id: EngineId::default(),
+            id,
             runtime: Handle::current(),
             storage: self.storage,
             groups: Groups::default(),
@@ -172,7 +174,7 @@ impl<S: Schema> EngineBuilder<S> {
             settings: self.settings,
             clock: self.clock,
             chance: Arc::new(self.seed.map_or_else(Chance::from_entropy, Chance::from_seed)),
-            receipts: Arc::default(),
+            receipts: Arc::new(Receipts::new(id)),
             announcer: Announcer::new(self.telemetry),
             online: self.connectivity.watch(),
             connectivity: self.connectivity,

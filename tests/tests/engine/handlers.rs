@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, Gate, ScriptedRemote};
 use sync::{
-    BoxError, Engine, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled, Resolution,
-    RetryPolicy, Schema, SyncError, SyncReport, Syncable,
+    AutoSync, BoxError, Engine, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled,
+    Resolution, RetryPolicy, Schema, SyncError, SyncReport, Syncable,
 };
 use sync_tests::app::Answer;
 use sync_tests::entities::{Note, Task, note, task};
@@ -74,6 +74,36 @@ async fn a_handler_may_push() {
     let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
     pull.expect("a push does not wait").unwrap();
     assert_eq!(device.engine.queue_len(), 1);
+}
+
+/// Expected: as above, for the receipt of a push.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_for_its_own_edit_to_be_synced_does_not_hang_the_engine() {
+    let (device, other) = (Device::new().await, Device::new().await);
+    device.server.put(&note("a", "x", 0));
+    let earlier = device.engine.push(&note("earlier", "y", 0)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    other.engine.start(AutoSync::default());
+    let (here, there) = (device.engine.clone(), other.engine.clone());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let mut once = Some((tell, earlier));
+    device.app.state().on_page = Some(Box::new(move || {
+        let (here, there, once) = (here.clone(), there.clone(), once.take());
+        Box::pin(async move {
+            let (tell, earlier) = once.unwrap();
+            let own = here.push(&note("b", "y", 0)).await.unwrap().synced().await;
+            let elsewhere = there.push(&note("b", "y", 0)).await.unwrap().synced().await;
+            tell.send((own, earlier.synced().await, elsewhere)).unwrap();
+        })
+    }));
+    in_time(device.engine.pull()).await;
+    let (own, earlier, elsewhere) = told.await.unwrap();
+    assert_eq!(earlier, Ok(()), "that one is known");
+    assert_eq!(elsewhere, Ok(()), "another engine does not wait for this handler");
+    let error = own.unwrap_err();
+    assert!(matches!(&error, NotSynced::InHandler { record } if record.key.as_str() == "b"), "{error:?}");
+    assert!(error.to_string().contains("a task of its own"), "{error}");
+    assert_eq!(device.engine.queue_len(), 1, "the edit waits as any other");
 }
 
 /// A message, which the handler marks as it comes.

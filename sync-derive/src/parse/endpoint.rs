@@ -25,11 +25,24 @@ pub(super) fn mistake(endpoint: &str) -> Option<String> {
     } else if endpoint.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
         "the endpoint has white space in it: write it percent-encoded, as %20, or choose another path"
             .to_owned()
+    } else if let Some(collection) = without_places(trimmed) {
+        format!(
+            "the endpoint has a placeholder in it, and nothing fills one: it is the path of the collection, below which the engine adds \
+             each id, such as \"/{collection}\""
+        )
     } else if endpoint.contains('\\') {
         format!("the endpoint has a `\\` in it: write \"{}\"", endpoint.replace('\\', "/"))
     } else {
         return None;
     })
+}
+
+/// The path before its first placeholder, as routers write them, if there is one: `{id}` or `:id`.
+fn without_places(path: &str) -> Option<String> {
+    let is_place = |part: &&str| part.starts_with(':') || part.contains(['{', '}']);
+    let parts = parts(path);
+    let place = parts.iter().position(is_place)?;
+    Some(if place == 0 { "notes".to_owned() } else { parts[..place].join("/") })
 }
 
 /// The path without steps to another folder.
@@ -55,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_path_below_the_base_is_an_endpoint() {
-        for endpoint in ["/notes", "/v1/notes", "/no-tes_2/%20x", "/a.b"] {
+        for endpoint in ["/notes", "/v1/notes", "/no-tes_2/%20x", "/a.b", "/a:b", "/notes:all"] {
             assert_eq!(mistake(endpoint), None, "{endpoint}");
         }
     }
@@ -74,6 +87,10 @@ mod tests {
             ("https://x/notes", "such as \"/notes\""),
             ("", "such as \"/notes\""),
             ("/my notes", "%20"),
+            ("/v1/notes/{id}", "such as \"/v1/notes\""),
+            ("/notes/:id/lines", "such as \"/notes\""),
+            ("/{tenant}/notes", "such as \"/notes\""),
+            ("/notes}", "such as \"/notes\""),
         ] {
             assert!(mistake(endpoint).is_some_and(|told| told.contains(advice)), "{endpoint}");
         }

@@ -132,12 +132,31 @@ fn has_id(input: &DeriveInput, id: Option<&Named>, empty: bool, errors: &mut Err
     }
 }
 
-/// A number of more than 64 bits cannot be told of its record, and no push of one would succeed.
+/// What can be seen to be no id as it is written. A type of another name may be a newtype of one.
 fn can_be_a_key(id: &Type, errors: &mut Errors) {
-    let Type::Path(path) = peeled::ty(id) else { return };
-    if path.path.is_ident("u128") || path.path.is_ident("i128") {
-        errors.at(id, "an id is an integer of up to 64 bits, such as `u64`: write a `Uuid` or a `String` for one that is longer");
-    }
+    let what = match peeled::ty(id) {
+        Type::Tuple(_) => "no tuple",
+        Type::Array(_) | Type::Slice(_) => "no array",
+        Type::Path(path) => match path.path.segments.last().map(|last| last.ident.to_string()).as_deref() {
+            // No push of one would succeed.
+            Some("u128" | "i128") => {
+                errors.at(id, "an id is an integer of up to 64 bits, such as `u64`: write a `Uuid` or a `String` for one that is longer");
+                return;
+            }
+            Some("f32" | "f64") => "no fraction, which may be written in more than one way",
+            Some("bool") => "no truth value, which names two records at most",
+            Some("Option") => "never missing, since each record needs one of its own",
+            Some("Vec" | "HashMap" | "BTreeMap" | "HashSet" | "BTreeSet") => "no collection",
+            _ => return,
+        },
+        _ => return,
+    };
+    errors.at(
+        id,
+        format!(
+            "an id is {what}: write a `Uuid`, a `String`, an integer of up to 64 bits, or a newtype of one"
+        ),
+    );
 }
 
 fn has_what_is_compared(

@@ -1,0 +1,14 @@
+//! An id is always there.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    id: Option<u32>,
+}
+
+sync_ui_tests::in_an_app!(Note);
+
+fn main() {}

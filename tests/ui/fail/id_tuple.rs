@@ -1,0 +1,14 @@
+//! A tuple is no scalar, and no part of a URL.
+
+use serde::{Deserialize, Serialize};
+use sync::Syncable;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/notes", conflict = ServerWins)]
+struct Note {
+    id: (u32, u32),
+}
+
+sync_ui_tests::in_an_app!(Note);
+
+fn main() {}

@@ -53,7 +53,7 @@ pub(super) async fn write_down(
                 return Ok(());
             }
             (Written::Missing(Step::Decide(dispute)), Some(turn)) => {
-                let decided = turn.decide(port, &claimed.name, &dispute, known.shown.as_ref()).await;
+                let decided = turn.decide(port, &claimed.name, &dispute, &known).await;
                 // The record has changed since the handler was told of it, if it was: it is told anew.
                 decided.map(|decision| known = Known { decision: Some((*dispute, decision)), shown: None })
             }

@@ -167,7 +167,7 @@ async fn supply(
             Step::Decide(dispute) => {
                 let name = RecordRef::new(port.info().entity_name(), read.page.key(index).clone());
                 decided = true;
-                let decision = match turn.decide(port, &name, &dispute, told.of(index).shown.as_ref()).await {
+                let decision = match turn.decide(port, &name, &dispute, &told.of(index)).await {
                     Err(error) if error.is_about_what_is_stored() => {
                         told.undecided.insert(index, (*dispute, Chain(&error).to_string()));
                         unread.push(error);

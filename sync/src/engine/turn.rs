@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::SemaphorePermit;
 
 use super::core::Core;
-use super::port::{EntityPort, Shown};
+use super::port::EntityPort;
+use super::reconcile::Known;
 use super::showing::Showing;
 use crate::error::{Error, HandlerError};
 use crate::record::{Decision, Dispute, RecordRef};
@@ -47,15 +48,18 @@ impl Turn<'_> {
         self.showing.begin(records);
     }
 
-    /// Asks the strategy about a conflict, unless it is none: the handler, having been told what the server has, has made this edit of it.
+    /// Asks the strategy about a conflict, unless it is none: the handler, having been told what the server has, and what was decided about
+    /// an earlier edit, has made this one of that. Where that decision was deferred, it is still to be made.
     pub(crate) async fn decide(
         &self,
         port: &Arc<dyn EntityPort>,
         record: &RecordRef,
         dispute: &Dispute,
-        shown: Option<&Shown>,
+        known: &Known,
     ) -> Result<Decision, HandlerError> {
-        if shown == Some(&Shown::AsPulled) && self.showing.is_edited(record, dispute.revision) {
+        let is_deferred = matches!(known.decision, Some((_, Decision::Defer)));
+        let is_told = known.shown.is_some() && !is_deferred;
+        if is_told && self.showing.is_edited(record, dispute.revision) {
             return Ok(Decision::KeepLocal);
         }
         self.call(port.decide(&record.key, dispute)).await

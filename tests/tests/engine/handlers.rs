@@ -191,8 +191,15 @@ async fn an_edit_that_a_handler_takes_back_leaves_the_one_before_it_alone() {
     marks_what_it_is_told_of(Inbox { wanted: 1, hesitates: true, ..Inbox::default() }).await;
 }
 
+/// It is told of the record again with its first edit on top, and edits that.
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_edit_what_it_is_told_of_its_own_edit() {
+    marks_what_it_is_told_of(Inbox { wanted: 3, ..Inbox::default() }).await;
+}
+
 async fn marks_what_it_is_told_of(inbox: Inbox) {
     let server = ScriptedRemote::new();
+    let marks = inbox.wanted;
     server.put(&message("a", "one", 0));
     let engine = inbox.on(&server).await;
     for text in ["one", "two"] {
@@ -205,22 +212,96 @@ async fn marks_what_it_is_told_of(inbox: Inbox) {
             "the edit was made on what it was told, so it is no conflict that it loses"
         );
         assert!(in_time(engine.flush()).await.is_clean());
-        assert_eq!(server.records::<Message>()["a"], message("a", text, 1));
+        assert_eq!(server.records::<Message>()["a"], message("a", text, marks));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_edit_a_record_that_it_is_told_of_in_a_conflict() {
-    let server = ScriptedRemote::new();
-    let engine = Inbox::with(1, &server).await;
-    engine.push(&message("a", "mine", 1)).await.unwrap();
-    in_time(engine.flush()).await;
-    engine.push(&message("a", "mine again", 1)).await.unwrap();
-    server.put(&message("a", "theirs", 0));
-    let report = in_time(engine.full_sync()).await;
-    assert!(report.is_clean(), "{report:?}");
-    assert_eq!(server.records::<Message>()["a"], message("a", "theirs", 1));
-    assert_eq!(engine.queue_len(), 0);
+    for wanted in [1, 3] {
+        let server = ScriptedRemote::new();
+        let engine = Inbox::with(wanted, &server).await;
+        engine.push(&message("a", "mine", wanted)).await.unwrap();
+        in_time(engine.flush()).await;
+        engine.push(&message("a", "mine again", wanted)).await.unwrap();
+        server.put(&message("a", "theirs", 0));
+        let report = in_time(engine.full_sync()).await;
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(server.records::<Message>()["a"], message("a", "theirs", wanted));
+        assert_eq!(engine.queue_len(), 0);
+    }
+}
+
+/// It has seen both sides, and what came of them.
+#[tokio::test]
+async fn an_edit_of_what_a_conflict_was_decided_for_is_in_no_conflict_again() {
+    for decided in [Resolution::KeepLocal, Resolution::Merged(task(1, None, "both")), Resolution::Delete] {
+        let device = told_of_a_conflict(vec![decided]).await;
+        assert!(device.engine.pull().await.unwrap().is_clean());
+        nothing_is_left_to_decide(&device).await;
+    }
+}
+
+/// Merged once more, what the server's side has added would count twice.
+#[tokio::test]
+async fn an_edit_of_what_was_merged_is_not_merged_again() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/shelves", conflict = Merge)]
+    struct Shelf {
+        id: String,
+        #[sync(merge = Counter)]
+        books: u32,
+        is_seen: bool,
+    }
+
+    #[derive(Clone, Default, Schema)]
+    #[sync(entities(Shelf))]
+    struct Library(Arc<OnceLock<Engine<Library>>>);
+
+    impl OnPull<Shelf> for Library {
+        async fn on_pull(&self, pulled: Pulled<Shelf>) -> Result<(), BoxError> {
+            let merged = pulled.changes.iter().filter_map(|change| change.local());
+            for shelf in merged.filter(|shelf| shelf.books == 6 && !shelf.is_seen) {
+                self.0.get().unwrap().push(&Shelf { is_seen: true, ..shelf.clone() }).await?;
+            }
+            Ok(())
+        }
+    }
+
+    let shelf = |books, is_seen| Shelf { id: "a".into(), books, is_seen };
+    let (app, server) = (Library::default(), ScriptedRemote::new());
+    let built = Engine::builder(app.clone(), server.clone(), MemoryStorage::new()).build().await.unwrap();
+    let engine = app.0.get_or_init(|| built);
+    server.put(&shelf(3, false));
+    in_time(engine.pull()).await;
+    engine.push(&shelf(4, false)).await.unwrap();
+    server.put(&shelf(5, false));
+    assert!(in_time(engine.full_sync()).await.is_clean());
+    assert_eq!(server.records::<Shelf>()["a"], shelf(6, true));
+}
+
+/// Nobody has decided between the two sides yet, and the handler, which is told what it has shown all along, does not either.
+#[tokio::test]
+async fn an_edit_of_what_a_deferred_conflict_is_about_decides_nothing() {
+    let device = told_of_a_conflict(vec![Resolution::Defer, Resolution::Defer]).await;
+    device.engine.pull().await.unwrap();
+    let waiting = device.engine.conflicts::<Task>().await.unwrap();
+    assert_eq!(waiting[0].conflict.local, Some(task(1, None, "seen, and edited")));
+    assert_eq!(device.app.state().conflicts.len(), 2);
+}
+
+/// Task 1 is to be pulled and is edited here, the conflict is to be decided so, and the handler edits it as soon as it is told of that.
+async fn told_of_a_conflict(decided: Vec<Resolution<Task>>) -> Device {
+    let device = Device::new().await;
+    device.engine.push(&task(1, None, "base")).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.server.put(&task(1, None, "theirs"));
+    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    for decision in decided {
+        device.app.will(Answer::Decide(decision));
+    }
+    edits_what_it_is_told(&device);
+    device
 }
 
 /// An edit that the user makes meanwhile, who has not seen the server's version, is a conflict with it.
@@ -286,12 +367,17 @@ async fn in_conflict_with_somebody() -> Device {
 async fn edits_what_it_is_told_of_the_answer() -> (Device, OperationId) {
     let device = in_conflict_with_somebody().await;
     let conflicts = device.engine.conflicts::<Task>().await.unwrap();
+    edits_what_it_is_told(&device);
+    (device, conflicts[0].operation)
+}
+
+/// The handler edits task 1 as soon as it is told of it.
+fn edits_what_it_is_told(device: &Device) {
     let engine = device.engine.clone();
     device.app.state().after_tasks = Some(Box::new(move || {
         let engine = engine.clone();
         Box::pin(async move { drop(engine.push(&task(1, None, "seen, and edited")).await.unwrap()) })
     }));
-    (device, conflicts[0].operation)
 }
 
 /// As one made of what a pull told does.

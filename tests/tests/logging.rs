@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use chrono::TimeDelta;
 use sync::testing::ManualClock;
-use sync::{Engine, RemoteError, RestRemote, SqliteStorage, SyncError};
+use sync::{AutoSync, Engine, RemoteError, RestRemote, SqliteStorage, SyncError};
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
 use sync_tests::app::App;
@@ -17,6 +17,12 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -85,7 +91,7 @@ async fn logs_name_the_operation_and_tell_no_secret() {
             "the app is told: {unauthorized}"
         );
     }
-    let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let log = sink.text();
     for told in [
         "entity=Note",
         "verb=\"create\"",
@@ -103,7 +109,11 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         assert!(!log.contains(secret), "{secret} was logged");
     }
     assert!(!format!("{engine:?}").contains("secret"));
+    engine.start(AutoSync::default());
     drop(engine);
+    let told = sink.text();
+    let last = told.lines().rfind(|line| line.contains("the last handle of the engine was dropped"));
+    assert!(last.is_some_and(|line| line.contains("WARN") && line.contains("waiting=1")), "{last:?}");
     let stored: Vec<u8> = ["a.db", "a.db-wal"]
         .iter()
         .flat_map(|file| fs::read(folder.file(file)).unwrap_or_default())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,15 +70,33 @@ struct Inner {
     core: Arc<Core>,
     inbox: Arc<Inbox>,
     driver: Mutex<Option<JoinHandle<()>>>,
+    /// Somebody counts on the background.
+    is_started: AtomicBool,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.inbox.close();
         let driver = self.driver.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A `shutdown` has taken it.
         if let Some(driver) = driver.take() {
             driver.abort();
+            if *self.is_started.get_mut() {
+                say_that_it_is_over(self.core.status.borrow().queue_len);
+            }
         }
+    }
+}
+
+/// Whoever dropped the last clone may have meant the background to go on.
+fn say_that_it_is_over(waiting: u64) {
+    match waiting {
+        0 => tracing::info!("the last handle of the engine was dropped, so that nothing is synced any more"),
+        waiting => tracing::warn!(
+            waiting,
+            "the last handle of the engine was dropped, so that nothing is synced any more: what waits in the storage is sent by the next \
+             engine; keep a clone for as long as it is to sync, and `shutdown` it at the end"
+        ),
     }
 }
 
@@ -122,7 +141,9 @@ impl<S: Schema> Engine<S> {
         let (core, inbox) = (Arc::new(core), Arc::<Inbox>::default());
         let online = connectivity::changes(core.online.clone());
         let driver = tokio::spawn(drive(Arc::downgrade(&core), Arc::clone(&inbox), online));
-        Self { inner: Arc::new(Inner { core, inbox, driver: Mutex::new(Some(driver)) }), schema: PhantomData }
+        let inner =
+            Inner { core, inbox, driver: Mutex::new(Some(driver)), is_started: AtomicBool::new(false) };
+        Self { inner: Arc::new(inner), schema: PhantomData }
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -337,8 +358,10 @@ impl<S: Schema> Engine<S> {
     /// Syncs in the background from now on: soon after a push, at each due retry, when the device comes online, and on
     /// an interval; and listens for what the server tells. Called again, it changes the settings.
     ///
-    /// It goes on for as long as a clone of the engine lives: keep one. With the last clone, everything stops.
+    /// It goes on for as long as a clone of the engine lives: keep one. With the last clone, everything stops, and the log
+    /// says so.
     pub fn start(&self, auto: AutoSync) {
+        self.inner.is_started.store(true, Ordering::Relaxed);
         self.inner.inbox.start(auto);
     }
 

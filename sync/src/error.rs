@@ -2,6 +2,7 @@
 
 mod handler;
 
+use std::any::Any;
 use std::sync::Arc;
 
 pub use self::handler::{Handler, HandlerError};
@@ -287,18 +288,22 @@ pub enum SyncError {
     /// A handler or strategy of the user's failed.
     #[error(transparent)]
     Handler(#[from] HandlerError),
-    /// Code of the user's, such as a `Deserialize`, panicked while an answer about this record was read.
-    #[error("{record}: reading the server's answer panicked; the operation is sent again later")]
+    /// Code of the user's, such as a `Deserialize`, panicked while this record was sent, or an answer about it was read.
+    #[error("{record}: sending it, or reading the server's answer, panicked{}; the operation is sent again later", said(message.as_deref()))]
     Panicked {
         /// The record.
         record: RecordRef,
+        /// The panic's message, which the log leaves out: it may quote the record.
+        message: Option<String>,
     },
     /// Code of the user's, such as a [`Credentials`](crate::remote::rest::Credentials), panicked while an entity was pulled.
     /// What was not recorded by then is pulled again.
-    #[error("{entity}: code of the application panicked while it was pulled; it is pulled again later")]
+    #[error("{entity}: pulling it panicked{}; it is pulled again later", said(message.as_deref()))]
     PullPanicked {
         /// The entity.
         entity: EntityName,
+        /// The panic's message, which the log leaves out: it may quote a record, or the credentials.
+        message: Option<String>,
     },
     /// The server asked to wait; nothing was sent after that.
     #[error("the server asked to be left alone until {until}")]
@@ -354,6 +359,17 @@ impl From<StorageError> for SyncError {
     }
 }
 
+/// What was said at a panic, behind that it was one.
+fn said(message: Option<&str>) -> String {
+    message.map(|message| format!(": {message}")).unwrap_or_default()
+}
+
+/// What was said at a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
 /// An error with its causes, in one line, each said once: some say their cause themselves.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
 
@@ -373,7 +389,7 @@ impl std::fmt::Display for Chain<'_> {
     }
 }
 
-/// An error as the log has it: without the words of a server, which may quote the record, or the credentials.
+/// An error as the log has it: without the words of a server, or of a panic, which may quote the record, or the credentials.
 pub(crate) struct Logged<'a>(pub(crate) &'a SyncError);
 
 impl std::fmt::Display for Logged<'_> {
@@ -390,6 +406,12 @@ impl std::fmt::Display for Logged<'_> {
             }
             SyncError::NoConflict { record, operation, .. } => {
                 Some(SyncError::NoConflict { record: record.clone(), operation: *operation, problem: None })
+            }
+            SyncError::Panicked { record, .. } => {
+                Some(SyncError::Panicked { record: record.clone(), message: None })
+            }
+            SyncError::PullPanicked { entity, .. } => {
+                Some(SyncError::PullPanicked { entity: entity.clone(), message: None })
             }
             _ => None,
         };

@@ -21,7 +21,7 @@ use super::pull::{Pulled, pull, pull_failed};
 use super::receipt::Receipts;
 use super::timers::{Due, Moment, Timers};
 use crate::clock::Clock;
-use crate::error::{Error, SyncError};
+use crate::error::{Error, SyncError, panic_message};
 use crate::report::SyncReport;
 use crate::status::{State, Status};
 use crate::storage::StorageError;
@@ -300,13 +300,14 @@ async fn pull_one(
     port: &Arc<dyn EntityPort>,
     report: &mut SyncReport,
 ) -> Result<Pulled, Arc<StorageError>> {
-    let pulled = AssertUnwindSafe(pull(core, port, report)).catch_unwind().await;
-    if let Ok(pulled) = pulled {
-        return Ok(pulled?);
-    }
+    let panic = match AssertUnwindSafe(pull(core, port, report)).catch_unwind().await {
+        Ok(pulled) => return Ok(pulled?),
+        Err(panic) => panic,
+    };
     // Code of the user's that is not called as a handler. What it had in hand is let go, as if the pull had been dropped.
     let entity = port.info().entity_name();
-    pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity });
+    let message = Some(panic_message(&*panic));
+    pull_failed(core, entity.clone(), report, SyncError::PullPanicked { entity, message });
     Ok(Pulled { pause: None, is_whole: false })
 }
 

@@ -12,7 +12,7 @@ use super::claim::{Bounds, Claims, claim};
 use super::core::{Core, Kept, is_unsaid};
 use super::outcome::put_off;
 use super::pause::Pause;
-use crate::error::SyncError;
+use crate::error::{SyncError, panic_message};
 use crate::record::RecordRef;
 use crate::report::SyncReport;
 use crate::storage::StorageError;
@@ -195,16 +195,22 @@ impl<'a> Run<'a> {
             // in `under_way`, so that this flush leaves it alone.
             Err(error) => {
                 if let Some(record) = self.under_way.get(&error.id()) {
-                    self.put_off_panicked(record.clone(), report).await?;
+                    let message = error.try_into_panic().ok().map(|panic| panic_message(&*panic));
+                    self.put_off_panicked(record.clone(), message, report).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn put_off_panicked(&self, record: RecordRef, report: &mut SyncReport) -> Result<(), StorageError> {
+    async fn put_off_panicked(
+        &self,
+        record: RecordRef,
+        message: Option<String>,
+        report: &mut SyncReport,
+    ) -> Result<(), StorageError> {
         put_off(self.core, &record, self.core.retry_patiently_at(0)).await?;
-        self.core.fail(report, SyncError::Panicked { record });
+        self.core.fail(report, SyncError::Panicked { record, message });
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! Asks the strategy of an entity, in the user's types.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
@@ -8,7 +7,7 @@ use futures::FutureExt;
 use super::entity::{Facts, decode, encode, id_of, record_ref};
 use crate::BoxError;
 use crate::entity::Syncable;
-use crate::error::{Handler, HandlerError};
+use crate::error::{Handler, HandlerError, panic_message};
 use crate::handler::{Conflict, Resolution};
 use crate::record::{Decision, Dispute, Payload, RecordKey};
 use crate::strategy::Strategy;
@@ -83,14 +82,9 @@ pub(super) async fn guard<T: Syncable, R>(
         }
         Err(panic) => {
             let (entity, key) = named();
-            Err(HandlerError::Panicked { handler, entity, key, message: message(&*panic) })
+            Err(HandlerError::Panicked { handler, entity, key, message: panic_message(&*panic) })
         }
     }
-}
-
-pub(super) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(all(test, feature = "testing"))]

@@ -16,7 +16,7 @@ use crate::BoxError;
 use crate::engine::entities::Shape;
 use crate::engine::port::{EntityPort, ReadPage, ReadRecord, Shown, Unreadable};
 use crate::entity::{EntityInfo, EntityOf, Schema, Syncable};
-use crate::error::{Error, Handler, HandlerError};
+use crate::error::{Error, Handler, HandlerError, panic_message};
 use crate::handler::Pulled;
 use crate::misfit::{self, Misfit};
 use crate::record::{Base, Decision, Dispute, Payload, RecordKey, RecordRef, Rules, ServerCopy, raw_member};
@@ -106,7 +106,7 @@ where
             handler: Handler::Index,
             entity: T::INFO.entity_name(),
             key: Some(key.clone()),
-            message: decide::message(&*panic),
+            message: panic_message(&*panic),
         })
     }
 
@@ -251,7 +251,7 @@ fn current<T: Syncable>(payload: &Payload) -> Result<T, Unread> {
     match payload.version().cmp(&T::VERSION) {
         Ordering::Less => match catch_unwind(|| T::upgrade(Outdated::new(payload))) {
             Ok(upgraded) => upgraded.map_err(Unread::Upgrade),
-            Err(panic) => Err(Unread::Panicked(decide::message(&*panic))),
+            Err(panic) => Err(Unread::Panicked(panic_message(&*panic))),
         },
         Ordering::Equal => catch_unwind(|| payload.decode())
             .unwrap_or_else(|_| Err(Misfit::panicked()))
@@ -351,7 +351,7 @@ fn read_item<T: Syncable>(
                 match catch_unwind(AssertUnwindSafe(|| (record.index(), record.last_updated()))) {
                     Ok(told) => told,
                     Err(panic) => {
-                        let message = decide::message(&*panic);
+                        let message = panic_message(&*panic);
                         let reason = format!("its indexed fields, or its `updated_at`, panicked: {message}");
                         return Err((text(&body), Unreadable { key: Some(key), reason }));
                     }

@@ -68,12 +68,32 @@ async fn a_panic_while_the_server_is_asked_for_a_page_does_not_end_all_syncing()
     let events = device.engine.events();
     let report = device.engine.pull().await.unwrap();
     let [error] = &report.errors[..] else { panic!("one error: {:?}", report.errors) };
-    assert!(matches!(&**error, SyncError::PullPanicked { entity } if entity.as_str() == "Note"), "{error}");
+    assert!(
+        matches!(&**error, SyncError::PullPanicked { entity, .. } if entity.as_str() == "Note"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("panicked: a bug in the application's `Credentials`"), "{error}");
     device.server.heal();
     assert_eq!(device.engine.pull().await.unwrap().pulled, 1);
     drop(device);
     let failed = |event: &SyncEvent| matches!(event, SyncEvent::PullFailed { .. });
     assert_eq!(events.filter(|event| ready(failed(event))).count().await, 1);
+}
+
+/// Expected: what was said at the panic is told with it, of a push as well.
+#[tokio::test]
+async fn a_panic_while_an_edit_is_sent_is_told_with_its_message() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.script(|call| match call {
+        Call::Write { .. } => panic!("a bug in the application's `Signer`"),
+        _ => Fault::None,
+    });
+    let report = device.engine.flush().await.unwrap();
+    let [error] = &report.errors[..] else { panic!("one error: {:?}", report.errors) };
+    assert!(matches!(&**error, SyncError::Panicked { record, .. } if record.key.as_str() == "a"), "{error}");
+    assert!(error.to_string().contains("panicked: a bug in the application's `Signer`"), "{error}");
+    assert_eq!(device.engine.queue_len(), 1, "it is sent again later");
 }
 
 /// Expected: it is never time for it.

@@ -126,6 +126,11 @@ pub enum Error {
         /// The one that is the id now.
         known: &'static str,
     },
+    /// An engine was built outside of a tokio runtime.
+    #[error(
+        "`build` needs a tokio runtime, on which the engine lives: await it in one, such as that of `#[tokio::main]` or `Runtime::block_on`"
+    )]
+    NoRuntime,
     /// There is no parked operation with this id, or no longer.
     #[error(
         "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit"

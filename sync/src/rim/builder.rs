@@ -140,11 +140,9 @@ impl<S: Schema> EngineBuilder<S> {
     /// # Errors
     /// When the storage cannot be read or is in use; [`Error::DuplicateName`] and [`Error::DuplicateEndpoint`] when two entities have the same
     /// name or endpoint; [`Error::NewerData`] when a later version of the program has used the storage; [`Error::MovedId`] when another
-    /// member has become the id of an entity.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
+    /// member has become the id of an entity; [`Error::NoRuntime`] outside of a tokio runtime.
     pub async fn build(self) -> Result<Engine<S>, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let ports = Registry::collect(self.schema, &*self.remote);
         let (mut names, mut endpoints) = (HashSet::new(), HashMap::new());
         for info in ports.iter().map(|port| port.info()) {
@@ -165,7 +163,7 @@ impl<S: Schema> EngineBuilder<S> {
         let id = EngineId::default();
         let core = Core {
             id,
-            runtime: Handle::current(),
+            runtime,
             storage: self.storage,
             groups: Groups::default(),
             remote: self.remote,

@@ -42,6 +42,13 @@ impl Fixture {
 }
 
 #[test]
+fn an_engine_that_is_built_outside_of_any_says_what_it_needs() {
+    let building = Engine::builder(App::default(), ScriptedRemote::new(), MemoryStorage::new()).build();
+    let error = building.now_or_never().expect("there is nothing to wait for").unwrap_err();
+    assert!(error.to_string().starts_with("`build` needs a tokio runtime"), "{error}");
+}
+
+#[test]
 fn a_runtime_that_is_left_after_its_answer_holds_up_nobody_elsewhere() {
     let fixture = Fixture::new();
     let busy = fixture.gate.try_acquire().unwrap();

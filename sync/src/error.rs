@@ -335,6 +335,17 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// The record, if the error is about an edit of one alone.
+    pub(crate) fn record_of_an_edit(&self) -> Option<&RecordRef> {
+        match self {
+            Self::Push { record, .. }
+            | Self::Answer { record, .. }
+            | Self::NoConflict { record, .. }
+            | Self::Panicked { record, .. } => Some(record),
+            _ => None,
+        }
+    }
+
     /// Whether an edit may wait for another attempt because of it, which another sync may have nothing to do with.
     pub(crate) fn is_about_an_edit(&self) -> bool {
         match self {

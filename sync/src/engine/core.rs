@@ -213,6 +213,23 @@ impl Core {
         self.holding_pause(self.now()).map(|pause| pause.reason)
     }
 
+    /// What went wrong with a record's edits is shown no more: they were given up.
+    pub(crate) fn forgive(&self, record: &RecordRef) {
+        let held_by = self.held_by();
+        let is_shown = self.status.send_if_modified(|status| {
+            let is_about_them = |error: &mut Arc<SyncError>| error.record_of_an_edit() == Some(record);
+            let is_over = status.last_error.take_if(is_about_them).is_some();
+            // A sync that runs says at its end how the engine is doing.
+            if is_over && status.state != State::Syncing {
+                status.state = resting(held_by, status);
+            }
+            is_over
+        });
+        if is_shown {
+            self.announce_status();
+        }
+    }
+
     /// Shows what the engine is doing while no sync runs.
     pub(crate) fn show_rest(&self) {
         let (held_by, now) = (self.held_by(), self.now());

@@ -187,6 +187,7 @@ impl Core {
             .await?;
         if let GivingUp::Done { revision } | GivingUp::BuiltOn { revision } = became {
             self.receipts.tell(&name, revision, Fate::TakenBack);
+            self.forgive(&name);
         }
         if let (GivingUp::BuiltOn { .. } | GivingUp::TooLate, Some((port, copy))) = (became, told) {
             self.set_right(&turn, port, &name, copy).await?;

@@ -126,6 +126,44 @@ async fn what_went_wrong_with_an_edit_is_shown_until_it_is_through() {
     assert!(matches!((status.state, status.last_error), (State::Idle, None)));
 }
 
+#[tokio::test]
+async fn what_went_wrong_with_an_edit_is_not_shown_once_it_is_given_up() {
+    for all in [true, false] {
+        let device = Device::new().await;
+        let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+        device.server.once(Fault::Refused(422, "no".to_owned()));
+        device.engine.flush().await.unwrap();
+        assert_eq!(device.engine.status().state, State::Error);
+        let mut status = device.engine.watch_status();
+        status.mark_unchanged();
+        if all {
+            assert_eq!(device.engine.clear_queue().await.unwrap(), 1);
+        } else {
+            device.engine.discard(receipt.id()).await.unwrap();
+        }
+        let status = status.borrow_and_update();
+        assert!(status.last_error.is_none(), "{status:?}");
+        assert_eq!((status.state, status.parked), (State::Idle, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_went_wrong_with_another_edit_is_shown_when_one_is_given_up() {
+    let device = Device::new().await;
+    let receipt = device.engine.push(&note("a", "x", 0)).await.unwrap();
+    device.server.once(Fault::Refused(422, "no".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.engine.push(&note("b", "x", 0)).await.unwrap();
+    device.server.once(Fault::Transient(500));
+    device.engine.flush().await.unwrap();
+    device.engine.discard(receipt.id()).await.unwrap();
+    let status = device.engine.status();
+    assert_eq!(status.state, State::Error);
+    assert!(
+        matches!(status.last_error.as_deref(), Some(SyncError::Push { record, .. }) if record.key.as_str() == "b")
+    );
+}
+
 /// The pull went well after that; only the edit waits still.
 #[tokio::test]
 async fn what_went_wrong_with_a_pull_is_not_shown_after_one_that_went_well() {

@@ -99,6 +99,7 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         "attempt=2",
         "status 500",
         "status 422",
+        "parked: it is not sent again by itself; `engine.parked()` lists it",
         "does not accept the credentials",
         "invalid type: a list, expected a string",
         &receipt.id().to_string(),

@@ -373,6 +373,13 @@ impl Core {
         }
         if let Some(NewlyParked { operation, revision, refusal }) = consequence.parked {
             report.parked += 1;
+            // Of a conflict that was deferred, the application has decided so itself.
+            if consequence.verdict.is_none() {
+                tracing::warn!(
+                    %record, %operation,
+                    "parked: it is not sent again by itself; `engine.parked()` lists it, for `retry`, `discard`, or a corrected `push`"
+                );
+            }
             self.receipts.tell(record, revision, Fate::Parked);
             self.announcer.announce(SyncEvent::Parked { record: record.clone(), operation, refusal });
         }

@@ -5,6 +5,7 @@ mod handler;
 use std::any::Any;
 use std::sync::Arc;
 
+pub(crate) use self::handler::CHANGED;
 pub use self::handler::{Handler, HandlerError};
 
 use crate::entity::ReferenceError;

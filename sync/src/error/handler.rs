@@ -5,6 +5,9 @@ use crate::entity::ReferenceError;
 use crate::misfit::Misfit;
 use crate::record::{EntityName, IdError, RecordKey, RecordRef};
 
+/// What to write where a struct has changed, and cannot read what was stored before.
+pub(crate) const CHANGED: &str = "where the struct has changed, raise its `version` and write an `upgrade`, or give what is new `#[serde(default)]`";
+
 /// Why a handler or strategy of the user's did not give an answer. Nothing is lost: it is asked again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,7 +60,8 @@ pub enum HandlerError {
     },
     /// What is stored of a record, and was to be given to it, is not of the entity's type any more.
     #[error(
-        "what is stored of {record} cannot be read as the type that the program has now: {source}; raise its `version` and write an `upgrade`, or put the record right with a new `push`"
+        "what is stored of {record} cannot be read as the type that the program has now: {source}; {}, or put the record right with a new `push`",
+        CHANGED
     )]
     Misfit {
         /// The record.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::entity::{decode, id_of};
 use crate::engine::verdicts;
 use crate::entity::Syncable;
-use crate::error::{Error, HandlerError};
+use crate::error::{CHANGED, Error, HandlerError};
 use crate::handler::Conflict;
 use crate::record::{Lane, OperationId, ParkReason, Record, RecordRef, Sent};
 
@@ -138,7 +138,7 @@ pub(super) fn state(record: &Record, blocker: Option<&Record>) -> SyncState {
 /// A stored record that cannot be read; `operation` is what can be given up of it, if anything waits for the user.
 pub(super) fn unreadable(name: &RecordRef, error: &HandlerError, operation: Option<OperationId>) -> Error {
     let reason = match error {
-        HandlerError::Misfit { source, .. } => source.to_string(),
+        HandlerError::Misfit { source, .. } => format!("{source}; {CHANGED}"),
         HandlerError::StoredId { source, .. } => source.to_string(),
         error => error.to_string(),
     };

@@ -418,6 +418,30 @@ async fn a_scope_by_a_field_that_is_no_longer_in_the_index_is_let_go() {
     }
 }
 
+/// It was forgotten to say what the new member is of records that were stored without it.
+#[tokio::test]
+async fn a_record_without_a_member_that_is_new_is_told_of_with_what_to_write() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/people", conflict = Merge, replica)]
+    struct Person {
+        id: String,
+        name: String,
+        born: String,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Person))]
+    struct Grown;
+
+    let (server, folder) = used_by_the_first_version().await;
+    let engine = open(Grown, &server, &folder).await.unwrap();
+    let error = engine.get::<Person>(&"a".into()).await.unwrap_err();
+    assert!(matches!(&error, Error::Decode { .. }), "{error:?}");
+    let told = error.to_string();
+    assert!(told.contains("missing field `born`"), "{told}");
+    assert!(told.contains("#[serde(default)]") && told.contains("raise its `version`"), "{told}");
+}
+
 /// A program whose schema lacks what was queued: it is told of, kept, and sent by one that has it.
 #[tokio::test]
 async fn the_queue_of_an_entity_that_was_removed_is_reported_and_kept() {

@@ -53,7 +53,7 @@ pub enum Error {
         source: ReferenceError,
     },
     /// A record cannot be written as JSON.
-    #[error("{record} cannot be written as JSON")]
+    #[error("{record} cannot be written as JSON: {source}")]
     Encode {
         /// The record.
         record: RecordRef,
@@ -62,7 +62,7 @@ pub enum Error {
         source: Arc<serde_json::Error>,
     },
     /// A value of a scope cannot be written as JSON, and so cannot be asked for.
-    #[error("a value of the scope of {entity} cannot be written as JSON")]
+    #[error("a value of the scope of {entity} cannot be written as JSON: {source}")]
     Scope {
         /// The entity.
         entity: EntityName,

@@ -322,7 +322,8 @@ pub enum SyncError {
     Offline,
     /// The storage holds operations of an entity that the schema does not list. They are kept.
     #[error(
-        "{waiting} operations of `{entity}` wait in the storage, and the schema does not list that entity; they are kept until it does"
+        "{} in the storage until the schema lists that entity again; if it was renamed, write `#[sync(name = \"{entity}\")]`",
+        if *waiting == 1 { format!("1 operation of `{entity}` waits") } else { format!("{waiting} operations of `{entity}` wait") }
     )]
     UnknownEntity {
         /// The entity's storage name.

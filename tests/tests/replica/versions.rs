@@ -258,7 +258,10 @@ async fn an_entity_of_which_another_member_is_the_id_is_refused_and_not_touched(
     let (server, folder) = used_by_the_first_version().await;
     for _ in 0..2 {
         let error = open(by_name::App, &server, &folder).await.unwrap_err();
-        assert!(matches!(&error, Error::MovedId { stored, known: "name", .. } if stored == "id"), "{error:?}");
+        assert!(
+            matches!(&error, Error::MovedId { stored, known: "name", .. } if stored == "id"),
+            "{error:?}"
+        );
         let told = error.to_string();
         assert!(told.starts_with("the id of `Person` was the member `id`, and is now `name`"), "{told}");
         assert!(told.contains("#[sync(name = \"…\")]") && told.contains("`version`"), "{told}");
@@ -455,12 +458,23 @@ async fn the_queue_of_an_entity_that_was_removed_is_reported_and_kept() {
     #[sync(entities(Place))]
     struct WithoutPeople;
 
+    let (server, folder) = (ScriptedRemote::new(), Folder::new());
+    let engine = open(first::App, &server, &folder).await.unwrap();
+    engine.push(&named("g", "Grace Murray")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(WithoutPeople, &server, &folder).await.unwrap();
+    let told = engine.full_sync().await.unwrap().errors[0].to_string();
+    assert!(told.starts_with("1 operation of `Person` waits in the storage"), "{told}");
+
     let (server, folder) = used_by_the_first_version().await;
     let engine = open(WithoutPeople, &server, &folder).await.unwrap();
     let report = engine.full_sync().await.unwrap();
     let told =
         report.errors.iter().find(|error| matches!(&***error, SyncError::UnknownEntity { .. })).unwrap();
-    assert!(told.to_string().contains("Person") && told.to_string().contains('2'), "{told}");
+    let told = told.to_string();
+    assert!(told.starts_with("2 operations of `Person` wait in the storage"), "{told}");
+    assert!(told.contains("if it was renamed, write `#[sync(name = \"Person\")]`"), "{told}");
     assert_eq!((report.pushed, engine.queue_len()), (0, 2));
     engine.shutdown().await;
     drop(engine);

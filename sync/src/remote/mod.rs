@@ -95,6 +95,12 @@ pub trait Remote: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether an endpoint is how the server tells one entity's records from another's: then no two entities may have the same one.
+    /// Default: no.
+    fn goes_by_endpoints(&self) -> bool {
+        false
+    }
+
     /// How deletions by others are found. Default: the server tells them.
     fn deletions(&self) -> Deletions {
         Deletions::Told

@@ -138,9 +138,10 @@ impl<S: Schema> EngineBuilder<S> {
     /// from other runtimes, and from outside of any; they come to their end while that one is driven.
     ///
     /// # Errors
-    /// When the storage cannot be read or is in use; [`Error::DuplicateName`] and [`Error::DuplicateEndpoint`] when two entities have the same
-    /// name or endpoint; [`Error::NewerData`] when a later version of the program has used the storage; [`Error::MovedId`] when another
-    /// member has become the id of an entity; [`Error::NoRuntime`] outside of a tokio runtime.
+    /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name, and
+    /// [`Error::DuplicateEndpoint`] when they have the same endpoint and the [`Remote`] goes by that; [`Error::NewerData`] when a later
+    /// version of the program has used the storage; [`Error::MovedId`] when another member has become the id of an entity;
+    /// [`Error::NoRuntime`] outside of a tokio runtime.
     pub async fn build(self) -> Result<Engine<S>, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let ports = Registry::collect(self.schema, &*self.remote);
@@ -149,7 +150,9 @@ impl<S: Schema> EngineBuilder<S> {
             if !names.insert(info.name) {
                 return Err(Error::DuplicateName { name: info.entity_name() });
             }
-            if let Some(first) = endpoints.insert(info.endpoint.trim_end_matches('/'), info) {
+            if let Some(first) = endpoints.insert(info.endpoint.trim_end_matches('/'), info)
+                && self.remote.goes_by_endpoints()
+            {
                 let (first, second) = (first.entity_name(), info.entity_name());
                 return Err(Error::DuplicateEndpoint { endpoint: info.endpoint, first, second });
             }
@@ -291,8 +294,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_entities_with_one_endpoint_are_refused() {
+    async fn two_entities_may_have_one_endpoint_where_a_remote_goes_by_their_names() {
         let built = Engine::builder(Desk, ScriptedRemote::new(), MemoryStorage::new()).build().await;
+        drop(built.expect("it tells them apart"));
+    }
+
+    #[cfg(feature = "rest")]
+    #[tokio::test]
+    async fn two_entities_with_one_endpoint_are_refused_where_a_server_goes_by_that() {
+        let remote = crate::RestRemote::new("http://127.0.0.1:9").expect("it is a URL");
+        let built = Engine::builder(Desk, remote, MemoryStorage::new()).build().await;
         let error = built.expect_err("each would pull the other's records").to_string();
         for part in ["`/notes`", "`Note`", "`Memo`"] {
             assert!(error.contains(part), "{error}");

@@ -279,6 +279,10 @@ impl Remote for RestRemote {
         record.tombstone.member().filter(|member| !record.unsent.iter().any(|unsent| unsent == member))
     }
 
+    fn goes_by_endpoints(&self) -> bool {
+        true
+    }
+
     fn deletions(&self) -> Deletions {
         match self.dialect.deletions {
             DeletionDialect::Told | DeletionDialect::Never => Deletions::Told,

@@ -198,10 +198,11 @@ pub enum SyncError {
         #[source]
         source: RemoteError,
     },
-    /// An operation was answered with something else than its record. Where that is a record with another id, the attempt counts, and a
-    /// creation is parked at once: the server gives out ids, and would make one more record.
+    /// An operation was answered with something else than its record. Where that is a record with another id, or nothing that the server
+    /// has shows that the operation was taken, the attempt counts, and a creation is parked at once: a server that gives out ids would make
+    /// one more record.
     #[error(
-        "{record}: {url} was answered with a body that is not this record: {reason}; answer with the record, or with 204 and no body"
+        "{record}: {url} was answered with a body that is not this record: {reason}; answer with the record, or with 204 and no body, or say in the dialect where the record is (`answered_in` of its `record`), or that the body is none (`AnsweredBody::Receipt` as the `answer` of the write)"
     )]
     Answer {
         /// The record.

@@ -246,10 +246,12 @@ async fn still_wanted(core: &Core, claimed: &Claimed) -> Result<bool, StorageErr
 /// Why an answer could not be used.
 enum Trouble {
     Remote(RemoteError),
-    /// The body of a success is not the record that was sent.
+    /// The record that an answer brought cannot be read, or is not the one that was asked for.
     Answer(String),
-    /// It is a record with this id instead.
+    /// It has another id, which this tells.
     AnotherId(String),
+    /// The body of a success is not the record that was sent, and what the server has does not show that it was taken.
+    Unproven(String),
 }
 
 impl From<RemoteError> for Trouble {
@@ -268,24 +270,28 @@ async fn read_answer(
     report: &mut SyncReport,
 ) -> Result<Observed, Trouble> {
     let flight = &claimed.flight;
-    let problem = match &answer {
-        WriteAnswer::Conflict { problem, .. } => problem.clone(),
-        WriteAnswer::Accepted { .. } | WriteAnswer::Existing { .. } | WriteAnswer::Missing => None,
-    };
+    let problem = if let WriteAnswer::Conflict { problem, .. } = &answer { problem.clone() } else { None };
     let outcome = match answer {
-        WriteAnswer::Accepted { version, body } => {
-            let copy = body.map(|body| read_own(port, claimed, &body)).transpose()?;
-            Outcome::Accepted { version, copy: copy.map(|copy| copy.payload) }
-        }
-        WriteAnswer::Existing { version, body: Some(body) } => {
-            let value = read_own(port, claimed, &body)?.payload;
-            let remote = ServerCopy::Present { version: version.clone(), value: value.clone() };
-            if remote.is_result_of(&flight.intention.write, claimed.base.as_ref(), &port.rules()) {
-                Outcome::Accepted { version, copy: Some(value) }
-            } else {
-                Outcome::Conflict { remote }
+        WriteAnswer::Accepted { version, body: None } => Outcome::Accepted { version, copy: None },
+        WriteAnswer::Accepted { version, body: Some(body) } => match read_own(port, claimed, &body) {
+            Ok(copy) => Outcome::Accepted { version, copy: Some(copy.payload) },
+            // It may have the id of the record and nothing else of it.
+            Err(Trouble::Answer(reason)) => look_after(core, port, claimed, reason, wish).await?,
+            Err(trouble) => return Err(trouble),
+        },
+        WriteAnswer::Unclear { reason } => look_after(core, port, claimed, reason, wish).await?,
+        WriteAnswer::Existing { version, body: Some(body) } => match read_own(port, claimed, &body) {
+            Ok(ReadRecord { payload: value, .. }) => {
+                let remote = ServerCopy::Present { version: version.clone(), value: value.clone() };
+                if remote.is_result_of(&flight.intention.write, claimed.base.as_ref(), &port.rules()) {
+                    Outcome::Accepted { version, copy: Some(value) }
+                } else {
+                    Outcome::Conflict { remote }
+                }
             }
-        }
+            Err(Trouble::Answer(reason)) => look_after(core, port, claimed, reason, wish).await?,
+            Err(trouble) => return Err(trouble),
+        },
         WriteAnswer::Conflict { version, body: Some(body), .. } => match read_own(port, claimed, &body) {
             Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
             Err(_) => Outcome::Conflict { remote: fetch(core, port, claimed, wish).await? },
@@ -337,6 +343,31 @@ async fn read_answer(
     Ok(Observed { outcome, fetched })
 }
 
+/// Asks for the record after a success that does not tell whether it was taken; `reason` is what is wrong with that.
+async fn look_after(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    reason: String,
+    wish: &mut Option<Duration>,
+) -> Result<Outcome, Trouble> {
+    let remote = match ask(core, port, claimed, wish).await {
+        Ok(remote) => remote,
+        // It is there, and a newer version of the program may be able to read it; or it may be had later.
+        Err(trouble @ Trouble::Answer(_)) => return Err(trouble),
+        Err(Trouble::Remote(source)) if source.says_not_now() => return Err(source.into()),
+        Err(_) => return Err(Trouble::Unproven(reason)),
+    };
+    let (flight, base, rules) = (&claimed.flight, claimed.base.as_ref(), port.rules());
+    let is_not_there =
+        matches!(remote, ServerCopy::Deleted) && !matches!(flight.intention.write, Write::Delete);
+    if is_not_there || remote.is_no_ground(flight, base, &rules) {
+        return Err(Trouble::Unproven(reason));
+    }
+    // Whether it is what was sent is found out where every conflict is.
+    Ok(Outcome::Conflict { remote })
+}
+
 /// A question about the record failed, which costs the operation no attempt.
 fn ask_again_later(
     core: &Core,
@@ -357,10 +388,10 @@ fn read_own(port: &Arc<dyn EntityPort>, claimed: &Claimed, body: &Bytes) -> Resu
     let key = &claimed.name.key;
     match port.read(body) {
         Ok(copy) if copy.key == *key => Ok(copy),
-        Ok(copy) => Err(Trouble::AnotherId(copy.key.to_string())),
+        Ok(copy) => Err(Trouble::AnotherId(has_id(copy.key.as_str()))),
         // A number, say, where the program's ids are UUIDs, whose letters may be in either case.
         Err(unreadable) => Err(match written_id(body, port.info().id_member) {
-            Some(id) if !id.eq_ignore_ascii_case(key.as_str()) => Trouble::AnotherId(id),
+            Some(id) if !id.eq_ignore_ascii_case(key.as_str()) => Trouble::AnotherId(has_id(&id)),
             _ => Trouble::Answer(unreadable.reason),
         }),
     }
@@ -376,8 +407,21 @@ fn written_id(body: &[u8], member: &str) -> Option<String> {
     }
 }
 
-/// Asks for the record. `wish` is how long the server asks to be left alone, if it does.
+/// Asks for the record, where it is no failure of the operation that another one comes.
 async fn fetch(
+    core: &Core,
+    port: &Arc<dyn EntityPort>,
+    claimed: &Claimed,
+    wish: &mut Option<Duration>,
+) -> Result<ServerCopy, Trouble> {
+    ask(core, port, claimed, wish).await.map_err(|trouble| match trouble {
+        Trouble::AnotherId(reason) => Trouble::Answer(reason),
+        trouble => trouble,
+    })
+}
+
+/// Asks for the record. `wish` is how long the server asks to be left alone, if it does.
+async fn ask(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
@@ -387,12 +431,10 @@ async fn fetch(
     *wish = (*wish).max(reply.as_ref().map_or_else(RemoteError::retry_after, Reply::wish));
     match reply?.answer {
         Fetched::Missing => Ok(ServerCopy::Deleted),
-        Fetched::Present { version, body } => match read_own(port, claimed, &body) {
-            Ok(copy) => Ok(ServerCopy::Present { version, value: copy.payload }),
-            // It is not the operation that has another id now.
-            Err(Trouble::AnotherId(id)) => Err(Trouble::Answer(has_id(&id))),
-            Err(trouble) => Err(trouble),
-        },
+        Fetched::Present { version, body } => {
+            let copy = read_own(port, claimed, &body)?;
+            Ok(ServerCopy::Present { version, value: copy.payload })
+        }
     }
 }
 
@@ -429,8 +471,8 @@ async fn failed(
             core.fail(report, SyncError::Answer { record, operation, url, reason });
             return Ok((Observed { outcome: postponed(patience()), fetched: None }, Course::GoOn));
         }
-        Trouble::AnotherId(id) => {
-            let error = SyncError::Answer { record, operation, url, reason: has_id(&id) };
+        Trouble::AnotherId(reason) | Trouble::Unproven(reason) => {
+            let error = SyncError::Answer { record, operation, url, reason };
             let outcome = match flight.intention.write {
                 // A server that gives out ids makes one more record each time.
                 Write::Create(_) => up_to(1, error.to_string()),

@@ -186,6 +186,22 @@ impl RemoteError {
         self.refuses_what_was_asked() || matches!(self, Self::CursorGone { .. })
     }
 
+    /// Whether it says nothing of what was asked, but only of this moment, or of who asks.
+    pub(crate) fn says_not_now(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Throttled { .. }
+            | Self::Unauthorized { .. }
+            | Self::SignedOut { .. }
+            | Self::CredentialsUnavailable { .. }
+            | Self::Transient { cause: TransientCause::Server, .. } => true,
+            Self::Transient { .. }
+            | Self::Refused { .. }
+            | Self::CursorGone { .. }
+            | Self::Protocol { .. } => false,
+        }
+    }
+
     /// Whether the server may have done what it was asked to, as far as this tells.
     pub(crate) fn leaves_in_doubt(&self) -> bool {
         match self {

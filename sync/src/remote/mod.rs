@@ -195,6 +195,13 @@ pub enum WriteAnswer {
         /// The record as the server has it; where it is not told, it is asked for.
         body: Option<Bytes>,
     },
+    /// It was answered as a success with something else than the record, so that nothing tells whether it was taken: the record is asked
+    /// for. What is there then is taken for the record, or for a conflict; where it shows that nothing was done, or cannot be had, the
+    /// attempt counts, and a creation is parked at once.
+    Unclear {
+        /// What came, for people, and what was expected.
+        reason: String,
+    },
     /// The server has another version than the one that the operation was made on.
     Conflict {
         /// That version, if the answer had it.

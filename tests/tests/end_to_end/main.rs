@@ -11,5 +11,6 @@ mod members;
 mod merging;
 mod network;
 mod process;
+mod receipts;
 mod transaction;
 mod versions;

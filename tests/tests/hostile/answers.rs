@@ -1,6 +1,7 @@
 //! Answers to something else than what was asked.
 
 use sync::{RemoteError, SyncError};
+use sync_tests::entities::{Note, note};
 
 use super::server::{Act, answer, page};
 use super::story::{Story, Turn};
@@ -27,13 +28,12 @@ async fn a_success_that_may_say_that_nothing_was_done_ends_no_edit() {
     let no = r#"{"success":false,"message":"quota exceeded"}"#;
     let story = Story::of(&turn, move |_| Act::Say(answer(200, JSON, no))).await;
     let error = story.flush_error().await;
-    let SyncError::Push { record, source: RemoteError::Protocol { url, reason, .. }, .. } = &*error else {
-        panic!("{error:?}")
-    };
+    let SyncError::Answer { record, url, reason, .. } = &*error else { panic!("{error:?}") };
     assert_eq!(record.to_string(), "Note `mine`");
     assert!(url.ends_with("/notes") && reason.contains(r#"{"message": …, "success": …}"#), "{error}");
     assert!(!error.to_string().contains("quota"), "it quotes: {error}");
-    story.ends_well().await;
+    let parked = story.engine.parked::<Note>().await.unwrap();
+    assert_eq!(parked[0].record, Some(note("mine", "written offline", 0)), "it is the user's to decide");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

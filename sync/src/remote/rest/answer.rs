@@ -89,15 +89,7 @@ impl Reader<'_> {
                 WriteAnswer::Accepted { version: tag, body: None }
             }
             // It may say that nothing was done, or hold a version that would not be known.
-            There::Nothing => {
-                let (verb, url) = (request.write.verb(), answer.url.clone());
-                let reason = format!(
-                    "{}, so that nothing tells whether the {verb} was done; answer with the record, or with 204 and no body, or say in the dialect where the record is (`answered_in` of its `record`), or that the body is none (`AnsweredBody::Receipt` as the `answer` of its `{verb}`)",
-                    self.no_record(request.entity, json.as_ref())
-                );
-                let retry_after = answer.retry_after();
-                return Err(RemoteError::Protocol { url, reason, retry_after, source: None });
-            }
+            There::Nothing => WriteAnswer::Unclear { reason: self.no_record(request.entity, json.as_ref()) },
             // The write found nothing to write on, or was followed by a deletion: it is not there, and is asked for where it was to be made.
             There::Record(Copy { life: Life::Deleted, id, .. })
                 if id.eq_ignore_ascii_case(request.key.as_str())

@@ -156,7 +156,7 @@ pub fn answer(data: &[u8]) {
             WriteAnswer::Existing { body, .. } => {
                 assert_object(&body.expect("this dialect compares what came"));
             }
-            WriteAnswer::Missing => {}
+            WriteAnswer::Unclear { .. } | WriteAnswer::Missing => {}
         },
         Err(RemoteError::Refused { refusal, .. }) => {
             let problem = refusal.problem.unwrap_or_default();

@@ -164,8 +164,9 @@ pub enum VersionCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AnsweredBody {
-    /// The record as the server has it now, or nothing: no body, `null`, `{}` or `[]`. What the server made of it then counts. Anything
-    /// else of a creation, an update or an overwrite is reported, and the operation is sent again later: it may say that nothing was done.
+    /// The record as the server has it now, or nothing: no body, `null`, `{}` or `[]`. What the server made of it then counts. Other
+    /// JSON may say that nothing was done: after a creation, an update or an overwrite the record is asked for then, and where it is not as
+    /// it was sent or as somebody else wrote it, the attempt counts, and a creation is parked at once.
     #[default]
     Record,
     /// Something about it that is not the record, such as `{"ok": true, "rev": "2-a"}`.

@@ -67,7 +67,7 @@ impl Reader<'_> {
         answer: &mut Answer,
     ) -> Result<WriteAnswer, RemoteError> {
         // Read for a deletion, too: a page of HTML is no success, whoever sent it.
-        let json = self.json_or_nothing(answer)?;
+        let json = self.json_or_nothing(answer, Some(&way.answer))?;
         let tag = self.tag(answer);
         let there = match (&way.answer, &json) {
             (AnsweredBody::Receipt { version_member }, Some(json)) => {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         let fetched = match answer.status.as_u16() {
             200 => {
                 let path = &self.dialect.record.answered_in;
-                let json = self.json_or_nothing(&mut answer)?;
+                let json = self.json_or_nothing(&mut answer, None)?;
                 match json.as_ref().map_or(There::Nothing, |json| self.located(entity, json, path)) {
                     There::EmptyList | There::Record(Copy { life: Life::Deleted, .. }) => Fetched::Missing,
                     There::Record(Copy { life: Life::Unclear, .. }) => {
@@ -221,7 +221,7 @@ impl Reader<'_> {
         if answer.status.as_u16() != 200 {
             return Err(failure(&answer));
         }
-        let json = self.json_or_nothing(&mut answer)?.unwrap_or_default();
+        let json = self.json_or_nothing(&mut answer, None)?.unwrap_or_default();
         let value =
             serde_json::from_slice::<&RawValue>(&json).ok().and_then(|value| descend(value, path.steps()));
         value.and_then(scalar).as_deref().and_then(leading_number).ok_or_else(|| RemoteError::Protocol {
@@ -241,20 +241,32 @@ impl Reader<'_> {
         }
     }
 
-    /// The body of a success, which is JSON, or nothing at all.
-    fn json_or_nothing(&self, answer: &mut Answer) -> Result<Option<Bytes>, RemoteError> {
+    /// The body of a success, which is JSON, or nothing at all; of a write, what its dialect says that it is.
+    fn json_or_nothing(
+        &self,
+        answer: &mut Answer,
+        of_write: Option<&AnsweredBody>,
+    ) -> Result<Option<Bytes>, RemoteError> {
         let body = without_mark(self.exchange.body(answer)?);
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
         match serde_json::from_slice::<&RawValue>(&body) {
             Ok(value) => Ok(Some(slice_of(&body, value))),
-            Err(error) => Err(RemoteError::Protocol {
-                reason: at(answer, "expected JSON or an empty body"),
-                url: answer.url.clone(),
-                retry_after: answer.retry_after(),
-                source: Some(error.into()),
-            }),
+            Err(error) => {
+                let is_page = has_content_type(answer, b"text/html");
+                let mut reason = at(answer, "expected JSON or an empty body");
+                match of_write {
+                    // A word such as `OK`. A page may be that of something before the server.
+                    Some(AnsweredBody::Receipt { .. }) if !is_page => return Ok(None),
+                    Some(AnsweredBody::Record) if !is_page => {
+                        reason += "; where this says that it was done, tell the dialect (`AnsweredBody::Receipt` as the `answer` of the write)";
+                    }
+                    _ => {}
+                }
+                let (url, retry_after) = (answer.url.clone(), answer.retry_after());
+                Err(RemoteError::Protocol { url, reason, retry_after, source: Some(error.into()) })
+            }
         }
     }
 

@@ -163,6 +163,22 @@ async fn a_success_that_proves_nothing_is_looked_into() {
 }
 
 #[tokio::test]
+async fn a_receipt_may_be_a_word_and_no_page() {
+    let mut dialect = Dialect::default();
+    dialect.update.answer = AnsweredBody::Receipt { version_member: "rev".to_owned() };
+    let said = |kind, body| Answer::status(200).header("Content-Type", kind).body(body);
+    let word = said("text/plain", "OK").header("ETag", "\"9\"");
+    let answer = answered(dialect.clone(), operation(update()), word).await.unwrap();
+    assert_eq!(answer, WriteAnswer::Accepted { version: version("9"), body: None });
+    let page = said("text/html; charset=utf-8", "<h1>Log in</h1>");
+    let error = answered(dialect, operation(update()), page).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    let error =
+        answered(Dialect::default(), operation(update()), said("text/plain", "OK")).await.unwrap_err();
+    assert!(error.to_string().contains("`AnsweredBody::Receipt`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_server_that_says_403_of_what_is_gone_is_understood() {
     let mut dialect = Dialect::default();
     dialect.update.missing.push(403);

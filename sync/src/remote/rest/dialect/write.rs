@@ -169,7 +169,8 @@ pub enum AnsweredBody {
     /// it was sent or as somebody else wrote it, the attempt counts, and a creation is parked at once.
     #[default]
     Record,
-    /// Something about it that is not the record, such as `{"ok": true, "rev": "2-a"}`.
+    /// Something about it that is not the record, such as `{"ok": true, "rev": "2-a"}`, or text such as `OK`, which has no version. A page
+    /// of HTML is none: it may be that of something before the server.
     Receipt {
         /// The member that holds the record's new version, a string or an integer; it may be absent.
         version_member: String,

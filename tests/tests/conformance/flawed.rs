@@ -66,6 +66,10 @@ pub enum Flaw {
     AnswersWithAPage,
     /// And this with something that is not the record.
     AnswersWithAWord,
+    /// With the record's id, and nothing else of it.
+    AnswersWithTheId,
+    /// With the record, and somebody else's id.
+    AnswersWithAnotherId,
     /// A `PUT` over the last version of what was deleted brings that back.
     PutsBackItsLastVersion,
     TellsNoVersions,
@@ -313,6 +317,14 @@ impl Between {
             }
             (Flaw::AnswersWithAWord, "POST" | "PATCH" | "PUT" | "DELETE") if status.is_success() => {
                 return axum::Json(json!({ "ok": true })).into_response();
+            }
+            (Flaw::AnswersWithTheId, "POST" | "PATCH" | "PUT") if status.is_success() => {
+                Some(json!({ "id": json["id"], "status": "ok" }))
+            }
+            (Flaw::AnswersWithAnotherId, "POST" | "PATCH" | "PUT") if status.is_success() => {
+                let mut record = json;
+                record["id"] = "another".into();
+                Some(record)
             }
             (Flaw::TellsNoVersions, "GET") if list => Some(each_item(json, |item| {
                 item.as_object_mut().unwrap().remove("version");

@@ -179,12 +179,16 @@ async fn a_page_of_html_says_nothing_about_a_record() {
 /// Nor is it what the engine takes for a success, but of a deletion.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn something_else_than_the_record_is_no_success() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::AnswersWithAWord).await;
-    let report = checked(&flawed.url()).await;
-    for rule in [Rule::Create, Rule::Update, Rule::Overwrite] {
-        let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
-        assert!(failure.expected.contains("with the record or nothing"), "{report}");
+    for flaw in [Flaw::AnswersWithAWord, Flaw::AnswersWithTheId, Flaw::AnswersWithAnotherId] {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = checked(&flawed.url()).await;
+        for rule in [Rule::Create, Rule::Update, Rule::Overwrite] {
+            let Some(Outcome::Failed(failure)) = report.outcome(rule) else {
+                panic!("{flaw:?}: {rule:?}\n{report}")
+            };
+            assert!(failure.expected.contains("with the record or nothing"), "{report}");
+        }
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) struct Said {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
-    /// The member that holds the id, where it is the answer to a record that was sent.
-    id_member: Option<String>,
+    /// The record that was sent, and the member that holds its id.
+    sent: Option<(Value, String)>,
 }
 
 impl Said {
@@ -78,13 +78,12 @@ impl Said {
 
     /// Whether the body of a success is one: nothing, or the record where one was sent, and JSON of whatever else.
     fn is_success_body(&self) -> bool {
-        match (self.json(), &self.id_member) {
+        match (self.json(), &self.sent) {
             (None, _) => self.text.trim().is_empty(),
             (Some(_), None) | (Some(Value::Null), _) => true,
             (Some(Value::Array(list)), _) => list.is_empty(),
-            (Some(Value::Object(record)), Some(id_member)) => {
-                let id = record.get(id_member).or_else(|| record.get("id"));
-                record.is_empty() || id.and_then(as_version).is_some()
+            (Some(Value::Object(said)), Some((sent, id_member))) => {
+                said.is_empty() || is_record(&said, sent, id_member)
             }
             (Some(_), Some(_)) => false,
         }
@@ -251,8 +250,8 @@ impl Client {
         {
             headers.insert(IF_MATCH, version);
         }
-        let body = ask.body.map(|body| body.to_string());
-        let id_member = body.is_some().then(|| self.id_member.clone());
+        let body = ask.body.as_ref().map(ToString::to_string);
+        let sent = ask.body.map(|body| (body, self.id_member.clone()));
         if body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));
         }
@@ -267,7 +266,7 @@ impl Client {
         let answered = async {
             let response = request.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Ok(Said { status, headers, text: response.text().await?, id_member })
+            Ok(Said { status, headers, text: response.text().await?, sent })
         };
         let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
         self.note(match &answered {
@@ -309,6 +308,18 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether an answer has the record that was sent: its id, and all that it has besides, whatever the server made of that.
+fn is_record(said: &Map<String, Value>, sent: &Value, id_member: &str) -> bool {
+    let Value::Object(sent) = sent else { return false };
+    let id = |record: &Map<String, Value>| {
+        let id = record.get(id_member).or_else(|| record.get("id")).and_then(as_version);
+        id.map(|id| id.to_ascii_lowercase())
+    };
+    // What is `null` may be left out.
+    let mut members = sent.iter().filter(|(name, value)| **name != id_member && !value.is_null());
+    id(said).is_some() && id(said) == id(sent) && members.all(|(name, _)| said.contains_key(name))
 }
 
 /// Whether the engine would go where a redirect leads: one that keeps the request what it is, within the server, five times in a row.

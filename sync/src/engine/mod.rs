@@ -1,11 +1,12 @@
 //! The shell around the pure core: it does the I/O, keeps the time and the counts, and calls the user's handlers.
 //!
 //! Data flows one way. A push goes through the [`ledger`] into the storage, with what others ask for at the same time ([`group`]).
-//! A sync is asked for in the [`inbox`]; the [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]), makes one
-//! [`attempt`] each, and [`pull`] fetches pages and applies them ([`page`]), and now and then looks for what is gone ([`sweep`]).
-//! Both come to the row through [`reconcile`], and so does what the user decides ([`verdicts`]). Nothing in here is generic over
-//! the user's types: the typed rim is reached through [`port`].
+//! A sync is asked for in the [`inbox`]; the [`driver`] runs one at a time: [`flush`] claims what can be sent ([`claim`]) and makes one
+//! [`attempt`] each, of which the [`answer`] is read; [`pull`] fetches pages and applies them ([`page`]), and now and then looks for what
+//! is gone ([`sweep`]). Both come to the row through [`reconcile`], and so does what the user decides ([`verdicts`]). Nothing in here is
+//! generic over the user's types: the typed rim is reached through [`port`].
 
+mod answer;
 pub(crate) mod attempt;
 pub(crate) mod claim;
 pub(crate) mod core;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::attempt::has_id;
+use super::answer::has_id;
 use super::core::Core;
 use super::ledger::Ledger;
 use super::notes;

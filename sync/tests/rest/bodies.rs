@@ -164,6 +164,7 @@ async fn a_success_with_something_else_than_the_record_proves_nothing() {
         (r#"{"success":false,"message":"quota"}"#, r#"`{"message": …, "success": …}`"#),
         (r#"{"data":{"id":"n1","title":"Milk","version":9}}"#, r#"`{"data": …}`"#),
         (r#"{"id":null,"title":"quota"}"#, r#"`{"id": …, "title": …}`"#),
+        (r#"{"a":1,"b":2,"what somebody wrote":3,"d":4}"#, "an object with 4 members"),
         (r#"[{"id":"n1","title":"quota"}]"#, "an array"),
         ("\"quota\"", "a string"),
         ("true", "a boolean"),
@@ -186,8 +187,8 @@ async fn a_success_with_something_else_than_the_record_proves_nothing() {
 }
 
 #[tokio::test]
-async fn of_many_members_in_place_of_the_record_a_few_are_named() {
-    let names: Vec<_> = (0..1000).map(|n| format!("\"{n}{}\":1", "x\\u0007".repeat(50))).collect();
+async fn the_names_that_stand_in_place_of_the_record_are_short() {
+    let names: Vec<_> = (0..3).map(|n| format!("\"{n}{}\":1", "x\\u0007".repeat(500))).collect();
     let server = Server::saying(Answer::json(200, format!("{{{}}}", names.join(",")))).await;
     let answer = answered(&server, update()).await;
     let WriteAnswer::Unclear { reason } = answer else { panic!("{answer:?}") };

@@ -197,16 +197,17 @@ pub(super) fn kind(value: &RawValue) -> &'static str {
     }
 }
 
-/// What a value is, for people: an object by the first of its members' names, none of the values.
+/// What a value is, for people: an envelope by its members' names, none of the values. The names in a larger object may be what somebody
+/// wrote: a map in the record.
 pub(super) fn outline(value: &RawValue) -> String {
-    const NAMES: usize = 8;
+    const ENVELOPE: usize = 3;
     const LONGEST_NAME: usize = 32;
     let Some(members) = raw_members(value.get().as_bytes()) else { return with_article(kind(value)) };
     let short = |name: &str| format!("{:?}: …", name.chars().take(LONGEST_NAME).collect::<String>());
-    let mut names: Vec<_> = members.keys().take(NAMES).map(|name| short(name.as_str())).collect();
-    if members.len() > NAMES {
-        names.push("…".to_owned());
+    if members.len() > ENVELOPE {
+        return format!("an object with {} members", members.len());
     }
+    let names: Vec<_> = members.keys().map(|name| short(name.as_str())).collect();
     format!("`{{{}}}`", names.join(", "))
 }
 

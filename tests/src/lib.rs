@@ -3,6 +3,7 @@
 pub mod app;
 pub mod device;
 pub mod entities;
+pub mod log;
 pub mod simulation;
 pub mod soak;
 pub mod tls;

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::sync::{Arc, Mutex};
-use std::{fs, io};
+use std::fs;
 
 use chrono::TimeDelta;
 use sync::testing::ManualClock;
@@ -13,31 +12,12 @@ use sync_examples::server::{Config, Server};
 use sync_tests::app::App;
 use sync_tests::device::Folder;
 use sync_tests::entities::note;
+use sync_tests::log::Log;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Sink {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn logs_name_the_operation_and_tell_no_secret() {
-    let sink = Sink::default();
+    let sink = Log::default();
     let writer = sink.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

@@ -46,11 +46,11 @@ pub(super) async fn read_answer(
         WriteAnswer::Accepted { version, body: None } => Outcome::Accepted { version, copy: None },
         WriteAnswer::Accepted { version, body: Some(body) } => match read_own(port, claimed, &body) {
             Ok(copy) => Outcome::Accepted { version, copy: Some(copy.payload) },
-            // It may have the id of the record and nothing else of it.
-            Err(Trouble::Answer(reason)) => look_after(core, port, claimed, reason, wish).await?,
-            Err(trouble) => return Err(trouble),
+            Err(trouble) => look_after(core, port, claimed, trouble, wish).await?,
         },
-        WriteAnswer::Unclear { reason } => look_after(core, port, claimed, reason, wish).await?,
+        WriteAnswer::Unclear { reason } => {
+            look_after(core, port, claimed, Trouble::Answer(reason), wish).await?
+        }
         WriteAnswer::Existing { version, body: Some(body) } => match read_own(port, claimed, &body) {
             Ok(ReadRecord { payload: value, .. }) => {
                 let remote = ServerCopy::Present { version: version.clone(), value: value.clone() };
@@ -60,8 +60,7 @@ pub(super) async fn read_answer(
                     Outcome::Conflict { remote }
                 }
             }
-            Err(Trouble::Answer(reason)) => look_after(core, port, claimed, reason, wish).await?,
-            Err(trouble) => return Err(trouble),
+            Err(trouble) => look_after(core, port, claimed, trouble, wish).await?,
         },
         WriteAnswer::Conflict { version, body: Some(body), .. } => match read_own(port, claimed, &body) {
             Ok(copy) => Outcome::Conflict { remote: ServerCopy::Present { version, value: copy.payload } },
@@ -114,14 +113,16 @@ pub(super) async fn read_answer(
     Ok(Observed { outcome, fetched })
 }
 
-/// Asks for the record after a success that does not tell whether it was taken; `reason` is what is wrong with that.
+/// Asks for the record after a success that does not tell whether it was taken: its body may have the id of the record, and nothing else
+/// of it. `trouble` is what is wrong with the body.
 async fn look_after(
     core: &Core,
     port: &Arc<dyn EntityPort>,
     claimed: &Claimed,
-    reason: String,
+    trouble: Trouble,
     wish: &mut Option<Duration>,
 ) -> Result<Outcome, Trouble> {
+    let Trouble::Answer(reason) = trouble else { return Err(trouble) };
     let remote = match ask(core, port, claimed, wish).await {
         Ok(remote) => remote,
         // It is there, and a newer version of the program may be able to read it; or it may be had later.

@@ -108,7 +108,7 @@ async fn send(
     };
     let permit = gate.pass().await.filter(|_| core.throttled().is_none());
     let Some(permit) = permit else {
-        note_on(core, claimed, |flight| flight.sent = flight.sent.not_taken()).await?;
+        note_on(core, claimed, withdraw).await?;
         return Ok(Course::GoOn);
     };
     // The longest that any answer to a question asks to be waited for.
@@ -117,7 +117,7 @@ async fn send(
     let mut pause = core.obey(wish.take()).await?;
     if let (Ok(None), Some(pause)) = (&looked, pause.or_else(|| core.throttled())) {
         gate.shut();
-        note_on(core, claimed, |flight| flight.sent = flight.sent.not_taken()).await?;
+        note_on(core, claimed, withdraw).await?;
         return Ok(Course::Stop(pause));
     }
     if let (Ok(None), true) = (&looked, flight.look_first) {
@@ -205,6 +205,11 @@ async fn look_first(
     };
     let as_known = copy.is_base(claimed.base.as_ref(), &port.rules());
     Ok((!as_known).then_some(copy))
+}
+
+/// The attempt that it was claimed for is not made.
+fn withdraw(flight: &mut Flight) {
+    flight.sent = flight.sent.not_taken();
 }
 
 /// Writes something down about the operation, if it is still under way.

@@ -290,10 +290,8 @@ impl Core {
                 (Ok(found), _) => found,
                 // A newer edit took the place of the conflict while the app was told.
                 (Err(error @ Error::NotParked(_)), Some((name, copy, _))) => {
-                    let edit = {
-                        let which = GivenUpEdits::Of(id);
-                        self.what_the_handler_made_of(&name, which, base, &copy, rules)
-                    };
+                    let which = GivenUpEdits::Of(id);
+                    let edit = self.what_the_handler_made_of(&name, which, base, &copy, rules);
                     let is_built_on = self
                         .transact::<_, Error, _>(move |ledger| {
                             let before = ledger.record_to_replace(&edit.name)?;

@@ -86,15 +86,17 @@ async fn what_was_pulled_meanwhile_is_not_overwritten_by_a_retry() {
     assert_eq!(device.server.records::<Note>()["a"], note("a", "theirs", 5), "the later one wins");
 }
 
-/// What the server has refused, it has not done: that the record is gone is somebody else's doing then.
-#[tokio::test]
-async fn a_deletion_that_was_refused_is_not_what_somebody_else_deleted() {
+/// A device that deletes a task of the server's.
+async fn deleting() -> Device {
     let device = Device::new().await;
     device.server.put(&task(1, None, "base"));
     device.engine.pull().await.unwrap();
     device.engine.delete::<Task>(&1).await.unwrap();
-    device.server.once(Fault::Refused(403, "it is not yours".to_owned()));
-    device.engine.flush().await.unwrap();
+    device
+}
+
+/// Somebody else deletes the task that the device edits.
+async fn comes_back_by_a_decision_alone(device: Device) {
     device.server.remove::<Task>(&1);
     device.engine.push(&task(1, None, "mine")).await.unwrap();
     device.app.will(Answer::Decide(Resolution::TakeRemote));
@@ -102,21 +104,23 @@ async fn a_deletion_that_was_refused_is_not_what_somebody_else_deleted() {
     assert!(device.server.records::<Task>().is_empty(), "nobody has asked for it to come back");
 }
 
+/// What the server has refused, it has not done: that the record is gone is somebody else's doing then.
+#[tokio::test]
+async fn a_deletion_that_was_refused_is_not_what_somebody_else_deleted() {
+    let device = deleting().await;
+    device.server.once(Fault::Refused(403, "it is not yours".to_owned()));
+    device.engine.flush().await.unwrap();
+    comes_back_by_a_decision_alone(device).await;
+}
+
 /// Nor is what the user has left undecided.
 #[tokio::test]
 async fn a_deletion_that_was_deferred_is_not_what_somebody_else_deleted() {
-    let device = Device::new().await;
-    device.server.put(&task(1, None, "base"));
-    device.engine.pull().await.unwrap();
-    device.engine.delete::<Task>(&1).await.unwrap();
+    let device = deleting().await;
     device.server.put(&task(1, None, "theirs"));
     device.app.will(Answer::Decide(Resolution::Defer));
     device.engine.flush().await.unwrap();
-    device.server.remove::<Task>(&1);
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
-    device.app.will(Answer::Decide(Resolution::TakeRemote));
-    assert_eq!(device.engine.flush().await.unwrap().conflicts, 1);
-    assert!(device.server.records::<Task>().is_empty(), "nobody has asked for it to come back");
+    comes_back_by_a_decision_alone(device).await;
 }
 
 /// How often the server is asked for a note after edits of two were given up, of which the fault met the first.

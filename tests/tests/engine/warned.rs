@@ -1,11 +1,9 @@
 //! What the engine warns of when it is built.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use serde::{Deserialize, Serialize};
 use sync::remote::rest::{RecordDialect, Tombstone};
 use sync::{Dialect, Engine, MemoryStorage, OnPull, RestRemote, Schema, Syncable};
+use sync_tests::log::Log;
 
 #[derive(Clone, Serialize, Deserialize, Syncable)]
 #[sync(endpoint = "/letters", conflict = ServerWins)]
@@ -28,20 +26,6 @@ struct Desk;
 impl OnPull<Letter> for Desk {}
 impl OnPull<Sheet> for Desk {}
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The warnings while an engine is built for a server that marks deletions in this way.
 async fn warnings(tombstone: Tombstone) -> Vec<String> {
     let log = Log::default();
@@ -57,8 +41,7 @@ async fn warnings(tombstone: Tombstone) -> Vec<String> {
         Dialect { record: RecordDialect { tombstone, ..RecordDialect::default() }, ..Dialect::default() };
     let remote = RestRemote::builder("http://127.0.0.1:9").dialect(dialect).build().unwrap();
     drop(Engine::builder(Desk, remote, MemoryStorage::new()).build().await.unwrap());
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    log.lines().map(ToOwned::to_owned).collect()
+    log.text().lines().map(ToOwned::to_owned).collect()
 }
 
 #[tokio::test]

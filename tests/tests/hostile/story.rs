@@ -1,7 +1,6 @@
 //! A device that meets a hostile server, and what has to hold whatever that server does.
 
-use std::io;
-use std::sync::{Arc, Mutex as StdMutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -11,6 +10,7 @@ use sync::{Engine, RestRemote, RestRemoteBuilder, RetryPolicy, SqliteStorage, Sy
 use sync_tests::app::App;
 use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note};
+use sync_tests::log::Log;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::server::{Act, Seen, Server};
@@ -74,8 +74,8 @@ impl Story {
         url: &str,
         more: impl FnOnce(RestRemoteBuilder) -> RestRemoteBuilder,
     ) -> Self {
-        let log = Log::of_this_program();
-        log.0.lock().unwrap().clear();
+        let log = log_of_this_program();
+        log.clear();
         let remote = RestRemote::builder(url).bearer(TOKEN).timeout(TIMEOUT).max_response_bytes(LIMIT);
         let folder = Folder::new();
         let storage = SqliteStorage::open(folder.file("a.db")).unwrap();
@@ -131,7 +131,7 @@ impl Story {
         assert_eq!(posts[0].header("authorization"), Some(&*format!("Bearer {TOKEN}")));
         let keys: Vec<_> = seen.iter().filter_map(|seen| seen.header("idempotency-key")).collect();
         assert!(keys.iter().all(|key| key == &keys[0]), "every attempt has the same key: {keys:?}");
-        let log = String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned();
+        let log = self.log.text();
         assert!(log.contains("Note"), "something was logged");
         assert!(!log.contains(TOKEN), "the token was logged");
     }
@@ -152,33 +152,17 @@ async fn in_time(sync: impl IntoFuture<Output = Result<SyncReport, sync::Error>>
 }
 
 /// What this program logs.
-#[derive(Clone, Default)]
-struct Log(Arc<StdMutex<Vec<u8>>>);
-
-impl Log {
-    fn of_this_program() -> Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        let log = LOG.get_or_init(|| {
-            let log = Self::default();
-            let writer = log.clone();
-            tracing_subscriber::fmt()
-                .with_max_level(tracing::Level::TRACE)
-                .with_writer(move || writer.clone())
-                .with_ansi(false)
-                .init();
-            log
-        });
-        log.clone()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn log_of_this_program() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .init();
+        log
+    });
+    log.clone()
 }

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::core::{Core, Kept, Tried};
 use super::inbox::Inbox;
@@ -21,7 +23,7 @@ use super::settings::RetryPolicy;
 use super::timers::LONGEST_SLEEP;
 use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
-use crate::error::LoggedRequest;
+use crate::error::{LoggedRequest, panic_message};
 use crate::record::{RecordKey, RecordRef};
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
 use crate::status::State;
@@ -124,6 +126,10 @@ pub(crate) fn listen(core: &Arc<Core>, inbox: &Arc<Inbox>) -> JoinSet<()> {
             chance: Arc::clone(&core.chance),
             online: core.online.clone(),
             pause: core.pause.subscribe(),
+            after: None,
+            failures: 0,
+            refusals: 0,
+            is_offered: false,
         };
         listeners.spawn(listener.run());
     }
@@ -140,15 +146,19 @@ struct Listener {
     chance: Arc<Chance>,
     online: watch::Receiver<bool>,
     pause: watch::Receiver<Option<Pause>>,
+    /// The last event that was heard.
+    after: Option<EventId>,
+    /// How many connections in a row came to nothing, for the back-off.
+    failures: u32,
+    /// How many of them in a row the server refused.
+    refusals: u32,
+    /// Whether the server has ever told changes.
+    is_offered: bool,
 }
 
 /// How a connection came to its end.
 #[derive(Debug, Default)]
 struct Ended {
-    /// The last event that was heard.
-    last: Option<EventId>,
-    /// The server refused to go on behind that.
-    is_refused: bool,
     /// Whether anything was heard at all: a server that hangs up at once is not asked again at once.
     heard: bool,
     /// How long the server wants listeners to wait before they connect again.
@@ -157,56 +167,84 @@ struct Ended {
 
 impl Listener {
     async fn run(mut self) {
-        let mut after = None;
-        let mut failures = 0;
-        let mut is_offered = false;
-        let mut refusals = 0;
+        loop {
+            let wish = match AssertUnwindSafe(self.connect()).catch_unwind().await {
+                Ok(ControlFlow::Continue(wish)) => wish,
+                Ok(ControlFlow::Break(())) => return,
+                // Code of the user's, such as a hook for credentials. Whoever does not pull by a timer hears of changes here alone.
+                Err(panic) => {
+                    let message = panic_message(&*panic);
+                    tracing::warn!(
+                        entity = self.entity.name,
+                        message,
+                        "listening panicked; it is tried again"
+                    );
+                    Duration::ZERO
+                }
+            };
+            self.back_off(wish).await;
+        }
+    }
+
+    /// Connects once and hears the connection to its end. Answers how long the server wants listeners to wait before the next one; breaks
+    /// off where there is nothing to listen to.
+    async fn connect(&mut self) -> ControlFlow<(), Duration> {
         loop {
             // When the connectivity is gone, its last word stands.
             if self.online.wait_for(|online| *online).await.is_err() && !*self.online.borrow() {
-                return;
+                return ControlFlow::Break(());
             }
-            if self.has_waited().await {
-                continue;
+            if !self.has_waited().await {
+                break;
             }
-            let request = ListenRequest { entity: self.entity, after: after.clone() };
-            let mut wish = Duration::ZERO;
-            match self.remote.changes(request).await {
-                Ok(None) if !is_offered => {
-                    tracing::debug!(entity = self.entity.name, "the server tells no changes");
-                    return;
-                }
-                // It is being set up anew, perhaps, or knows nothing of what was heard last.
-                Ok(None) => after = None,
-                Ok(Some(changes)) => {
-                    is_offered = true;
-                    self.inbox.hint(self.entity.name, Changed::Anything);
-                    let began = Instant::now();
-                    let ended = self.hear(changes).await;
-                    after = ended.last.or(after).filter(|_| !ended.is_refused);
-                    wish = ended.wish;
-                    if ended.heard || began.elapsed() >= LASTING {
-                        failures = 0;
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "not listening");
-                    self.obey(&error).await;
-                    // Where no changes are told, the question may be taken for a bad one. A failure of the server's is no refusal: it may be
-                    // getting on its feet.
-                    refusals = if error.refuses_what_was_asked() { refusals + 1 } else { 0 };
-                    // To begin anew loses nothing: a connection begins with a pull.
-                    after = after.filter(|_| !error.refuses_a_place());
-                    if !is_offered && refusals >= REFUSALS {
-                        tracing::info!(entity = self.entity.name, error = %LoggedRequest(&error), "not asked for changes any more until listening begins anew");
-                        return;
-                    }
-                }
-            }
-            let wait = self.retry.delay(failures, self.chance.fraction());
-            failures = failures.saturating_add(1);
-            sleep(wait.max(wish.min(self.retry.cap))).await;
         }
+        let request = ListenRequest { entity: self.entity, after: self.after.clone() };
+        match self.remote.changes(request).await {
+            Ok(None) if !self.is_offered => {
+                tracing::debug!(entity = self.entity.name, "the server tells no changes");
+                return ControlFlow::Break(());
+            }
+            // It is being set up anew, perhaps, or knows nothing of what was heard last.
+            Ok(None) => self.after = None,
+            Ok(Some(changes)) => {
+                self.is_offered = true;
+                self.inbox.hint(self.entity.name, Changed::Anything);
+                let began = Instant::now();
+                let ended = self.hear(changes).await;
+                if ended.heard || began.elapsed() >= LASTING {
+                    self.failures = 0;
+                }
+                return ControlFlow::Continue(ended.wish);
+            }
+            Err(error) => {
+                tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "not listening");
+                self.obey(&error).await;
+                // Where no changes are told, the question may be taken for a bad one. A failure of the server's is no refusal: it may be
+                // getting on its feet.
+                self.refusals = if error.refuses_what_was_asked() { self.refusals + 1 } else { 0 };
+                // To begin anew loses nothing: a connection begins with a pull.
+                self.after.take_if(|_| error.refuses_a_place());
+                if !self.is_offered && self.refusals >= REFUSALS {
+                    tracing::info!(entity = self.entity.name, error = %LoggedRequest(&error), "not asked for changes any more until listening begins anew");
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        ControlFlow::Continue(Duration::ZERO)
+    }
+
+    /// Waits before the next connection: for as long as the server wishes, and as long as connections have failed. That is of another
+    /// network once the device has been offline.
+    async fn back_off(&mut self, wish: Duration) {
+        let wait = self.retry.delay(self.failures, self.chance.fraction());
+        self.failures = self.failures.saturating_add(1);
+        let wished = Instant::now() + wish.min(self.retry.cap);
+        tokio::select! {
+            biased;
+            Ok(_) = self.online.wait_for(|online| !*online) => self.failures = 0,
+            () = sleep(wait) => {}
+        }
+        sleep_until(wished).await;
     }
 
     /// While the server asks to be left alone, no connection is made either. Answers whether that was so.
@@ -263,14 +301,14 @@ impl Listener {
             match heard {
                 Some(Ok(Heard::Hint { event, changed })) => {
                     ended.heard = true;
-                    ended.last = event.or(ended.last);
+                    self.after = event.or(self.after.take());
                     self.inbox.hint(self.entity.name, changed);
                 }
                 Some(Ok(Heard::Reconnect(wish))) => ended.wish = wish,
                 Some(Err(error)) => {
                     tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "the server is not heard any more");
                     self.obey(&error).await;
-                    ended.is_refused = error.refuses_a_place();
+                    self.after.take_if(|_| error.refuses_a_place());
                     return ended;
                 }
                 None => return ended,

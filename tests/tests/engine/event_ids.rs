@@ -28,6 +28,8 @@ enum Manner {
     RefusesLater,
     /// It says that it does not know it any more.
     Forgets,
+    /// What reads the stream panics at the event after that.
+    Panics,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,10 @@ impl Remote for Numbered {
                 return Err(RemoteError::CursorGone { url: "memory:changes".to_owned(), retry_after: None });
             }
             Manner::RefusesLater if request.after.is_some() => vec![event, Err(refused(None))],
+            Manner::Panics => {
+                let panic = stream::once(async { panic!("a stream of the user's") });
+                return Ok(Some(stream::iter([event]).chain(panic).boxed()));
+            }
             _ => vec![event],
         };
         Ok(Some(stream::iter(heard).boxed()))
@@ -111,7 +117,9 @@ fn behind(events: [Option<&str>; 4]) -> Vec<Option<String>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_goes_on_behind_the_last_event_that_it_heard() {
-    assert_eq!(asked(Manner::GoesOn).await, behind([None, Some("1"), Some("2"), Some("3")]));
+    for manner in [Manner::GoesOn, Manner::Panics] {
+        assert_eq!(asked(manner).await, behind([None, Some("1"), Some("2"), Some("3")]), "{manner:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! What the server tells on its own.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -273,6 +274,42 @@ async fn nobody_listens_while_the_device_is_offline() {
         events.next().await.unwrap();
     }
     assert_eq!(server.listeners(), 2);
+}
+
+/// What connections came to was in another network.
+#[tokio::test(start_paused = true)]
+async fn who_comes_online_listens_at_once_however_long_nobody_could() {
+    let server = ScriptedRemote::new();
+    let (device, _events) = listening(&server).await;
+    server.script(|_| Fault::RequestLost);
+    server.hang_up();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    device.switch.set_online(false);
+    a_while().await;
+    server.heal();
+    device.switch.set_online(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.listeners(), 2);
+}
+
+/// A hook for credentials, say.
+#[tokio::test(start_paused = true)]
+async fn who_panics_while_connecting_listens_after_that_all_the_same() {
+    let server = ScriptedRemote::new();
+    let (device, mut events) = listening(&server).await;
+    let panics = AtomicU32::new(0);
+    server.script(move |call| {
+        let connects = matches!(call, Call::Listen { entity: "Note" });
+        assert!(!connects || panics.fetch_add(1, Ordering::Relaxed) >= 3, "the hook has no answer");
+        Fault::None
+    });
+    server.hang_up();
+    a_while().await;
+    assert_eq!(server.listeners(), 2);
+    server.put(&note("theirs", "x", 0));
+    while device.app.state().notes.is_empty() {
+        events.next().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,15 +4,18 @@
 mod network;
 
 use std::fmt::Debug;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 #[cfg(feature = "network")]
 pub use self::network::NetworkConnectivity;
 use crate::engine::settings::SHORTEST_INTERVAL;
+use crate::error::panic_message;
 use crate::remote::Remote;
 
 /// Tells whether the device is online.
@@ -114,7 +117,15 @@ impl ServerProbe {
         let sender = Arc::clone(&online);
         let task = tokio::spawn(async move {
             loop {
-                tell(&sender, remote.probe().await.is_ok());
+                let probed = AssertUnwindSafe(remote.probe()).catch_unwind().await;
+                if let Err(panic) = &probed {
+                    // Code of the user's. Without a probe, the last word would stand for ever.
+                    tracing::warn!(
+                        message = panic_message(&**panic),
+                        "the probe panicked; it is tried again"
+                    );
+                }
+                tell(&sender, matches!(probed, Ok(Ok(()))));
                 tokio::time::sleep(interval.max(SHORTEST_INTERVAL)).await;
             }
         });

@@ -385,3 +385,15 @@ async fn a_probe_of_the_server_tells_when_it_is_back() {
     server.heal();
     receipt.synced().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_panics_is_made_again() {
+    use sync::{Connectivity, ServerProbe};
+    let server = ScriptedRemote::new();
+    server.script(|call| if *call == Call::Probe { panic!("the hook has no answer") } else { Fault::None });
+    let probe = ServerProbe::start(std::sync::Arc::new(server.clone()), Duration::from_secs(10));
+    let mut online = probe.watch();
+    online.wait_for(|online| !online).await.unwrap();
+    server.heal();
+    tokio::time::timeout(Duration::from_secs(60), online.wait_for(|online| *online)).await.unwrap().unwrap();
+}

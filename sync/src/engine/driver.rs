@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::core::{Core, Tried, resting};
-use super::flush::{flush, say_why_it_waits};
+use super::flush::{flush, is_left, say_why_it_waits};
 use super::held;
 use super::inbox::{Answer, Inbox, Pulls, Request, Wanted};
 use super::listen::{listen, unknown};
@@ -290,7 +290,10 @@ async fn sync(core: &Arc<Core>, wanted: &Wanted, report: &mut SyncReport) -> Res
             Some(pause) => say_why_it_waits(core, pause, HashSet::new(), report).await?,
         }
     }
-    let is_cut_short = core.is_closing() && !unpulled.is_empty();
+    // Where it stopped for another reason, an error says so.
+    let is_unsent = wanted.flush && stopped.is_none();
+    let is_cut_short =
+        core.is_closing() && (!unpulled.is_empty() || (is_unsent && is_left(core, HashSet::new()).await?));
     Ok(Went::On { held_by: stopped.map(|pause| pause.reason), unpulled, is_cut_short })
 }
 

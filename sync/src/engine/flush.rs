@@ -45,20 +45,22 @@ pub(crate) async fn flush(core: &Arc<Core>, report: &mut SyncReport) -> Result<O
 pub(crate) async fn say_why_it_waits(
     core: &Core,
     pause: &Pause,
-    mut damaged: HashSet<RecordRef>,
+    damaged: HashSet<RecordRef>,
     report: &mut SyncReport,
 ) -> Result<(), StorageError> {
-    if !is_unsaid(pause, report) {
-        return Ok(());
-    }
-    let (now, horizon) = (core.now(), core.settings.retry.horizon());
-    let unsent = core
-        .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))
-        .await?;
-    if !unsent.records.is_empty() {
+    if is_unsaid(pause, report) && is_left(core, damaged).await? {
         core.fail_waiting(report, pause);
     }
     Ok(())
+}
+
+/// Whether something waits that could be sent now, besides what cannot be read.
+pub(crate) async fn is_left(core: &Core, mut damaged: HashSet<RecordRef>) -> Result<bool, StorageError> {
+    let (now, horizon) = (core.now(), core.settings.retry.horizon());
+    let left = core
+        .transact::<_, StorageError, _>(move |ledger| ledger.sendable(now, horizon, 1, &mut damaged))
+        .await?;
+    Ok(!left.records.is_empty())
 }
 
 /// How many times more operations than may be in flight are frozen at most.

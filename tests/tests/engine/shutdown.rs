@@ -144,7 +144,9 @@ async fn shutdown_lets_nothing_out_that_was_not_out_yet() {
     tokio::task::yield_now().await;
     gate.open();
     shutdown.await.unwrap();
-    flush.await.unwrap().unwrap();
+    assert!(matches!(flush.await.unwrap(), Err(Error::ShutDown)), "38 of them wait still");
+    let status = device.engine.status();
+    assert_eq!((status.last_sync_at, status.queue_len > 0), (None, true));
     assert!(device.server.calls().len() <= 3, "{} requests", device.server.calls().len());
     let device = device.restart().await;
     device.engine.flush().await.unwrap();

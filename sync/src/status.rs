@@ -25,7 +25,9 @@ pub struct Status {
     pub last_error: Option<Arc<SyncError>>,
     /// When something is to be tried again, by this device's clock: an operation that failed, or everything, after the pause that `state`
     /// tells of. `None` when nothing waits for a certain time. An engine that was [started](crate::Engine::start) makes that attempt by
-    /// itself; without `start`, nothing is tried before a call such as [`flush`](crate::Engine::flush).
+    /// itself; without `start`, nothing is tried before a call such as [`flush`](crate::Engine::flush), and a
+    /// [`pull`](crate::Engine::pull) by hand is not made again by an engine that pulls nothing by itself
+    /// ([`AutoSync::pull_every`](crate::AutoSync::pull_every)).
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 

@@ -23,7 +23,7 @@ use super::settings::RetryPolicy;
 use super::timers::LONGEST_SLEEP;
 use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
-use crate::error::{LoggedRequest, panic_message};
+use crate::error::LoggedRequest;
 use crate::record::{RecordKey, RecordRef};
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
 use crate::status::State;
@@ -36,6 +36,10 @@ const LASTING: Duration = Duration::from_secs(30);
 /// A server that never told anything and refuses so often in a row has nothing to tell. With the usual back-off these are about four minutes:
 /// longer than most servers take to be set up anew.
 const REFUSALS: u32 = 10;
+
+/// So many connections in a row that failed before the next event was heard: it is not gone on behind that one any more. A single one may
+/// well have been cut.
+const BROKEN: u32 = 2;
 
 /// How many records of an entity are remembered one by one, until the driver looks at them.
 const REMEMBERED: usize = 256;
@@ -130,6 +134,7 @@ pub(crate) fn listen(core: &Arc<Core>, inbox: &Arc<Inbox>) -> JoinSet<()> {
             failures: 0,
             refusals: 0,
             is_offered: false,
+            broken: 0,
         };
         listeners.spawn(listener.run());
     }
@@ -154,6 +159,8 @@ struct Listener {
     refusals: u32,
     /// Whether the server has ever told changes.
     is_offered: bool,
+    /// How many connections in a row failed before anything was heard behind the last event.
+    broken: u32,
 }
 
 /// How a connection came to its end.
@@ -171,14 +178,10 @@ impl Listener {
             let wish = match AssertUnwindSafe(self.connect()).catch_unwind().await {
                 Ok(ControlFlow::Continue(wish)) => wish,
                 Ok(ControlFlow::Break(())) => return,
-                // Code of the user's, such as a hook for credentials. Whoever does not pull by a timer hears of changes here alone.
-                Err(panic) => {
-                    let message = panic_message(&*panic);
-                    tracing::warn!(
-                        entity = self.entity.name,
-                        message,
-                        "listening panicked; it is tried again"
-                    );
+                // Code of the user's, such as a hook for credentials: what it says is not for the log. Whoever does not pull by a timer
+                // hears of changes here alone.
+                Err(_) => {
+                    tracing::warn!(entity = self.entity.name, "listening panicked; it is tried again");
                     Duration::ZERO
                 }
             };
@@ -222,8 +225,7 @@ impl Listener {
                 // Where no changes are told, the question may be taken for a bad one. A failure of the server's is no refusal: it may be
                 // getting on its feet.
                 self.refusals = if error.refuses_what_was_asked() { self.refusals + 1 } else { 0 };
-                // To begin anew loses nothing: a connection begins with a pull.
-                self.after.take_if(|_| error.refuses_a_place());
+                self.doubt_the_place(&error);
                 if !self.is_offered && self.refusals >= REFUSALS {
                     tracing::info!(entity = self.entity.name, error = %LoggedRequest(&error), "not asked for changes any more until listening begins anew");
                     return ControlFlow::Break(());
@@ -231,6 +233,16 @@ impl Listener {
             }
         }
         ControlFlow::Continue(Duration::ZERO)
+    }
+
+    /// A connection failed behind the last event, or the server does not go on from there. What comes next may be what cannot be read, and
+    /// would come first again. To begin anew loses nothing: a connection begins with a pull.
+    fn doubt_the_place(&mut self, error: &RemoteError) {
+        let asks_to_wait = error.retry_after().is_some();
+        self.broken = self.broken.saturating_add(u32::from(!asks_to_wait));
+        if error.refuses_a_place() || self.broken >= BROKEN {
+            (self.after, self.broken) = (None, 0);
+        }
     }
 
     /// Waits before the next connection: for as long as the server wishes, and as long as connections have failed. That is of another
@@ -301,6 +313,7 @@ impl Listener {
             match heard {
                 Some(Ok(Heard::Hint { event, changed })) => {
                     ended.heard = true;
+                    self.broken = 0;
                     self.after = event.or(self.after.take());
                     self.inbox.hint(self.entity.name, changed);
                 }
@@ -308,7 +321,9 @@ impl Listener {
                 Some(Err(error)) => {
                     tracing::debug!(entity = self.entity.name, error = %LoggedRequest(&error), "the server is not heard any more");
                     self.obey(&error).await;
-                    self.after.take_if(|_| error.refuses_a_place());
+                    if !ended.heard || error.refuses_a_place() {
+                        self.doubt_the_place(&error);
+                    }
                     return ended;
                 }
                 None => return ended,

@@ -28,6 +28,8 @@ enum Manner {
     RefusesLater,
     /// It says that it does not know it any more.
     Forgets,
+    /// The event after that cannot be read, whenever it comes.
+    Breaks,
     /// What reads the stream panics at the event after that.
     Panics,
 }
@@ -43,6 +45,12 @@ struct Numbered {
 fn refused(retry_after: Option<Duration>) -> RemoteError {
     let refusal = Refusal { status: 400, problem: None };
     RemoteError::Refused { url: "memory:changes".to_owned(), refusal, retry_after }
+}
+
+fn broken() -> RemoteError {
+    let reason = "an event is too large".to_owned();
+    let url = "memory:changes".to_owned();
+    RemoteError::Unreachable { url, reason, retry_after: None, in_doubt: false, source: None }
 }
 
 #[async_trait]
@@ -82,6 +90,7 @@ impl Remote for Numbered {
                 return Err(RemoteError::CursorGone { url: "memory:changes".to_owned(), retry_after: None });
             }
             Manner::RefusesLater if request.after.is_some() => vec![event, Err(refused(None))],
+            Manner::Breaks if request.after.is_some() => vec![Err(broken())],
             Manner::Panics => {
                 let panic = stream::once(async { panic!("a stream of the user's") });
                 return Ok(Some(stream::iter([event]).chain(panic).boxed()));
@@ -134,4 +143,10 @@ async fn an_event_that_the_server_refuses_to_go_on_behind_is_not_offered_again()
 #[tokio::test(start_paused = true)]
 async fn an_event_is_offered_again_to_a_server_that_asks_to_wait() {
     assert_eq!(asked(Manner::Postpones).await, behind([None, Some("1"), Some("1"), Some("1")]));
+}
+
+/// One connection that is cut says nothing of what it was cut at.
+#[tokio::test(start_paused = true)]
+async fn an_event_behind_which_nothing_can_be_heard_is_offered_twice() {
+    assert_eq!(asked(Manner::Breaks).await, behind([None, Some("1"), Some("1"), None]));
 }

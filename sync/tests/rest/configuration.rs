@@ -59,6 +59,8 @@ async fn base_urls_that_do_not_work_say_what_to_write() {
         ("https:///v1", None),
         (r"http://\\v1", None),
         ("https://user:hunter2@", None),
+        ("https://user:hunter2#x@api.example.com", None),
+        ("https://user:hunter2?x@api.example.com/?key=hunter2", None),
         ("https://[::1", None),
         ("https://api.example.com:99999", None),
         ("https://exa%mple.com", None),

@@ -184,10 +184,13 @@ pub(super) fn shown(url: &Url) -> String {
 
 /// What was given as a base URL, for its error: also something that is no URL may hold a password and a query.
 fn without_user_info(text: &str) -> String {
-    let text = text.split(['?', '#']).next().unwrap_or_default();
+    // A password may hold what else begins a query.
+    let (before, after) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+    let text = if after.contains('@') { text } else { before };
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
     let Some((_, rest)) = rest.rsplit_once('@') else {
         return text.to_owned();
     };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
     if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }

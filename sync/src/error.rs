@@ -5,7 +5,7 @@ mod handler;
 use std::any::Any;
 use std::sync::Arc;
 
-pub(crate) use self::handler::CHANGED;
+pub(crate) use self::handler::{CHANGED, UNSAID};
 pub use self::handler::{Handler, HandlerError};
 
 use crate::entity::ReferenceError;
@@ -408,7 +408,8 @@ impl std::fmt::Display for Chain<'_> {
     }
 }
 
-/// An error as the log has it: without the words of a server, or of a panic, which may quote the record, or the credentials.
+/// An error as the log has it: without the words of a server, of whoever has the credentials, or of a panic, which may quote the record or
+/// the credentials.
 pub(crate) struct Logged<'a>(pub(crate) &'a SyncError);
 
 impl std::fmt::Display for Logged<'_> {
@@ -432,6 +433,7 @@ impl std::fmt::Display for Logged<'_> {
             SyncError::PullPanicked { entity, .. } => {
                 Some(SyncError::PullPanicked { entity: entity.clone(), message: None })
             }
+            SyncError::Handler(error) => error.without_words().map(SyncError::Handler),
             _ => None,
         };
         Chain(without_words.as_ref().unwrap_or(self.0)).fmt(f)

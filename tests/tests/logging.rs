@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
-use sync::testing::ManualClock;
-use sync::{AutoSync, Engine, RemoteError, RestRemote, SqliteStorage, SyncError};
+use futures::{FutureExt, StreamExt};
+use sync::remote::rest::{Authorization, Credentials, CredentialsError};
+use sync::testing::{ManualClock, ScriptedRemote};
+use sync::{AutoSync, Engine, MemoryStorage, RemoteError, RestRemote, SqliteStorage, SyncError, SyncEvent};
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
 use sync_tests::app::App;
@@ -71,6 +75,7 @@ async fn logs_name_the_operation_and_tell_no_secret() {
             "the app is told: {unauthorized}"
         );
     }
+    users_code_quotes_secrets(&folder).await;
     let log = sink.text();
     for told in [
         "entity=Note",
@@ -82,6 +87,10 @@ async fn logs_name_the_operation_and_tell_no_secret() {
         "parked: it is not sent again by itself; `engine.parked()` lists it",
         "does not accept the credentials",
         "invalid type: a list, expected a string",
+        "credentials for http://127.0.0.1:9/notes cannot be had for now",
+        "there are no credentials for http://127.0.0.1:9/notes",
+        "listening panicked",
+        "`OnPull` of Note panicked",
         &receipt.id().to_string(),
     ] {
         assert!(log.contains(told), "{told} is missing in:\n{log}");
@@ -102,4 +111,47 @@ async fn logs_name_the_operation_and_tell_no_secret() {
     let is_stored = |text: &str| stored.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(is_stored("the-private-title"), "the operation is");
     assert!(!is_stored("a-secret-token"), "credentials are not");
+}
+
+/// Who has no answer, and says why.
+#[derive(Debug, Default)]
+struct Hook(AtomicU32);
+
+#[async_trait]
+impl Credentials for Hook {
+    async fn authorization(&self, _: Option<&Authorization>) -> Result<Authorization, CredentialsError> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(CredentialsError::unavailable("a-secret-token cannot be renewed")),
+            1 => Err(CredentialsError::signed_out("a-secret-token has run out")),
+            _ => panic!("a-secret-token is no token"),
+        }
+    }
+}
+
+/// What hooks and handlers say is for the app.
+async fn users_code_quotes_secrets(folder: &Folder) {
+    let remote = RestRemote::builder("http://127.0.0.1:9").credentials(Hook::default()).build().unwrap();
+    let storage = SqliteStorage::open(folder.file("b.db")).unwrap();
+    let engine = Engine::builder(App::default(), remote, storage).build().await.unwrap();
+    engine.push(&note("a", "the-private-title", 0)).await.unwrap();
+    for told in ["a-secret-token cannot be renewed", "a-secret-token has run out"] {
+        let report = engine.flush().await.unwrap();
+        let [error] = &*report.errors else { panic!("{report:?}") };
+        let SyncError::Push { source, .. } = &**error else { panic!("{error:?}") };
+        let words = std::error::Error::source(source).and_then(std::error::Error::source);
+        assert!(source.to_string().contains(told) || words.is_some_and(|words| words.to_string() == told));
+    }
+    let mut events = engine.events();
+    engine.start(AutoSync { pull_every: None, ..AutoSync::default() });
+    while !matches!(events.next().await, Some(SyncEvent::SyncComplete(_))) {}
+    engine.shutdown().await;
+
+    let app = App::default();
+    app.state().on_page = Some(Box::new(|| async { panic!("the-private-title is no title") }.boxed()));
+    let server = ScriptedRemote::new();
+    server.put(&note("a", "the-private-title", 0));
+    let engine = Engine::builder(app, server, MemoryStorage::new()).build().await.unwrap();
+    let report = engine.pull().await.unwrap();
+    let [error] = &*report.errors else { panic!("{report:?}") };
+    assert!(error.to_string().contains("the-private-title is no title"), "the app is told: {error}");
 }

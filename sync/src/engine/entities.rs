@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
-use crate::error::HandlerError;
+use crate::error::{Chain, HandlerError};
 use crate::record::{Base, EntityName, Payload, Record, RecordRef};
 use crate::remote::ScopeTerm;
 use crate::storage::{IndexEntry, StorageError};
@@ -157,7 +157,7 @@ impl Entities {
         let Some(port) = self.port(name.entity.as_str()) else { return Ok(record) };
         let upgraded = |payload: &Payload| {
             port.upgraded(&name.key, payload).map_err(|error| {
-                let reason = crate::error::Chain(&error).to_string();
+                let reason = Chain(&error).to_string();
                 StorageError::Upgrade { record: name.clone(), reason }
             })
         };
@@ -194,7 +194,9 @@ pub(crate) fn entries(
 ) -> Option<Vec<IndexEntry>> {
     let Some(view) = view.filter(|_| port.indexes()) else { return Some(Vec::new()) };
     let unread = |error: &HandlerError| {
-        tracing::warn!(record = %name, error = %crate::error::Chain(error), "it cannot be found by its fields");
+        let without_words = error.without_words();
+        let error = Chain(without_words.as_ref().unwrap_or(error));
+        tracing::warn!(record = %name, %error, "it cannot be found by its fields");
     };
     port.index(&name.key, view).inspect_err(unread).ok()
 }

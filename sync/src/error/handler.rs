@@ -8,6 +8,9 @@ use crate::record::{EntityName, IdError, RecordKey, RecordRef};
 /// What to write where a struct has changed, and cannot read what was stored before.
 pub(crate) const CHANGED: &str = "where the struct has changed, raise its `version` and write an `upgrade`, or give what is new `#[serde(default)]`";
 
+/// What the log has in the place of words that may quote a record, or the credentials.
+pub(crate) const UNSAID: &str = "what was said is in the report, and not in the log";
+
 /// Why a handler or strategy of the user's did not give an answer. Nothing is lost: it is asked again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -134,6 +137,13 @@ pub enum HandlerError {
 }
 
 impl HandlerError {
+    /// The same without the words of a panic, which may quote the record; `None` where there are none.
+    pub(crate) fn without_words(&self) -> Option<Self> {
+        let Self::Panicked { handler, entity, key, .. } = self else { return None };
+        let (entity, key) = (entity.clone(), key.clone());
+        Some(Self::Panicked { handler: *handler, entity, key, message: UNSAID.to_owned() })
+    }
+
     /// Whether this version of the program cannot read what is stored, so that the code was not called.
     pub(crate) fn is_about_what_is_stored(&self) -> bool {
         self.unread().is_some()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::wish;
 use crate::BoxError;
+use crate::error::UNSAID;
 use crate::record::{Problem, Refusal};
 
 /// Why a request came to nothing, by what that means for what waits: each variant is a class of failures, and the README ("What happens on
@@ -151,7 +152,8 @@ impl RemoteError {
         self
     }
 
-    /// The same without the server's words, which may quote the record or the credentials; `None` where there are none.
+    /// The same without the words of the server, or of whoever has the credentials, which may quote the record or the credentials; `None`
+    /// where there are none.
     pub(crate) fn without_words(&self) -> Option<Self> {
         Some(match self {
             Self::Unauthorized { url, reason: Some(_), retry_after } => {
@@ -169,6 +171,11 @@ impl RemoteError {
                 refusal: Refusal { status: refusal.status, problem: None },
                 retry_after: *retry_after,
             },
+            Self::SignedOut { url, .. } => Self::SignedOut { url: url.clone(), reason: UNSAID.to_owned() },
+            Self::CredentialsUnavailable { url, .. } => {
+                let reason = UNSAID.to_owned();
+                Self::CredentialsUnavailable { url: url.clone(), reason, source: None }
+            }
             _ => return None,
         })
     }

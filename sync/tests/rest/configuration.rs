@@ -143,9 +143,11 @@ fn limits_of_zero_are_refused() {
 fn a_root_certificate_has_to_be_one() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for pem in ["", "hello", broken] {
-        let built = RestRemote::builder("https://x.example").root_certificate_pem(pem).build();
-        let error = built.unwrap_err();
-        assert!(matches!(error, RestError::Certificate { .. } | RestError::Client { .. }), "{error:?}");
+        let builder = || RestRemote::builder("https://x.example");
+        for built in [builder().root_certificate_pem(pem), builder().only_root_certificates_pem(pem)] {
+            let error = built.build().unwrap_err();
+            assert!(matches!(error, RestError::Certificate { .. } | RestError::Client { .. }), "{error:?}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync::{RemoteError, SyncError};
+use sync::{RemoteError, RestRemoteBuilder, SyncError};
 use sync_tests::tls;
 use tokio_rustls::TlsAcceptor;
 
@@ -45,4 +45,14 @@ async fn a_certificate_that_is_trusted_is_taken() {
     let (tls, pem) = vouching_for("localhost");
     let story = Story::with_tls(&turn, tls, "localhost", |remote| remote.root_certificate_pem(pem)).await;
     story.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_only_some_authorities_are_trusted_another_one_is_refused() {
+    let (turn, others) = (Turn::mine().await, vouching_for("localhost").1);
+    let (tls, pem) = vouching_for("localhost");
+    let trusting = |pem: String| move |remote: RestRemoteBuilder| remote.only_root_certificates_pem(pem);
+    is_refused(&Story::with_tls(&turn, tls.clone(), "localhost", trusting(others.clone())).await).await;
+    let both = others + &pem;
+    Story::with_tls(&turn, tls, "localhost", trusting(both)).await.ends_well().await;
 }

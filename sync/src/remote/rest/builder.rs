@@ -67,7 +67,7 @@ pub struct RestRemoteBuilder {
     max_response_bytes: usize,
     silence: Duration,
     http2_prior_knowledge: bool,
-    root_certificates: Vec<Vec<u8>>,
+    roots: Roots,
     dialect: Dialect,
 }
 
@@ -76,6 +76,14 @@ enum Source {
     None,
     Fixed(Authorization),
     Hook(Arc<dyn Credentials>),
+}
+
+/// Which root certificates are trusted; each is PEM, as it was given.
+enum Roots {
+    /// Those of the system, and these.
+    BesideTheSystems(Vec<Vec<u8>>),
+    /// These alone.
+    Alone(Vec<Vec<u8>>),
 }
 
 impl RestRemoteBuilder {
@@ -91,7 +99,7 @@ impl RestRemoteBuilder {
             max_response_bytes: 16 * 1024 * 1024,
             silence: Duration::from_secs(120),
             http2_prior_knowledge: false,
-            root_certificates: Vec::new(),
+            roots: Roots::BesideTheSystems(Vec::new()),
             dialect: Dialect::default(),
         }
     }
@@ -179,7 +187,17 @@ impl RestRemoteBuilder {
 
     /// A root certificate to be trusted beside those of the system, or several in one text, in PEM.
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(pem.into());
+        let (Roots::BesideTheSystems(given) | Roots::Alone(given)) = &mut self.roots;
+        given.push(pem.into());
+        self
+    }
+
+    /// Trusts these root certificates, one or several in PEM, and none of the system's. Takes the place of those that were given before.
+    ///
+    /// For an app that talks to a server of its own authority alone; and for Android, where the system's can be asked only once the app has
+    /// initialised the crate `rustls-platform-verifier` with its Java context.
+    pub fn only_root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Roots::Alone(vec![pem.into()]);
         self
     }
 
@@ -222,14 +240,11 @@ impl RestRemoteBuilder {
         if self.http2_prior_knowledge {
             client = client.http2_prior_knowledge();
         }
-        for pem in &self.root_certificates {
-            let certificates = Certificate::from_pem_bundle(pem)
-                .map_err(|error| RestError::Certificate { source: error.into() })?;
-            if certificates.is_empty() {
-                return Err(RestError::Certificate { source: "there is no certificate in it".into() });
-            }
-            client = client.tls_certs_merge(certificates);
-        }
+        client = match &self.roots {
+            Roots::BesideTheSystems(pems) if pems.is_empty() => client,
+            Roots::BesideTheSystems(pems) => client.tls_certs_merge(certificates(pems)?),
+            Roots::Alone(pems) => client.tls_certs_only(certificates(pems)?),
+        };
         let client = client.build().map_err(|error| RestError::Client { source: error.into() })?;
         let exchange = Exchange {
             client,
@@ -252,6 +267,19 @@ impl RestRemoteBuilder {
             compared: Mutex::default(),
         })
     }
+}
+
+fn certificates(pems: &[Vec<u8>]) -> Result<Vec<Certificate>, RestError> {
+    let mut certificates = Vec::new();
+    for pem in pems {
+        let read = Certificate::from_pem_bundle(pem)
+            .map_err(|error| RestError::Certificate { source: error.into() })?;
+        if read.is_empty() {
+            return Err(RestError::Certificate { source: "there is no certificate in it".into() });
+        }
+        certificates.extend(read);
+    }
+    Ok(certificates)
 }
 
 fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, RestError> {

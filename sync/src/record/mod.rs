@@ -412,14 +412,16 @@ impl Record {
     pub fn admits_children(&self) -> bool {
         let leaving = self.flight.as_ref().is_some_and(|flight| flight.intention.write == Write::Delete);
         let returning = self.queued.as_ref().is_some_and(|queued| queued.write != Write::Delete);
-        let seen = self.parked.as_ref().and_then(|parked| parked.reason.seen());
-        match (&self.base, self.is_pending()) {
+        // A pull may have shown something else since it was parked.
+        let exists = match self.parked.as_ref().and_then(|parked| parked.reason.seen()) {
+            Some(seen) => *seen != ServerCopy::Deleted,
+            None => self.base.is_some(),
+        };
+        match (exists, self.is_pending()) {
             (_, false) => true,
-            // A pull has shown it since it was parked.
-            (None, true) if matches!(seen, Some(ServerCopy::Present { .. })) => true,
-            (Some(_), true) => !(leaving && returning),
+            (true, true) => !(leaving && returning),
             // A deletion of a record that was never seen does not announce that it will come to exist; what is under way before it may.
-            (None, true) => {
+            (false, true) => {
                 let coming = self.flight.is_some() && !leaving;
                 !coming && self.newest().is_some_and(|newest| newest.write == Write::Delete)
             }

@@ -55,10 +55,12 @@ impl ServerCopy {
         }
     }
 
-    /// Whether this is what the server has once it took the write. With the version that it was known to have before, that takes all of
-    /// it: `updated_at` is left out where the server may have set it, and it has set nothing since.
+    /// Whether this is what the server has once it took the write. Where it is just what the server was known to have before, by its version
+    /// or to the last member, that takes all of it: `updated_at` is left out where the server may have set it, and it has set nothing since.
     pub(crate) fn is_result_of(&self, write: &Write, base: Option<&Base>, rules: &Rules) -> bool {
-        let as_known = self.version().is_some() && self.is_base(base, rules);
+        let known = base.and_then(|base| base.value.as_ref());
+        let as_known = (self.version().is_some() && self.is_base(base, rules))
+            || known.is_some_and(|known| self.has(Some(known), &rules.everything()));
         self.has(write.payload(), &if as_known { rules.everything() } else { *rules })
     }
 

@@ -62,6 +62,27 @@ async fn a_child_of_a_parked_parent_waits_and_says_for_what() {
     assert_eq!(device.server.records::<Task>().len(), 2);
 }
 
+/// The parent is to come back with what is decided about its edit, or not at all.
+#[tokio::test]
+async fn a_child_of_a_parent_that_somebody_deleted_while_its_edit_was_parked_waits() {
+    let device = Device::new().await;
+    device.engine.push(&note("a", "parent", 0)).await.unwrap();
+    device.engine.full_sync().await.unwrap();
+    device.engine.push(&note("a", "bad", 1)).await.unwrap();
+    device.server.once(Fault::Refused(422, "the title is too short".to_owned()));
+    device.engine.flush().await.unwrap();
+    device.server.remove::<Note>(&"a".to_owned());
+    device.engine.pull().await.unwrap();
+    device.engine.push(&task(1, Some("a"), "child")).await.unwrap();
+    device.engine.flush().await.unwrap();
+    let state = device.engine.sync_state::<Task>(&1).await.unwrap();
+    assert!(matches!(state, SyncState::Blocked { parked: true, .. }), "{state:?}");
+    device.engine.push(&note("a", "a better title", 2)).await.unwrap();
+    device.engine.flush().await.unwrap();
+    assert_eq!(device.engine.queue_len(), 0);
+    assert_eq!(device.server.records::<Task>().len(), 1);
+}
+
 #[tokio::test]
 async fn a_parent_is_deleted_after_the_earlier_operations_of_its_children() {
     let device = Device::new().await;

@@ -388,3 +388,19 @@ async fn a_last_page_without_a_cursor_leaves_the_servers_own_in_force() {
     let opaque = Some("opaque".to_owned());
     assert_eq!(cursors(&device.server, "Note"), [None, opaque.clone(), opaque]);
 }
+
+/// By which `LastWriteWins` decides the next conflict.
+#[tokio::test]
+async fn an_edit_of_the_time_alone_is_sent_though_a_pull_shows_the_record_as_it_was() {
+    for server in [ScriptedRemote::new(), ScriptedRemote::without_versions()] {
+        let device = Device::on(&server).await;
+        device.engine.push(&note("a", "x", 0)).await.unwrap();
+        device.engine.full_sync().await.unwrap();
+        let saved = note("a", "x", 5);
+        let receipt = device.engine.push(&saved).await.unwrap();
+        device.engine.pull().await.unwrap();
+        device.engine.flush().await.unwrap();
+        receipt.synced().await.unwrap();
+        assert_eq!(server.records::<Note>()["a"], saved);
+    }
+}

@@ -347,15 +347,12 @@ fn read_item<T: Syncable>(
                 Ok(read) => read,
                 Err(unreadable) => return Err((text(&body), unreadable)),
             };
-            let (index, updated_at) =
-                match catch_unwind(AssertUnwindSafe(|| (record.index(), record.last_updated()))) {
-                    Ok(told) => told,
-                    Err(_) => {
-                        // What was said may quote the record, and this is logged.
-                        let reason = "its indexed fields, or its `updated_at`, panicked".to_owned();
-                        return Err((text(&body), Unreadable { key: Some(key), reason }));
-                    }
-                };
+            let told = catch_unwind(AssertUnwindSafe(|| (record.index(), record.last_updated())));
+            let Ok((index, updated_at)) = told else {
+                // What was said may quote the record, and this is logged.
+                let reason = "its indexed fields, or its `updated_at`, panicked".to_owned();
+                return Err((text(&body), Unreadable { key: Some(key), reason }));
+            };
             let text = if Base::needs_value(version.as_ref(), rules) {
                 match write_back(&key, &record) {
                     Ok(payload) => Text::Written(payload),

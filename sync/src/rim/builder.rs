@@ -63,8 +63,8 @@ impl<S: Schema> EngineBuilder<S> {
         }
     }
 
-    /// The account that the remote's credentials belong to. What was queued under another is kept in the storage, and is
-    /// sent once an engine is built for that account again.
+    /// The account that the remote's credentials belong to. What was queued under another, or without one, is kept in the storage, and is
+    /// sent once an engine is built for that account, or without one, again.
     pub fn principal(mut self, principal: Principal) -> Self {
         self.principal = principal;
         self
@@ -160,6 +160,7 @@ impl<S: Schema> EngineBuilder<S> {
         let lock = self.storage.lock()?;
         let entities = Arc::new(Entities::new(ports));
         let recovered = recover(&*self.storage, &self.principal, &entities).await?;
+        warn_of_nobodys(&*self.storage, &self.principal).await?;
         let total = recovered.tally.total();
         let (queue_len, parked) = (total.waiting, total.parked);
         let status = Status { queue_len, parked, ..Status::default() };
@@ -237,6 +238,25 @@ async fn recover(
         })
     })
     .await
+}
+
+/// Says what waits from the time before the program knew of accounts: nothing else tells of it, and this engine does not send it.
+async fn warn_of_nobodys(storage: &dyn Storage, principal: &Principal) -> Result<(), Error> {
+    let nobody = Principal::default();
+    if *principal == nobody {
+        return Ok(());
+    }
+    let counts = storage::transact::<_, Error, _>(storage, &nobody, |tx| Ok(tx.counts()?)).await?;
+    let total = Tally::new(counts).total();
+    if total.waiting + total.parked > 0 {
+        tracing::warn!(
+            waiting = total.waiting,
+            parked = total.parked,
+            %principal,
+            "edits that were queued without an account are not sent for this one: an engine that is built without `principal` has them"
+        );
+    }
+    Ok(())
 }
 
 impl<S> fmt::Debug for EngineBuilder<S> {

@@ -128,8 +128,8 @@ impl<S: Schema> Engine<S> {
         self.change(move |core| async move { core.answer(&port, operation, decision).await }).await
     }
 
-    /// Gives every edit up that has not reached the server, parked ones included, and those of entities that the schema does not
-    /// list: the only call that throws edits away without looking at each. Answers how many records there were.
+    /// Gives every edit of this account up that has not reached the server, parked ones included, and those of entities that the schema
+    /// does not list: the only call that throws edits away without looking at each. Answers how many records there were.
     ///
     /// # Errors
     /// What was not given up by then is still queued.

@@ -80,7 +80,11 @@ pub enum StorageError {
         name: String,
     },
     /// The file is damaged.
-    #[error("{name} is damaged; nothing was written, keep the file and restore it from a backup")]
+    ///
+    /// A backup that takes its place must not find the log of the damaged file: SQLite would play that into it.
+    #[error(
+        "{name} is damaged; nothing was written: keep a copy of it, and before a backup takes its place remove the files beside it that end in `-wal` and `-shm`"
+    )]
     Corrupt {
         /// The storage's name, such as its path.
         name: String,
@@ -116,7 +120,7 @@ pub enum StorageError {
     /// What the server is known to have stands in `sync_bases` (`version`, and JSON in `value`), and is mended or deleted in the same way.
     /// Until the server sends the record again, it counts as one that is not known.
     #[error(
-        "the row of {record} cannot be read: {reason}; it is kept as it is and holds back this record alone: close the application and mend the row, or restore the file from a backup"
+        "the row of {record} cannot be read: {reason}; it is kept as it is and holds back this record alone: close the application and mend the row, or put a backup in the file's place (and none of its `-wal` and `-shm` beside it)"
     )]
     Row {
         /// The record.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 #![cfg(unix)]
 
+mod backup;
 mod bad_disk;
 mod damage;
 mod kill;

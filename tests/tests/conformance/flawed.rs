@@ -16,66 +16,7 @@ use sync_examples::server::Server;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    ReadsAnotherText,
-    ForgetsKeysOfCreations,
-    CreatesAgainWhatWasDeleted,
-    CreatesOverWhatIsThere,
-    AnswersWithWhatIsThere,
-    ForgetsKeysOfUpdates,
-    UpdatesNothing,
-    UpdatesAnyVersion,
-    ConflictsWithoutRecord,
-    UpdatesWhatIsNotThere,
-    AnswersWithTheTombstone,
-    /// A repetition is answered with 208.
-    ReportsWhatItDidBefore,
-    TakesNoPut,
-    OverwritesAnyVersion,
-    ForgetsKeysOfOverwrites,
-    OverwritesAgain,
-    /// Not a flaw: what is not there cannot be put in its place.
-    PutsNothingBack,
-    CreatesNothingAgain,
-    DeletesNothing,
-    DeletesAnyVersion,
-    DecodesPathsTooEarly,
-    ListsOtherVersions,
-    PagesAreTooLarge,
-    ListsNothingAfterACursor,
-    HidesTombstones,
-    CursorsMoveByThemselves,
-    MissesWhatIsWrittenMeanwhile,
-    TakesAnything,
-    RefusesWithoutAWord,
-    StreamIsSilent,
-    NoStream,
-    /// Not a flaw: it gives no cursors, and goes by the time of each change.
-    GivesNoCursors,
-    /// Nor this: what comes compressed has a weak `ETag`, as behind nginx.
-    CompressesWhatMayBe,
-    /// Nor this: the collection is at another address of the server.
-    HasMoved,
-    HasMovedElsewhere,
-    /// Not a flaw: each id is a UUID.
-    TakesUuidsOnly,
-    /// What it says is not there, or refuses, it says with a page of HTML.
-    SaysItWithAPage,
-    /// So it does with what it has done.
-    AnswersWithAPage,
-    /// And this with something that is not the record.
-    AnswersWithAWord,
-    /// With the record's id, and nothing else of it.
-    AnswersWithTheId,
-    /// With the record, and somebody else's id.
-    AnswersWithAnotherId,
-    /// A `PUT` over the last version of what was deleted brings that back.
-    PutsBackItsLastVersion,
-    TellsNoVersions,
-    /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
-    SomebodyWrites,
-}
+use crate::flaw::Flaw;
 
 pub struct Flawed {
     port: u16,
@@ -161,6 +102,10 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     let ask = async |method: Method, url: String| {
         between.http.request(method, url).headers(headers.clone()).body(body.clone()).send().await.unwrap()
     };
+    let old = match (between.flaw, head.method.as_str()) {
+        (Flaw::AnswersWithTheOldRecord, "PATCH") => Some(ask(Method::GET, url.clone()).await),
+        _ => None,
+    };
     let mut answered = ask(head.method.clone(), url.clone()).await;
     if between.flaw == Flaw::CompressesWhatMayBe
         && let Some(tag) = answered.headers().get("etag").filter(|_| may_be_compressed)
@@ -168,20 +113,8 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         let weak = format!("W/{}", tag.to_str().unwrap()).parse().unwrap();
         answered.headers_mut().insert("etag", weak);
     }
-    if between.flaw == Flaw::SomebodyWrites {
-        // First the record of that rule, then the page behind it.
-        if body.ends_with(br#""title":"last","updatedAt":"2026-01-01T00:00:00Z"}"#) {
-            between.count.store(1, Ordering::SeqCst);
-        } else if path.contains("since=") && between.count.load(Ordering::SeqCst) == 1 {
-            let page: Value = answered.json().await.unwrap();
-            if page["items"].as_array().unwrap().is_empty() {
-                between.count.store(2, Ordering::SeqCst);
-                let theirs = json!({ "id": "theirs", "title": "theirs" }).to_string();
-                let post = between.http.post(format!("{}/notes", between.server)).bearer_auth("the-token");
-                assert!(post.body(theirs).send().await.unwrap().status().is_success());
-            }
-            answered = ask(head.method.clone(), url.clone()).await;
-        }
+    if between.flaw == Flaw::SomebodyWrites && between.let_somebody_write(&path, &body, &mut answered).await {
+        answered = ask(head.method.clone(), url.clone()).await;
     }
     if between.flaw == Flaw::CreatesOverWhatIsThere && answered.status() == StatusCode::CONFLICT {
         let record: Value = serde_json::from_slice(&body).unwrap();
@@ -201,7 +134,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     {
         return (status, headers, Body::from_stream(answered.bytes_stream())).into_response();
     }
-    let body = answered.bytes().await.unwrap();
+    let body = old.filter(|_| status.is_success()).unwrap_or(answered).bytes().await.unwrap();
     between.answered(&head.method, &path, status, headers, body)
 }
 
@@ -209,6 +142,29 @@ impl Between {
     /// Whether a record had this version when it was last seen.
     fn was_last(&self, path: &str, version: &HeaderValue) -> bool {
         self.versions.lock().unwrap().get(path).is_some_and(|last| version == last)
+    }
+
+    /// After the record of the rule about the end of the list, and behind the page that shows the end. Answers whether it took the page.
+    async fn let_somebody_write(&self, path: &str, body: &Bytes, answered: &mut reqwest::Response) -> bool {
+        if body.ends_with(br#""title":"last","updatedAt":"2026-01-01T00:00:00Z"}"#) {
+            self.count.store(1, Ordering::SeqCst);
+            return false;
+        }
+        if !path.contains("since=") || self.count.load(Ordering::SeqCst) != 1 {
+            return false;
+        }
+        let mut page = Vec::new();
+        while let Some(chunk) = answered.chunk().await.unwrap() {
+            page.extend(chunk);
+        }
+        let page: Value = serde_json::from_slice(&page).unwrap();
+        if page["items"].as_array().unwrap().is_empty() {
+            self.count.store(2, Ordering::SeqCst);
+            let theirs = json!({ "id": "theirs", "title": "theirs" }).to_string();
+            let post = self.http.post(format!("{}/notes", self.server)).bearer_auth("the-token");
+            assert!(post.body(theirs).send().await.unwrap().status().is_success());
+        }
+        true
     }
 
     /// An answer without the server.

@@ -9,12 +9,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use reqwest::redirect::{Attempt, Policy};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::lists::Start;
-use super::rules::as_version;
+use super::template::Template;
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -28,12 +28,7 @@ pub(super) struct Client {
     /// The collection's address.
     url: String,
     pub(super) token: Option<String>,
-    pub(super) id_member: String,
-    pub(super) template: Map<String, Value>,
-    /// The member that edits change; the first that can be, when none is named.
-    pub(super) edited: Option<String>,
-    /// The member that tells when a record was changed; `updatedAt` or `updated_at`, when none is named.
-    pub(super) updated_at: Option<String>,
+    pub(super) template: Template,
     /// Where the list ended when the check began: what was there before is not listed again and again.
     pub(super) start: OnceCell<Start>,
     log: Mutex<Vec<String>>,
@@ -55,8 +50,7 @@ pub(super) struct Said {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
-    /// The record that was sent, and the member that holds its id.
-    sent: Option<(Value, String)>,
+    body: Body,
 }
 
 impl Said {
@@ -76,23 +70,10 @@ impl Said {
         httpdate::parse_http_date(date).ok().map(DateTime::from)
     }
 
-    /// Whether the body of a success is one: nothing, or the record where one was sent, and JSON of whatever else.
-    fn is_success_body(&self) -> bool {
-        match (self.json(), &self.sent) {
-            (None, _) => self.text.trim().is_empty(),
-            (Some(_), None) | (Some(Value::Null), _) => true,
-            (Some(Value::Array(list)), _) => list.is_empty(),
-            (Some(Value::Object(said)), Some((sent, id_member))) => {
-                said.is_empty() || is_record(&said, sent, id_member)
-            }
-            (Some(_), Some(_)) => false,
-        }
-    }
-
     /// What the engine takes it for.
     pub(super) fn meaning(&self) -> Meaning {
         match self.status {
-            200..300 if self.is_success_body() => Meaning::Done,
+            200..300 if self.body != Body::Unclear => Meaning::Done,
             // With a page of HTML, too: the record is asked for then.
             409 | 412 => Meaning::Conflict,
             401 | 407 | 408 | 425 | 429 => Meaning::Nothing,
@@ -109,8 +90,13 @@ impl Said {
         kind.is_some_and(|kind| kind.starts_with(b"text/html")) && !self.text.trim().is_empty()
     }
 
-    /// Whether it says with one of these statuses that it was done.
+    /// Whether it says with one of these statuses that it was done. An older record would be taken for what the server has by then.
     pub(super) fn is_done_with(&self, statuses: &[u16]) -> bool {
+        self.is_done_again_with(statuses) && self.body == Body::Fits
+    }
+
+    /// The same of a repetition, which may also bring what the record has become since.
+    pub(super) fn is_done_again_with(&self, statuses: &[u16]) -> bool {
         self.meaning() == Meaning::Done && statuses.contains(&self.status)
     }
 
@@ -125,6 +111,32 @@ impl Said {
     /// Whether a creation is refused for good. That nothing is there says the same of what is not there yet.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.meaning(), Meaning::Refused | Meaning::Gone)
+    }
+}
+
+/// What the body of an answer tells of the record that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// Nothing, the record as it was sent, or JSON where none was sent.
+    Fits,
+    /// The record, with something else in it.
+    Differs,
+    /// No JSON, or something else than the record.
+    Unclear,
+}
+
+impl Body {
+    fn of(text: &str, sent: Option<&Value>, template: &Template) -> Self {
+        match (serde_json::from_str::<Value>(text), sent) {
+            (Err(_), _) if text.trim().is_empty() => Self::Fits,
+            (Err(_), _) => Self::Unclear,
+            (Ok(_), None) | (Ok(Value::Null), _) => Self::Fits,
+            (Ok(Value::Array(list)), _) if list.is_empty() => Self::Fits,
+            (Ok(Value::Object(said)), _) if said.is_empty() => Self::Fits,
+            (Ok(said), Some(sent)) if !template.is_whole(&said, sent) => Self::Unclear,
+            (Ok(said), Some(sent)) if template.agrees(&said, sent) => Self::Fits,
+            (Ok(_), Some(_)) => Self::Differs,
+        }
     }
 }
 
@@ -151,50 +163,21 @@ impl Client {
         let redirects =
             Policy::custom(|attempt| if is_followed(&attempt) { attempt.follow() } else { attempt.stop() });
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(redirects).build()?;
-        let mut template = Map::new();
-        template.insert("title".to_owned(), "made by the conformance kit".into());
-        template.insert("updatedAt".to_owned(), "2026-01-01T00:00:00Z".into());
         Ok(Self {
             http,
             url,
             token: None,
-            id_member: "id".to_owned(),
-            template,
-            edited: None,
-            updated_at: None,
+            template: Template::default(),
             start: OnceCell::new(),
             log: Mutex::default(),
             made: Mutex::default(),
         })
     }
 
-    /// The member that edits change. Times are left alone unless one is named: servers set them themselves.
-    pub(super) fn edited_member(&self) -> Option<String> {
-        let is_text = |(name, value): &(&String, &Value)| {
-            value.is_string() && !is_time(name) && **name != self.id_member
-        };
-        let first = || self.template.iter().find(is_text).map(|(name, _)| name.clone());
-        self.edited.clone().or_else(first)
-    }
-
-    /// When an item of a list was changed, as far as it tells.
-    pub(super) fn changed_at(&self, item: &Value) -> Option<DateTime<Utc>> {
-        let member = match &self.updated_at {
-            Some(name) => item.get(name),
-            None => item.get("updatedAt").or_else(|| item.get("updated_at")),
-        };
-        serde_json::from_value(member?.clone()).ok()
-    }
-
     /// A new record with such an id.
     pub(super) fn record(&self, id: &str, text: &str) -> Value {
-        let mut record = self.template.clone();
-        if let Some(name) = self.edited_member() {
-            record.insert(name, text.into());
-        }
-        record.insert(self.id_member.clone(), id.into());
         self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
-        Value::Object(record)
+        self.template.filled(id, text)
     }
 
     pub(super) async fn create(&self, record: Value, key: Uuid) -> Result<Said, NoAnswer> {
@@ -251,7 +234,6 @@ impl Client {
             headers.insert(IF_MATCH, version);
         }
         let body = ask.body.as_ref().map(ToString::to_string);
-        let sent = ask.body.map(|body| (body, self.id_member.clone()));
         if body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));
         }
@@ -266,7 +248,9 @@ impl Client {
         let answered = async {
             let response = request.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Ok(Said { status, headers, text: response.text().await?, sent })
+            let text = response.text().await?;
+            let body = Body::of(&text, ask.body.as_ref(), &self.template);
+            Ok(Said { status, headers, text, body })
         };
         let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
         self.note(match &answered {
@@ -310,18 +294,6 @@ impl Client {
     }
 }
 
-/// Whether an answer has the record that was sent: its id, and all that it has besides, whatever the server made of that.
-fn is_record(said: &Map<String, Value>, sent: &Value, id_member: &str) -> bool {
-    let Value::Object(sent) = sent else { return false };
-    let id = |record: &Map<String, Value>| {
-        let id = record.get(id_member).or_else(|| record.get("id")).and_then(as_version);
-        id.map(|id| id.to_ascii_lowercase())
-    };
-    // What is `null` may be left out.
-    let mut members = sent.iter().filter(|(name, value)| **name != id_member && !value.is_null());
-    id(said).is_some() && id(said) == id(sent) && members.all(|(name, _)| said.contains_key(name))
-}
-
 /// Whether the engine would go where a redirect leads: one that keeps the request what it is, within the server, five times in a row.
 fn is_followed(attempt: &Attempt<'_>) -> bool {
     let before = attempt.previous();
@@ -361,9 +333,4 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
         cause = source;
     }
     format!("no answer: {cause}")
-}
-
-/// Whether a member of this name is one that servers set, and write in their own way.
-pub(super) fn is_time(name: &str) -> bool {
-    name.ends_with("At") || name.ends_with("_at")
 }

@@ -19,6 +19,7 @@ mod client;
 mod lists;
 mod report;
 mod rules;
+mod template;
 mod writes;
 
 use serde_json::{Map, Value};
@@ -105,7 +106,7 @@ impl Contract {
     /// The member that carries a record's id. Default: `id`.
     #[must_use]
     pub fn id_member(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.client.id_member);
+        name.clone_into(&mut self.client.template.id_member);
         self
     }
 
@@ -115,9 +116,9 @@ impl Contract {
     /// # Errors
     /// When it is no JSON object, or has no such member.
     pub fn template(mut self, json: &str) -> Result<Self, ContractError> {
-        self.client.template = parsed(json)?;
-        self.client.edited = None;
-        if self.client.edited_member().is_none() {
+        self.client.template.members = parsed(json)?;
+        self.client.template.edited = None;
+        if self.client.template.edited_member().is_none() {
             return Err(ContractError::NothingToEdit);
         }
         Ok(self)
@@ -128,11 +129,11 @@ impl Contract {
     /// # Errors
     /// When it is no JSON object, or has no text of that name.
     pub fn template_edited(mut self, json: &str, member: &str) -> Result<Self, ContractError> {
-        self.client.template = parsed(json)?;
-        if !self.client.template.get(member).is_some_and(Value::is_string) {
+        self.client.template.members = parsed(json)?;
+        if !self.client.template.members.get(member).is_some_and(Value::is_string) {
             return Err(ContractError::NotEditable { member: member.to_owned() });
         }
-        self.client.edited = Some(member.to_owned());
+        self.client.template.edited = Some(member.to_owned());
         Ok(self)
     }
 
@@ -140,7 +141,7 @@ impl Contract {
     /// `updatedAt` or `updated_at`.
     #[must_use]
     pub fn updated_at_member(mut self, name: &str) -> Self {
-        self.client.updated_at = Some(name.to_owned());
+        self.client.template.updated_at = Some(name.to_owned());
         self
     }
 

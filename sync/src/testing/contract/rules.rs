@@ -7,7 +7,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::client::{Ask, Client, NoAnswer, Said, fresh_id, is_time};
+use super::client::{Ask, Client, NoAnswer, Said, fresh_id};
+use super::template::scalar;
 use super::{Failure, Outcome, lists, writes};
 
 /// How long an event may take.
@@ -153,7 +154,10 @@ pub(super) async fn made(client: &Client, text: &str) -> Result<Made, Trouble> {
 pub(super) async fn made_under(client: &Client, text: &str, key: Uuid) -> Result<Made, Trouble> {
     let id = fresh_id();
     let said = client.create(client.record(&id, text), key).await?;
-    expect(said.is_done_with(CREATED), "200, 201 or 204, with the record or nothing, to a creation")?;
+    expect(
+        said.is_done_with(CREATED),
+        "200, 201 or 204, with the record as it is then or nothing, to a creation",
+    )?;
     let version = match said.version() {
         Some(version) => Some(version),
         None => version_of(client, &id).await?,
@@ -164,16 +168,8 @@ pub(super) async fn made_under(client: &Client, text: &str, key: Uuid) -> Result
 /// The version that a request for the record tells, in its head or its body.
 pub(super) async fn version_of(client: &Client, id: &str) -> Result<Option<String>, Trouble> {
     let said = client.fetch(id).await?;
-    let member = said.json().and_then(|record| as_version(record.get("version")?));
+    let member = said.json().and_then(|record| scalar(record.get("version")?));
     Ok(said.version().or(member))
-}
-
-pub(super) fn as_version(member: &Value) -> Option<String> {
-    match member {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// Changes a record, and tells the version that it had before.
@@ -183,7 +179,7 @@ pub(super) async fn edited(client: &Client, made: &Made) -> Result<Said, Trouble
     let said = client.write(Method::PATCH, &made.id, ask).await?;
     expect(
         said.is_done_with(DONE),
-        "200 or 204, with the record or nothing, to an update of the current version",
+        "200 or 204, with the record as it is then or nothing, to an update of the current version",
     )?;
     Ok(said)
 }
@@ -193,13 +189,7 @@ pub(super) async fn says(client: &Client, id: &str, text: &str) -> Result<bool, 
     let said = client.fetch(id).await?;
     expect(said.status == 200, "200 to a request for a record that exists")?;
     let record = said.json().ok_or_else(|| Trouble::Broken("a record as JSON".to_owned()))?;
-    let wanted = client.record(id, text);
-    // Servers may add members, and write times in another way.
-    let edited = client.edited_member();
-    let same = |name: &String, value: &Value| {
-        record.get(name) == Some(value) || is_time(name) && edited.as_ref() != Some(name)
-    };
-    Ok(wanted.as_object().is_some_and(|wanted| wanted.iter().all(|(name, value)| same(name, value))))
+    Ok(client.template.agrees(&record, &client.record(id, text)))
 }
 
 async fn bad_record(client: &Client) -> Checked {

@@ -21,14 +21,14 @@ pub(super) async fn repeated_create_later(client: &Client) -> Checked {
     edited(client, &made).await?;
     let again = client.create(client.record(&made.id, "first"), key).await?;
     expect(
-        again.is_done_with(CREATED),
+        again.is_done_again_with(CREATED),
         "200, 201 or 204: the same key is the same operation, also after an edit",
     )?;
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")?;
     client.write(Method::DELETE, &made.id, Ask::default()).await?;
     let again = client.create(client.record(&made.id, "first"), key).await?;
     expect(
-        again.is_done_with(CREATED),
+        again.is_done_again_with(CREATED),
         "200, 201 or 204: the same key is the same operation, also after a deletion",
     )?;
     expect(client.fetch(&made.id).await?.is_gone(), "the record still deleted")
@@ -51,7 +51,7 @@ pub(super) async fn repeated_update(client: &Client) -> Checked {
     let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body };
     client.write(Method::PATCH, &made.id, ask.clone()).await?;
     let again = client.write(Method::PATCH, &made.id, ask).await?;
-    expect(again.is_done_with(DONE), "200 or 204: the same key is the same operation")
+    expect(again.is_done_again_with(DONE), "200 or 204: the same key is the same operation")
 }
 
 pub(super) async fn update(client: &Client) -> Checked {
@@ -90,7 +90,7 @@ pub(super) async fn stale_update(client: &Client) -> Checked {
 pub(super) async fn conflict_brings_the_record(client: &Client) -> Checked {
     let (made, said) = stale(client).await?;
     let body = said.json().unwrap_or_default();
-    let is = |record: &Value| record.get(&client.id_member).and_then(Value::as_str) == Some(&made.id);
+    let is = |record: &Value| client.template.id_of(record).as_ref() == Some(&made.id);
     expect(is(&body) || body.get("current").is_some_and(is), "the server's record, bare or under `current`")
 }
 
@@ -122,7 +122,10 @@ pub(super) async fn overwrite(client: &Client) -> Checked {
     let body = Some(client.record(&made.id, "put"));
     let ask = Ask { body, if_match: made.version.clone(), ..Ask::default() };
     let said = client.write(Method::PUT, &made.id, ask).await?;
-    expect(said.is_done_with(CREATED), "200, 201 or 204 to a `PUT`")?;
+    expect(
+        said.is_done_with(CREATED),
+        "200, 201 or 204, with the record as it is then or nothing, to a `PUT`",
+    )?;
     expect(says(client, &made.id, "put").await?, "the record that was put")
 }
 
@@ -154,12 +157,12 @@ pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
     let said = client.write(Method::PUT, &made.id, ask.clone()).await?;
     expect(said.is_done_with(CREATED), "200, 201 or 204 to a `PUT` over the current version")?;
     let again = client.write(Method::PUT, &made.id, ask.clone()).await?;
-    expect(again.is_done_with(CREATED), "200, 201 or 204: the same key is the same operation")?;
+    expect(again.is_done_again_with(CREATED), "200, 201 or 204: the same key is the same operation")?;
     let version = version_of(client, &made.id).await?;
     edited(client, &Made { version, id: made.id.clone() }).await?;
     let again = client.write(Method::PUT, &made.id, ask).await?;
     expect(
-        again.is_done_with(CREATED),
+        again.is_done_again_with(CREATED),
         "200, 201 or 204: the same key is the same operation, also after an edit",
     )?;
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
@@ -176,7 +179,7 @@ pub(super) async fn create_of_what_was_deleted(client: &Client) -> Checked {
     let said = client.create(client.record(&made.id, "back"), Uuid::now_v7()).await?;
     expect(
         said.is_done_with(CREATED),
-        "200, 201 or 204 to a creation, under a key of its own, of a record that was deleted",
+        "200, 201 or 204, with the record as it is then or nothing, to a creation, under a key of its own, of a record that was deleted",
     )?;
     expect(says(client, &made.id, "back").await?, "the record that was created again")
 }

@@ -1,0 +1,97 @@
+//! What the records of a collection look like, and whether one says what another does.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) id_member: String,
+    /// What a record has besides its id.
+    pub(super) members: Map<String, Value>,
+    /// The member that edits change; the first that can be, when none is named.
+    pub(super) edited: Option<String>,
+    /// The member that tells when a record was changed; `updatedAt` or `updated_at`, when none is named.
+    pub(super) updated_at: Option<String>,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        let mut members = Map::new();
+        members.insert("title".to_owned(), "made by the conformance kit".into());
+        members.insert("updatedAt".to_owned(), "2026-01-01T00:00:00Z".into());
+        Self { id_member: "id".to_owned(), members, edited: None, updated_at: None }
+    }
+}
+
+impl Template {
+    /// The member that edits change. Times are left alone unless one is named: servers set them themselves.
+    pub(super) fn edited_member(&self) -> Option<&String> {
+        let is_text = |(name, value): &(&String, &Value)| {
+            value.is_string() && !is_time(name) && **name != self.id_member
+        };
+        let first = || self.members.iter().find(is_text).map(|(name, _)| name);
+        self.edited.as_ref().or_else(first)
+    }
+
+    /// A record.
+    pub(super) fn filled(&self, id: &str, text: &str) -> Value {
+        let mut record = self.members.clone();
+        if let Some(name) = self.edited_member() {
+            record.insert(name.clone(), text.into());
+        }
+        record.insert(self.id_member.clone(), id.into());
+        Value::Object(record)
+    }
+
+    /// When an item of a list was changed, as far as it tells.
+    pub(super) fn changed_at(&self, item: &Value) -> Option<DateTime<Utc>> {
+        let member = match &self.updated_at {
+            Some(name) => item.get(name),
+            None => item.get("updatedAt").or_else(|| item.get("updated_at")),
+        };
+        serde_json::from_value(member?.clone()).ok()
+    }
+
+    /// The id of a record, or of a tombstone, as text.
+    pub(super) fn id_of(&self, record: &Value) -> Option<String> {
+        record.get(&self.id_member).or_else(|| record.get("id")).and_then(scalar)
+    }
+
+    /// Whether it is that record, with all that the other has, whatever the server made of that.
+    pub(super) fn is_whole(&self, record: &Value, other: &Value) -> bool {
+        self.is_same(record, other) && self.told_by(other).all(|(name, _)| record.get(name).is_some())
+    }
+
+    /// Whether it is that record, and says what the other does. Servers may add members, and write times in another way.
+    pub(super) fn agrees(&self, record: &Value, other: &Value) -> bool {
+        let is_set_by_the_server = |name: &String| is_time(name) && self.edited_member() != Some(name);
+        let says =
+            |(name, value): (&String, &Value)| is_set_by_the_server(name) || record.get(name) == Some(value);
+        self.is_same(record, other) && self.told_by(other).all(says)
+    }
+
+    fn is_same(&self, record: &Value, other: &Value) -> bool {
+        let id = |record: &Value| self.id_of(record).map(|id| id.to_ascii_lowercase());
+        id(record).is_some() && id(record) == id(other)
+    }
+
+    /// The members of the template that a record has. What is `null` may be left out.
+    fn told_by<'r>(&'r self, record: &'r Value) -> impl Iterator<Item = (&'r String, &'r Value)> {
+        let names = self.members.keys().filter(|name| **name != self.id_member);
+        names.filter_map(|name| Some((name, record.get(name).filter(|value| !value.is_null())?)))
+    }
+}
+
+/// A text or a number, as servers write ids, versions and cursors.
+pub(super) fn scalar(member: &Value) -> Option<String> {
+    match member {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a member of this name is one that servers set, and write in their own way.
+fn is_time(name: &str) -> bool {
+    name.ends_with("At") || name.ends_with("_at")
+}

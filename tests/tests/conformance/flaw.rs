@@ -1,0 +1,179 @@
+//! What may be wrong with a server, and which rules that breaks.
+
+use sync::testing::contract::Rule;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    ReadsAnotherText,
+    ForgetsKeysOfCreations,
+    CreatesAgainWhatWasDeleted,
+    CreatesOverWhatIsThere,
+    AnswersWithWhatIsThere,
+    ForgetsKeysOfUpdates,
+    UpdatesNothing,
+    UpdatesAnyVersion,
+    ConflictsWithoutRecord,
+    UpdatesWhatIsNotThere,
+    AnswersWithTheTombstone,
+    /// A repetition is answered with 208.
+    ReportsWhatItDidBefore,
+    TakesNoPut,
+    OverwritesAnyVersion,
+    ForgetsKeysOfOverwrites,
+    OverwritesAgain,
+    /// Not a flaw: what is not there cannot be put in its place.
+    PutsNothingBack,
+    CreatesNothingAgain,
+    DeletesNothing,
+    DeletesAnyVersion,
+    DecodesPathsTooEarly,
+    ListsOtherVersions,
+    PagesAreTooLarge,
+    ListsNothingAfterACursor,
+    HidesTombstones,
+    CursorsMoveByThemselves,
+    MissesWhatIsWrittenMeanwhile,
+    TakesAnything,
+    RefusesWithoutAWord,
+    StreamIsSilent,
+    NoStream,
+    /// Not a flaw: it gives no cursors, and goes by the time of each change.
+    GivesNoCursors,
+    /// Nor this: what comes compressed has a weak `ETag`, as behind nginx.
+    CompressesWhatMayBe,
+    /// Nor this: the collection is at another address of the server.
+    HasMoved,
+    HasMovedElsewhere,
+    /// Not a flaw: each id is a UUID.
+    TakesUuidsOnly,
+    /// What it says is not there, or refuses, it says with a page of HTML.
+    SaysItWithAPage,
+    /// So it does with what it has done.
+    AnswersWithAPage,
+    /// And this with something that is not the record.
+    AnswersWithAWord,
+    /// With the record's id, and nothing else of it.
+    AnswersWithTheId,
+    /// With the record, and somebody else's id.
+    AnswersWithAnotherId,
+    /// An update is answered with the record as it was before.
+    AnswersWithTheOldRecord,
+    /// A `PUT` over the last version of what was deleted brings that back.
+    PutsBackItsLastVersion,
+    TellsNoVersions,
+    /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
+    SomebodyWrites,
+}
+
+/// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
+pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
+    (
+        Flaw::ReadsAnotherText,
+        Rule::Create,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::CreateOfWhatIsThere,
+            Rule::Update,
+            Rule::StaleUpdate,
+            Rule::Overwrite,
+            Rule::StaleOverwrite,
+            Rule::RepeatedOverwrite,
+            Rule::CreateOfWhatWasDeleted,
+            Rule::OddIds,
+            Rule::BadRecord,
+        ],
+    ),
+    (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[Rule::RepeatedCreateLater]),
+    (Flaw::CreatesAgainWhatWasDeleted, Rule::RepeatedCreateLater, &[]),
+    (Flaw::CreatesOverWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
+    (Flaw::AnswersWithWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
+    (Flaw::ForgetsKeysOfUpdates, Rule::RepeatedUpdate, &[]),
+    (
+        Flaw::UpdatesNothing,
+        Rule::Update,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::RepeatedUpdate,
+            Rule::StaleUpdate,
+            Rule::ConflictBringsTheRecord,
+            Rule::UpdateOfNothing,
+            Rule::UpdateOfWhatWasDeleted,
+            Rule::StaleOverwrite,
+            Rule::RepeatedOverwrite,
+            Rule::StaleDelete,
+            Rule::Changes,
+        ],
+    ),
+    (
+        Flaw::AnswersWithTheOldRecord,
+        Rule::Update,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::StaleUpdate,
+            Rule::ConflictBringsTheRecord,
+            Rule::StaleOverwrite,
+            Rule::RepeatedOverwrite,
+            Rule::StaleDelete,
+            Rule::Versions,
+            Rule::Changes,
+        ],
+    ),
+    (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
+    (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
+    (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
+    (Flaw::AnswersWithTheTombstone, Rule::UpdateOfWhatWasDeleted, &[]),
+    (
+        Flaw::ReportsWhatItDidBefore,
+        Rule::RepeatedCreate,
+        &[Rule::RepeatedCreateLater, Rule::RepeatedUpdate, Rule::RepeatedOverwrite],
+    ),
+    (
+        Flaw::SaysItWithAPage,
+        Rule::UpdateOfNothing,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::ConflictBringsTheRecord,
+            Rule::UpdateOfWhatWasDeleted,
+            Rule::StaleOverwrite,
+            Rule::CreateOfWhatWasDeleted,
+            Rule::Delete,
+            Rule::OddIds,
+            Rule::BadRecord,
+            Rule::ProblemDetails,
+        ],
+    ),
+    (Flaw::TakesNoPut, Rule::Overwrite, &[Rule::StaleOverwrite, Rule::RepeatedOverwrite]),
+    (Flaw::OverwritesAnyVersion, Rule::StaleOverwrite, &[]),
+    (Flaw::PutsBackItsLastVersion, Rule::StaleOverwrite, &[]),
+    (Flaw::ForgetsKeysOfOverwrites, Rule::RepeatedOverwrite, &[]),
+    (Flaw::OverwritesAgain, Rule::RepeatedOverwrite, &[Rule::StaleOverwrite]),
+    (Flaw::CreatesNothingAgain, Rule::CreateOfWhatWasDeleted, &[Rule::RepeatedCreateLater]),
+    (
+        Flaw::DeletesNothing,
+        Rule::Delete,
+        &[
+            Rule::RepeatedCreateLater,
+            Rule::UpdateOfWhatWasDeleted,
+            Rule::StaleOverwrite,
+            Rule::CreateOfWhatWasDeleted,
+            Rule::StaleDelete,
+            Rule::OddIds,
+            Rule::Tombstones,
+        ],
+    ),
+    (Flaw::DeletesAnyVersion, Rule::StaleDelete, &[]),
+    (Flaw::DecodesPathsTooEarly, Rule::OddIds, &[]),
+    (Flaw::ListsOtherVersions, Rule::Versions, &[]),
+    (Flaw::PagesAreTooLarge, Rule::Pages, &[]),
+    (
+        Flaw::ListsNothingAfterACursor,
+        Rule::Changes,
+        &[Rule::RepeatedCreate, Rule::Versions, Rule::Pages, Rule::Tombstones, Rule::ConcurrentWriters],
+    ),
+    (Flaw::HidesTombstones, Rule::Tombstones, &[]),
+    (Flaw::CursorsMoveByThemselves, Rule::NothingNew, &[]),
+    (Flaw::MissesWhatIsWrittenMeanwhile, Rule::ConcurrentWriters, &[]),
+    (Flaw::TakesAnything, Rule::BadRecord, &[Rule::ProblemDetails]),
+    (Flaw::RefusesWithoutAWord, Rule::ProblemDetails, &[]),
+    (Flaw::StreamIsSilent, Rule::LiveChanges, &[]),
+];

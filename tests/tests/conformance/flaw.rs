@@ -28,6 +28,12 @@ pub enum Flaw {
     DeletesAnyVersion,
     DecodesPathsTooEarly,
     ListsOtherVersions,
+    /// Of each record the id, the version and whether it is deleted.
+    ListsOnlyIds,
+    /// Each record as it was created.
+    ListsWhatWasCreated,
+    /// `"deleted": 0`, as a database without booleans has it.
+    MarksDeletionsWithNumbers,
     PagesAreTooLarge,
     ListsNothingAfterACursor,
     HidesTombstones,
@@ -66,7 +72,7 @@ pub enum Flaw {
 }
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
+pub const FLAWS: [(Flaw, Rule, &[Rule]); 35] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -80,6 +86,8 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
             Rule::RepeatedOverwrite,
             Rule::CreateOfWhatWasDeleted,
             Rule::OddIds,
+            Rule::Pages,
+            Rule::Changes,
             Rule::BadRecord,
         ],
     ),
@@ -138,16 +146,17 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
             Rule::CreateOfWhatWasDeleted,
             Rule::Delete,
             Rule::OddIds,
+            Rule::Changes,
             Rule::BadRecord,
             Rule::ProblemDetails,
         ],
     ),
-    (Flaw::TakesNoPut, Rule::Overwrite, &[Rule::StaleOverwrite, Rule::RepeatedOverwrite]),
+    (Flaw::TakesNoPut, Rule::Overwrite, &[Rule::StaleOverwrite, Rule::RepeatedOverwrite, Rule::Changes]),
     (Flaw::OverwritesAnyVersion, Rule::StaleOverwrite, &[]),
     (Flaw::PutsBackItsLastVersion, Rule::StaleOverwrite, &[]),
     (Flaw::ForgetsKeysOfOverwrites, Rule::RepeatedOverwrite, &[]),
     (Flaw::OverwritesAgain, Rule::RepeatedOverwrite, &[Rule::StaleOverwrite]),
-    (Flaw::CreatesNothingAgain, Rule::CreateOfWhatWasDeleted, &[Rule::RepeatedCreateLater]),
+    (Flaw::CreatesNothingAgain, Rule::CreateOfWhatWasDeleted, &[Rule::RepeatedCreateLater, Rule::Changes]),
     (
         Flaw::DeletesNothing,
         Rule::Delete,
@@ -158,6 +167,7 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
             Rule::CreateOfWhatWasDeleted,
             Rule::StaleDelete,
             Rule::OddIds,
+            Rule::Changes,
             Rule::Tombstones,
         ],
     ),
@@ -170,6 +180,9 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 32] = [
         Rule::Changes,
         &[Rule::RepeatedCreate, Rule::Versions, Rule::Pages, Rule::Tombstones, Rule::ConcurrentWriters],
     ),
+    (Flaw::ListsOnlyIds, Rule::Changes, &[Rule::Pages]),
+    (Flaw::ListsWhatWasCreated, Rule::Changes, &[]),
+    (Flaw::MarksDeletionsWithNumbers, Rule::Changes, &[Rule::Pages, Rule::Tombstones]),
     (Flaw::HidesTombstones, Rule::Tombstones, &[]),
     (Flaw::CursorsMoveByThemselves, Rule::NothingNew, &[]),
     (Flaw::MissesWhatIsWrittenMeanwhile, Rule::ConcurrentWriters, &[]),

@@ -36,6 +36,8 @@ struct Between {
     count: AtomicU64,
     /// The version that each record was last seen to have, by its path.
     versions: Mutex<HashMap<String, String>>,
+    /// The title that each record was created with, by its id.
+    created: Mutex<HashMap<String, Value>>,
     /// The idempotency keys of what it has done.
     keys: Mutex<HashSet<HeaderValue>>,
 }
@@ -48,6 +50,7 @@ impl Flawed {
             http: Client::new(),
             count: AtomicU64::new(0),
             versions: Mutex::default(),
+            created: Mutex::default(),
             keys: Mutex::default(),
         };
         let router = Router::new().fallback(answer).with_state(Arc::new(between));
@@ -306,6 +309,29 @@ impl Between {
             (Flaw::RefusesWithoutAWord, "POST") if status.is_client_error() => return status.into_response(),
             (Flaw::ListsOtherVersions, "GET") if list => Some(each_item(json, |item| {
                 item["version"] = "another".into();
+                true
+            })),
+            (Flaw::ListsOnlyIds, "GET") if list => Some(each_item(json, |item| {
+                item.as_object_mut()
+                    .unwrap()
+                    .retain(|name, _| ["id", "version", "deleted"].contains(&&**name));
+                true
+            })),
+            (Flaw::ListsWhatWasCreated, "POST") if status.is_success() => {
+                let id = json["id"].as_str().unwrap().to_owned();
+                self.created.lock().unwrap().insert(id, json["title"].clone());
+                None
+            }
+            (Flaw::ListsWhatWasCreated, "GET") if list => Some(each_item(json, |item| {
+                if let Some(title) = self.created.lock().unwrap().get(item["id"].as_str().unwrap())
+                    && item["deleted"] != true
+                {
+                    item["title"] = title.clone();
+                }
+                true
+            })),
+            (Flaw::MarksDeletionsWithNumbers, "GET") if list => Some(each_item(json, |item| {
+                item["deleted"] = i32::from(item["deleted"] == true).into();
                 true
             })),
             (Flaw::HidesTombstones, "GET") if list => Some(each_item(json, |item| item["deleted"] != true)),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::client::{Ask, Client, Said, fresh_id};
 use super::rules::{CREATED, Checked, Made, Trouble, edited, expect, made, version_of};
 use super::template::scalar;
+use super::writes::{created_again, overwritten};
 
 /// As many items as the engine asks for.
 const FULL: u32 = 500;
@@ -36,8 +37,8 @@ pub(super) struct Start {
 #[derive(Debug, Default)]
 struct List {
     ids: Vec<String>,
-    deleted: BTreeSet<String>,
-    versions: BTreeMap<String, String>,
+    /// What it says of each record of this check, by its id: the last of it, where it says more.
+    own: BTreeMap<String, Value>,
     cursor: Option<String>,
     largest: usize,
     /// Whether the server gave that cursor.
@@ -146,14 +147,31 @@ impl List {
         let Some(id) = client.template.id_of(item) else {
             return Err(Trouble::Broken("an id in each item".to_owned()));
         };
-        if item.get("deleted") == Some(&Value::Bool(true)) {
-            self.deleted.insert(id.clone());
-        }
-        if let Some(version) = item.get("version").and_then(scalar) {
-            self.versions.insert(id.clone(), version);
+        if client.has_made(&id) {
+            self.own.insert(id.clone(), item.clone());
         }
         self.ids.push(id);
         Ok(())
+    }
+
+    /// Breaks the rule unless a record is listed as a request for it brings it: of most records the engine never sees anything else.
+    async fn shows(&self, client: &Client, id: &str, which: &str) -> Checked {
+        let Some(item) = self.own.get(id) else {
+            return Err(Trouble::Broken(format!("a record that {which} in the list")));
+        };
+        let exists = matches!(item.get("deleted"), None | Some(Value::Null | Value::Bool(false)));
+        expect(
+            exists,
+            format!("no `deleted`, or `\"deleted\": false`, in the item of a record that exists, not {item}"),
+        )?;
+        let record = client.fetch(id).await?.json().unwrap_or_default();
+        let template = &client.template;
+        expect(
+            template.is_whole(item, &record) && template.agrees(item, &record),
+            format!(
+                "a record that {which} in the list as a request for it brings it, with all its members, not {item}"
+            ),
+        )
     }
 }
 
@@ -194,17 +212,19 @@ pub(super) async fn pages(client: &Client) -> Checked {
         made_at_another_time(client, &mut last).await?;
         since = list(client, since).await?.cursor;
     }
-    let mut wanted = BTreeSet::new();
+    let mut wanted = Vec::new();
     for _ in 0..5 {
-        wanted.insert(match told {
+        wanted.push(match told {
             true => made(client, "paged").await?.id,
             false => made_at_another_time(client, &mut last).await?,
         });
     }
     let list = walk(client, since, 2).await?;
     expect(list.largest <= 2, format!("at most 2 items a page, and not {}", list.largest))?;
-    let listed: BTreeSet<_> = list.ids.into_iter().collect();
-    expect(wanted.is_subset(&listed), "every record in one of the pages")
+    for id in &wanted {
+        list.shows(client, id, "belongs into one of the pages").await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn changes(client: &Client) -> Checked {
@@ -214,9 +234,13 @@ pub(super) async fn changes(client: &Client) -> Checked {
     expect(before.is_some(), "a cursor with the last page, or the time of each change as `updatedAt`")?;
     let new = made(client, "new").await?;
     edited(client, &old).await?;
-    let after: BTreeSet<_> = list(client, before).await?.ids.into_iter().collect();
-    expect(after.contains(&new.id), "a record that was created after the cursor")?;
-    expect(after.contains(&old.id), "a record that was changed after the cursor")
+    let put = overwritten(client).await?;
+    let back = created_again(client).await?;
+    let after = list(client, before).await?;
+    after.shows(client, &new.id, "was created after the cursor").await?;
+    after.shows(client, &old.id, "was changed after the cursor").await?;
+    after.shows(client, &put, "was put in place of another after the cursor").await?;
+    after.shows(client, &back, "was created again after the cursor").await
 }
 
 pub(super) async fn tombstones(client: &Client) -> Checked {
@@ -225,7 +249,9 @@ pub(super) async fn tombstones(client: &Client) -> Checked {
     let before = list_new(client).await?.cursor;
     client.write(Method::DELETE, &made.id, Ask::default()).await?;
     let after = list(client, before).await?;
-    expect(after.deleted.contains(&made.id), "`{\"id\": …, \"deleted\": true}` after the cursor")
+    let item = after.own.get(&made.id);
+    let deleted = item.and_then(|item| item.get("deleted")) == Some(&Value::Bool(true));
+    expect(deleted, "`{\"id\": …, \"deleted\": true}` after the cursor")
 }
 
 pub(super) async fn nothing_new(client: &Client) -> Checked {
@@ -300,6 +326,7 @@ pub(super) async fn versions(client: &Client) -> Checked {
         return Err(Trouble::NotOffered("no `ETag` and no member `version`".to_owned()));
     };
     expect(written.is_none_or(|written| written == fetched), "the version that the update answered")?;
-    let pulled = list_new(client).await?.versions.remove(&made.id);
+    let list = list_new(client).await?;
+    let pulled = list.own.get(&made.id).and_then(|item| scalar(item.get("version")?));
     expect(pulled.as_ref() == Some(&fetched), format!("the version `{fetched}` in the list, too"))
 }

@@ -76,7 +76,7 @@ rules! {
     OddIds required "ids are percent-encoded as one segment, whatever is in those that are taken",
     Versions optional "answers and pulled records tell a version, and the same one",
     Pages required "a list comes in pages, complete and no larger than asked for",
-    Changes required "what changed after a cursor comes after it",
+    Changes required "what changed after a cursor comes after it, each record whole and as it is",
     Tombstones required "a deletion is listed as a tombstone",
     NothingNew required "a cursor at the end brings nothing, and does not move on by itself",
     ConcurrentWriters required "no record is missed while others write",

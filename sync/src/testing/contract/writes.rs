@@ -118,6 +118,12 @@ pub(super) async fn update_of_what_was_deleted(client: &Client) -> Checked {
 }
 
 pub(super) async fn overwrite(client: &Client) -> Checked {
+    let put = overwritten(client).await?;
+    expect(says(client, &put, "put").await?, "the record that was put")
+}
+
+/// A record that was put in place of another.
+pub(super) async fn overwritten(client: &Client) -> Result<String, Trouble> {
     let made = made(client, "first").await?;
     let body = Some(client.record(&made.id, "put"));
     let ask = Ask { body, if_match: made.version.clone(), ..Ask::default() };
@@ -126,7 +132,7 @@ pub(super) async fn overwrite(client: &Client) -> Checked {
         said.is_done_with(CREATED),
         "200, 201 or 204, with the record as it is then or nothing, to a `PUT`",
     )?;
-    expect(says(client, &made.id, "put").await?, "the record that was put")
+    Ok(made.id)
 }
 
 pub(super) async fn stale_overwrite(client: &Client) -> Checked {
@@ -168,8 +174,13 @@ pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
     expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
 }
 
-/// Whose edit wins over a deletion creates the record anew: there is no version to name.
 pub(super) async fn create_of_what_was_deleted(client: &Client) -> Checked {
+    let back = created_again(client).await?;
+    expect(says(client, &back, "back").await?, "the record that was created again")
+}
+
+/// A record that was deleted and is back: whose edit wins over a deletion creates the record anew, and has no version to name.
+pub(super) async fn created_again(client: &Client) -> Result<String, Trouble> {
     let made = made(client, "first").await?;
     client.write(Method::DELETE, &made.id, Ask::default()).await?;
     expect(
@@ -181,7 +192,7 @@ pub(super) async fn create_of_what_was_deleted(client: &Client) -> Checked {
         said.is_done_with(CREATED),
         "200, 201 or 204, with the record as it is then or nothing, to a creation, under a key of its own, of a record that was deleted",
     )?;
-    expect(says(client, &made.id, "back").await?, "the record that was created again")
+    Ok(made.id)
 }
 
 pub(super) async fn delete(client: &Client) -> Checked {

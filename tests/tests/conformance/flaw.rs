@@ -67,6 +67,8 @@ pub enum Flaw {
     /// A `PUT` over the last version of what was deleted brings that back.
     PutsBackItsLastVersion,
     TellsNoVersions,
+    /// Not a flaw: the versions are those of the `ETag`s, and the list has none.
+    ListsNoVersions,
     /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }

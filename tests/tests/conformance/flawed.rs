@@ -285,7 +285,7 @@ impl Between {
                 record["id"] = "another".into();
                 Some(record)
             }
-            (Flaw::TellsNoVersions, "GET") if list => Some(each_item(json, |item| {
+            (Flaw::TellsNoVersions | Flaw::ListsNoVersions, "GET") if list => Some(each_item(json, |item| {
                 item.as_object_mut().unwrap().remove("version");
                 true
             })),

@@ -106,6 +106,20 @@ async fn a_server_without_versions_is_told_that_there_are_none() {
     }
 }
 
+/// Each edit on top of a pull would be a conflict with nothing but itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_may_have_no_versions_but_no_others() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::ListsOtherVersions).await;
+    assert!(!checked(&flawed.url()).await.is_kept());
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::ListsNoVersions).await;
+    let report = checked(&flawed.url()).await;
+    let Some(Outcome::NotOffered { reason }) = report.outcome(Rule::Versions) else { panic!("{report}") };
+    assert!(reason.contains("in the list"), "{reason}");
+    assert!(report.is_kept(), "{report}");
+}
+
 #[tokio::test]
 async fn a_server_that_puts_nothing_in_place_of_what_was_deleted_need_not() {
     let server = reference();

@@ -327,6 +327,10 @@ pub(super) async fn versions(client: &Client) -> Checked {
     };
     expect(written.is_none_or(|written| written == fetched), "the version that the update answered")?;
     let list = list_new(client).await?;
-    let pulled = list.own.get(&made.id).and_then(|item| scalar(item.get("version")?));
-    expect(pulled.as_ref() == Some(&fetched), format!("the version `{fetched}` in the list, too"))
+    let Some(pulled) = list.own.get(&made.id).and_then(|item| scalar(item.get("version")?)) else {
+        return Err(Trouble::NotOffered(
+            "no `version` in the list: an edit that follows a pull is not protected".to_owned(),
+        ));
+    };
+    expect(pulled == fetched, format!("the version `{fetched}` in the list, too, and not `{pulled}`"))
 }

@@ -74,7 +74,7 @@ rules! {
     Delete required "a deleted record is gone, and deleting it again does no harm",
     StaleDelete required "a deletion of another version is refused with 409 or 412, and deletes nothing",
     OddIds required "ids are percent-encoded as one segment, whatever is in those that are taken",
-    Versions optional "answers and pulled records tell a version, and the same one",
+    Versions required "answers and pulled records tell a version, and the same one",
     Pages required "a list comes in pages, complete and no larger than asked for",
     Changes required "what changed after a cursor comes after it, each record whole and as it is",
     Tombstones required "a deletion is listed as a tombstone",

@@ -34,6 +34,12 @@ pub enum Flaw {
     ListsWhatWasCreated,
     /// `"deleted": 0`, as a database without booleans has it.
     MarksDeletionsWithNumbers,
+    /// `"hasMore": 0`, as a database without booleans has it.
+    TellsWithNumbersWhetherThereIsMore,
+    CursorsAreFractions,
+    CursorsAreTooLong,
+    /// Not a flaw: a cursor is an integer, and the last page has no `hasMore`.
+    CursorsAreIntegers,
     PagesAreTooLarge,
     ListsNothingAfterACursor,
     HidesTombstones,
@@ -73,8 +79,18 @@ pub enum Flaw {
     SomebodyWrites,
 }
 
+/// The rules that look into a list, but for that about its pages.
+const LISTS: &[Rule] = &[
+    Rule::RepeatedCreate,
+    Rule::Versions,
+    Rule::Changes,
+    Rule::Tombstones,
+    Rule::NothingNew,
+    Rule::ConcurrentWriters,
+];
+
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-pub const FLAWS: [(Flaw, Rule, &[Rule]); 35] = [
+pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -176,6 +192,9 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 35] = [
     (Flaw::DeletesAnyVersion, Rule::StaleDelete, &[]),
     (Flaw::DecodesPathsTooEarly, Rule::OddIds, &[]),
     (Flaw::ListsOtherVersions, Rule::Versions, &[]),
+    (Flaw::TellsWithNumbersWhetherThereIsMore, Rule::Pages, LISTS),
+    (Flaw::CursorsAreFractions, Rule::Pages, LISTS),
+    (Flaw::CursorsAreTooLong, Rule::Pages, LISTS),
     (Flaw::PagesAreTooLarge, Rule::Pages, &[]),
     (
         Flaw::ListsNothingAfterACursor,

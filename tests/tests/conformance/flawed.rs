@@ -234,6 +234,13 @@ impl Between {
                 return (format!("{before}since={}&{after}", seconds - 1), headers);
             }
             (Flaw::PagesAreTooLarge, "GET") => return (path.replace("limit=", "limit=1"), headers),
+            // What was made of a cursor ends with its number.
+            (Flaw::CursorsAreTooLong | Flaw::CursorsAreFractions, "GET") if path.contains("since=") => {
+                let (before, rest) = path.split_once("since=").unwrap();
+                let (since, after) = rest.split_once('&').unwrap();
+                let real = since.trim_start_matches('0').trim_end_matches(".5");
+                return (format!("{before}since=0{real}&{after}"), headers);
+            }
             (Flaw::CursorsMoveByThemselves, "GET") if path.contains("since=") => {
                 let (before, rest) = path.split_once("since=").unwrap();
                 let (since, after) = rest.split_once('&').unwrap();
@@ -338,6 +345,26 @@ impl Between {
             (Flaw::MissesWhatIsWrittenMeanwhile, "GET") if list => {
                 let mut first = true;
                 Some(each_item(json, |item| item["title"] != "at once" || !std::mem::take(&mut first)))
+            }
+            (Flaw::TellsWithNumbersWhetherThereIsMore, "GET") if list => {
+                let mut page = json;
+                page["hasMore"] = i32::from(page["hasMore"] == true).into();
+                Some(page)
+            }
+            (Flaw::CursorsAreFractions | Flaw::CursorsAreTooLong | Flaw::CursorsAreIntegers, "GET")
+                if list =>
+            {
+                let mut page = json;
+                let cursor: u32 = page["cursor"].as_str().unwrap().parse().unwrap();
+                page["cursor"] = match self.flaw {
+                    Flaw::CursorsAreFractions => (f64::from(cursor) + 0.5).into(),
+                    Flaw::CursorsAreTooLong => format!("{cursor:05000}").into(),
+                    _ => cursor.into(),
+                };
+                if page["hasMore"] == false {
+                    page["hasMore"] = Value::Null;
+                }
+                Some(page)
             }
             (Flaw::CursorsMoveByThemselves, "GET") if list => {
                 let mut page = json;

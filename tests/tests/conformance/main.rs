@@ -106,6 +106,14 @@ async fn a_server_without_versions_is_told_that_there_are_none() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_may_be_an_integer() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::CursorsAreIntegers).await;
+    let report = checked(&flawed.url()).await;
+    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+}
+
 /// Each edit on top of a pull would be a conflict with nothing but itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_may_have_no_versions_but_no_others() {

@@ -22,6 +22,9 @@ const FULL: u32 = 500;
 /// So many pages end every list.
 const PAGES: usize = 20_000;
 
+/// A longer cursor does not fit into a URL that servers take.
+const LONGEST_CURSOR: usize = 4096;
+
 /// How far the clock of whoever has changed something may be ahead of the server's.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
@@ -97,14 +100,7 @@ impl Walk {
         expect(self.pages <= PAGES, format!("an end of the list within {PAGES} pages"))?;
         let list = &mut self.list;
         let said = client.page(list.cursor.as_deref(), self.limit).await?;
-        expect(said.status == 200, "200 to a request for a page")?;
-        let mut page = said.json().unwrap_or_default();
-        let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
-            return Err(Trouble::Broken(
-                "a page `{\"items\": […], \"cursor\": \"…\", \"hasMore\": …}`".to_owned(),
-            ));
-        };
-        let cursor = page.get("cursor").and_then(scalar);
+        let Page { items, cursor, more } = Page::of(&said)?;
         list.told |= cursor.is_some();
         for item in &items {
             // By time, a page begins with what the one before ended with.
@@ -114,7 +110,7 @@ impl Walk {
         }
         list.largest = list.largest.max(items.len());
         let full = items.len() >= self.limit as usize;
-        let more = page.get("hasMore").and_then(Value::as_bool).unwrap_or(full);
+        let more = more.unwrap_or(full);
         let next = match cursor {
             Some(cursor) => Some(cursor),
             None => by_time(client, &said, &items, list.cursor.as_deref()),
@@ -126,6 +122,34 @@ impl Walk {
         list.cursor = next.or(list.cursor.take());
         self.before = items;
         Ok(more)
+    }
+}
+
+/// A page, read as the engine reads it: with any other, a pull stops.
+struct Page {
+    items: Vec<Value>,
+    cursor: Option<String>,
+    more: Option<bool>,
+}
+
+impl Page {
+    fn of(said: &Said) -> Result<Self, Trouble> {
+        expect(said.status == 200, "200 to a request for a page")?;
+        let mut page = said.json().unwrap_or_default();
+        let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
+            return Err(Trouble::Broken(
+                "a page `{\"items\": […], \"cursor\": \"…\", \"hasMore\": …}`".to_owned(),
+            ));
+        };
+        let cursor = page.get("cursor").filter(|cursor| !cursor.is_null());
+        let text = cursor.and_then(scalar).filter(|cursor| cursor.len() <= LONGEST_CURSOR);
+        expect(
+            text.is_some() == cursor.is_some(),
+            format!("a `cursor` that is a text or an integer of at most {LONGEST_CURSOR} bytes, or none"),
+        )?;
+        let more = page.get("hasMore").filter(|more| !more.is_null());
+        expect(more.is_none_or(Value::is_boolean), "a `hasMore` that is `true` or `false`, or none")?;
+        Ok(Self { items, cursor: text, more: more.and_then(Value::as_bool) })
     }
 }
 

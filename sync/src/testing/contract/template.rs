@@ -52,9 +52,12 @@ impl Template {
         serde_json::from_value(member?.clone()).ok()
     }
 
-    /// The id of a record, or of a tombstone, as text.
+    /// The id of a record, or of a tombstone, as text. That of somebody else's may be any number.
     pub(super) fn id_of(&self, record: &Value) -> Option<String> {
-        record.get(&self.id_member).or_else(|| record.get("id")).and_then(scalar)
+        match record.get(&self.id_member).or_else(|| record.get("id"))? {
+            Value::Number(number) => Some(number.to_string()),
+            id => scalar(id),
+        }
     }
 
     /// Whether it is that record, with all that the other has, whatever the server made of that.
@@ -82,11 +85,11 @@ impl Template {
     }
 }
 
-/// A text or a number, as servers write ids, versions and cursors.
+/// A text or an integer, as servers write versions and cursors. What else there is would be read by each client in its own way.
 pub(super) fn scalar(member: &Value) -> Option<String> {
     match member {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
     }
 }

@@ -10,6 +10,10 @@ pub enum Flaw {
     CreatesOverWhatIsThere,
     AnswersWithWhatIsThere,
     ForgetsKeysOfUpdates,
+    /// An update is made again when it is repeated, on whatever is there.
+    UpdatesAgain,
+    /// Of each record the key of its last update is known.
+    KnowsTheLastKeyOnly,
     UpdatesNothing,
     UpdatesAnyVersion,
     ConflictsWithoutRecord,
@@ -26,6 +30,7 @@ pub enum Flaw {
     CreatesNothingAgain,
     DeletesNothing,
     DeletesAnyVersion,
+    ForgetsKeysOfDeletions,
     DecodesPathsTooEarly,
     ListsOtherVersions,
     /// Of each record the id, the version and whether it is deleted.
@@ -90,7 +95,7 @@ const LISTS: &[Rule] = &[
 ];
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
+pub const FLAWS: [(Flaw, Rule, &[Rule]); 41] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -107,6 +112,8 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
             Rule::Pages,
             Rule::Changes,
             Rule::BadRecord,
+            Rule::RepeatedUpdate,
+            Rule::RepeatedDelete,
         ],
     ),
     (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[Rule::RepeatedCreateLater]),
@@ -114,6 +121,8 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
     (Flaw::CreatesOverWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
     (Flaw::AnswersWithWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
     (Flaw::ForgetsKeysOfUpdates, Rule::RepeatedUpdate, &[]),
+    (Flaw::UpdatesAgain, Rule::RepeatedUpdate, &[]),
+    (Flaw::KnowsTheLastKeyOnly, Rule::RepeatedUpdate, &[]),
     (
         Flaw::UpdatesNothing,
         Rule::Update,
@@ -142,6 +151,7 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
             Rule::StaleDelete,
             Rule::Versions,
             Rule::Changes,
+            Rule::RepeatedUpdate,
         ],
     ),
     (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
@@ -151,7 +161,7 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
     (
         Flaw::ReportsWhatItDidBefore,
         Rule::RepeatedCreate,
-        &[Rule::RepeatedCreateLater, Rule::RepeatedUpdate, Rule::RepeatedOverwrite],
+        &[Rule::RepeatedCreateLater, Rule::RepeatedUpdate, Rule::RepeatedOverwrite, Rule::RepeatedDelete],
     ),
     (
         Flaw::SaysItWithAPage,
@@ -174,7 +184,11 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
     (Flaw::PutsBackItsLastVersion, Rule::StaleOverwrite, &[]),
     (Flaw::ForgetsKeysOfOverwrites, Rule::RepeatedOverwrite, &[]),
     (Flaw::OverwritesAgain, Rule::RepeatedOverwrite, &[Rule::StaleOverwrite]),
-    (Flaw::CreatesNothingAgain, Rule::CreateOfWhatWasDeleted, &[Rule::RepeatedCreateLater, Rule::Changes]),
+    (
+        Flaw::CreatesNothingAgain,
+        Rule::CreateOfWhatWasDeleted,
+        &[Rule::RepeatedCreateLater, Rule::Changes, Rule::RepeatedDelete],
+    ),
     (
         Flaw::DeletesNothing,
         Rule::Delete,
@@ -187,9 +201,11 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 38] = [
             Rule::OddIds,
             Rule::Changes,
             Rule::Tombstones,
+            Rule::RepeatedDelete,
         ],
     ),
     (Flaw::DeletesAnyVersion, Rule::StaleDelete, &[]),
+    (Flaw::ForgetsKeysOfDeletions, Rule::RepeatedDelete, &[]),
     (Flaw::DecodesPathsTooEarly, Rule::OddIds, &[]),
     (Flaw::ListsOtherVersions, Rule::Versions, &[]),
     (Flaw::TellsWithNumbersWhetherThereIsMore, Rule::Pages, LISTS),

@@ -40,6 +40,8 @@ struct Between {
     created: Mutex<HashMap<String, Value>>,
     /// The idempotency keys of what it has done.
     keys: Mutex<HashSet<HeaderValue>>,
+    /// The last of them for each path, and what the server knows it as.
+    last_keys: Mutex<HashMap<String, (HeaderValue, HeaderValue)>>,
 }
 
 impl Flawed {
@@ -52,6 +54,7 @@ impl Flawed {
             versions: Mutex::default(),
             created: Mutex::default(),
             keys: Mutex::default(),
+            last_keys: Mutex::default(),
         };
         let router = Router::new().fallback(answer).with_state(Arc::new(between));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -214,7 +217,23 @@ impl Between {
         match (self.flaw, method.as_str()) {
             (Flaw::ForgetsKeysOfCreations, "POST")
             | (Flaw::ForgetsKeysOfUpdates, "PATCH")
-            | (Flaw::ForgetsKeysOfOverwrites, "PUT") => forget_key(&mut headers),
+            | (Flaw::ForgetsKeysOfOverwrites, "PUT")
+            | (Flaw::ForgetsKeysOfDeletions, "DELETE") => forget_key(&mut headers),
+            (Flaw::UpdatesAgain, "PATCH")
+                if !self.keys.lock().unwrap().insert(headers["idempotency-key"].clone()) =>
+            {
+                forget_key(&mut headers);
+                headers.remove("if-match");
+            }
+            (Flaw::KnowsTheLastKeyOnly, "PATCH") => {
+                let key = headers["idempotency-key"].clone();
+                let mut last = self.last_keys.lock().unwrap();
+                if last.get(&path).is_none_or(|(known, _)| *known != key) {
+                    forget_key(&mut headers);
+                    last.insert(path.clone(), (key, headers["idempotency-key"].clone()));
+                }
+                headers.insert("idempotency-key", last[&path].1.clone());
+            }
             (Flaw::UpdatesAnyVersion, "PATCH")
             | (Flaw::OverwritesAnyVersion, "PUT")
             | (Flaw::DeletesAnyVersion, "DELETE") => {

@@ -46,12 +46,35 @@ pub(super) async fn create_of_what_is_there(client: &Client) -> Checked {
 }
 
 pub(super) async fn repeated_update(client: &Client) -> Checked {
+    repeated(client, Method::PATCH, DONE).await
+}
+
+pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
+    repeated(client, Method::PUT, CREATED).await
+}
+
+/// A write whose answer is lost may come again at once, or after somebody else has edited the record.
+async fn repeated(client: &Client, method: Method, done: &[u16]) -> Checked {
     let made = made(client, "first").await?;
     let body = Some(client.record(&made.id, "second"));
     let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body };
-    client.write(Method::PATCH, &made.id, ask.clone()).await?;
-    let again = client.write(Method::PATCH, &made.id, ask).await?;
-    expect(again.is_done_again_with(DONE), "200 or 204: the same key is the same operation")
+    let write = async || client.write(method.clone(), &made.id, ask.clone()).await;
+    let told = if done == CREATED { "200, 201 or 204" } else { "200 or 204" };
+    let said = write().await?;
+    expect(
+        said.is_done_with(done),
+        format!("{told}, with the record as it is then or nothing, to a `{method}` over the current version"),
+    )?;
+    let again = write().await?;
+    expect(again.is_done_again_with(done), format!("{told}: the same key is the same operation"))?;
+    let version = version_of(client, &made.id).await?;
+    edited(client, &Made { version, id: made.id.clone() }).await?;
+    let again = write().await?;
+    expect(
+        again.is_done_again_with(done),
+        format!("{told}: the same key is the same operation, also after an edit under another key"),
+    )?;
+    expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
 }
 
 pub(super) async fn update(client: &Client) -> Checked {
@@ -156,24 +179,6 @@ pub(super) async fn stale_overwrite(client: &Client) -> Checked {
     Ok(())
 }
 
-pub(super) async fn repeated_overwrite(client: &Client) -> Checked {
-    let made = made(client, "first").await?;
-    let body = Some(client.record(&made.id, "second"));
-    let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body };
-    let said = client.write(Method::PUT, &made.id, ask.clone()).await?;
-    expect(said.is_done_with(CREATED), "200, 201 or 204 to a `PUT` over the current version")?;
-    let again = client.write(Method::PUT, &made.id, ask.clone()).await?;
-    expect(again.is_done_again_with(CREATED), "200, 201 or 204: the same key is the same operation")?;
-    let version = version_of(client, &made.id).await?;
-    edited(client, &Made { version, id: made.id.clone() }).await?;
-    let again = client.write(Method::PUT, &made.id, ask).await?;
-    expect(
-        again.is_done_again_with(CREATED),
-        "200, 201 or 204: the same key is the same operation, also after an edit",
-    )?;
-    expect(says(client, &made.id, "edited").await?, "the record as somebody has edited it since")
-}
-
 pub(super) async fn create_of_what_was_deleted(client: &Client) -> Checked {
     let back = created_again(client).await?;
     expect(says(client, &back, "back").await?, "the record that was created again")
@@ -209,6 +214,20 @@ pub(super) async fn delete(client: &Client) -> Checked {
         again.is_gone() || again.is_done_with(DONE),
         "404 or 410, without a page of HTML, or 200 or 204, to a second deletion",
     )
+}
+
+pub(super) async fn repeated_delete(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    let ask = Ask { key: Some(Uuid::now_v7()), if_match: made.version.clone(), body: None };
+    client.write(Method::DELETE, &made.id, ask.clone()).await?;
+    let said = client.create(client.record(&made.id, "back"), Uuid::now_v7()).await?;
+    expect(said.is_done_with(CREATED), "200, 201 or 204 to a creation of a record that was deleted")?;
+    let again = client.write(Method::DELETE, &made.id, ask).await?;
+    expect(
+        again.is_done_again_with(DONE),
+        "200 or 204: the same key is the same operation, also after the record was created again",
+    )?;
+    expect(says(client, &made.id, "back").await?, "the record that was created since still there")
 }
 
 pub(super) async fn stale_delete(client: &Client) -> Checked {

@@ -80,6 +80,16 @@ pub enum Flaw {
     TellsNoVersions,
     /// Not a flaw: the versions are those of the `ETag`s, and the list has none.
     ListsNoVersions,
+    /// Not a flaw: what is `null` in a record goes.
+    TakesNullsAway,
+    /// Nor this, as a database with a type for UUIDs has them.
+    WritesIdsInUpperCase,
+    /// Nor this: `1.0` comes back as `1`, as JavaScript has it.
+    WritesWholeNumbersWithoutAPoint,
+    /// Nor this: each request is answered with 429 first, and told when to come back.
+    LimitsItsRate,
+    /// Nobody may delete anything.
+    ForbidsDeletions,
     /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -40,7 +41,9 @@ struct Between {
     created: Mutex<HashMap<String, Value>>,
     /// The idempotency keys of what it has done.
     keys: Mutex<HashSet<HeaderValue>>,
-    /// The last of them for each path, and what the server knows it as.
+    /// What was asked before: each path, with the idempotency key.
+    asked_before: Mutex<HashSet<(String, Option<HeaderValue>)>>,
+    /// The last key for each path, and what the server knows it as.
     last_keys: Mutex<HashMap<String, (HeaderValue, HeaderValue)>>,
 }
 
@@ -54,6 +57,7 @@ impl Flawed {
             versions: Mutex::default(),
             created: Mutex::default(),
             keys: Mutex::default(),
+            asked_before: Mutex::default(),
             last_keys: Mutex::default(),
         };
         let router = Router::new().fallback(answer).with_state(Arc::new(between));
@@ -72,7 +76,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let path = head.uri.path_and_query().unwrap().to_string();
-    if let Some(instead) = between.instead(&head.method, &path, &body) {
+    if let Some(instead) = between.instead(&head, &path, &body) {
         return instead;
     }
     let is_gone = async || {
@@ -174,9 +178,9 @@ impl Between {
     }
 
     /// An answer without the server.
-    fn instead(&self, method: &Method, path: &str, body: &Bytes) -> Option<Response> {
+    fn instead(&self, head: &Parts, path: &str, body: &Bytes) -> Option<Response> {
         let status = |status: StatusCode| Some(status.into_response());
-        match (self.flaw, method.as_str()) {
+        match (self.flaw, head.method.as_str()) {
             (Flaw::UpdatesNothing, "PATCH") | (Flaw::DeletesNothing, "DELETE") => {
                 status(StatusCode::NO_CONTENT)
             }
@@ -188,6 +192,13 @@ impl Between {
                 let refusal = axum::Json(json!({ "title": "the id is no UUID" }));
                 let refused = (StatusCode::UNPROCESSABLE_ENTITY, refusal).into_response();
                 id.parse::<uuid::Uuid>().is_err().then_some(refused)
+            }
+            (Flaw::ForbidsDeletions, "DELETE") => status(StatusCode::FORBIDDEN),
+            (Flaw::LimitsItsRate, _) if !path.ends_with("/changes") => {
+                let key = head.headers.get("idempotency-key").cloned();
+                let is_first = self.asked_before.lock().unwrap().insert((path.to_owned(), key));
+                let later = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response();
+                is_first.then_some(later)
             }
             (Flaw::TakesNoPut, "PUT") => status(StatusCode::METHOD_NOT_ALLOWED),
             (Flaw::DecodesPathsTooEarly, _) if path.contains('%') && !path.contains('?') => {
@@ -360,6 +371,14 @@ impl Between {
                 item["deleted"] = i32::from(item["deleted"] == true).into();
                 true
             })),
+            (
+                Flaw::TakesNullsAway | Flaw::WritesIdsInUpperCase | Flaw::WritesWholeNumbersWithoutAPoint,
+                _,
+            ) if json.is_object() => {
+                let mut said = json;
+                rewritten(&mut said, self.flaw);
+                Some(said)
+            }
             (Flaw::HidesTombstones, "GET") if list => Some(each_item(json, |item| item["deleted"] != true)),
             (Flaw::MissesWhatIsWrittenMeanwhile, "GET") if list => {
                 let mut first = true;
@@ -431,4 +450,28 @@ fn each_item(mut page: Value, mut keep: impl FnMut(&mut Value) -> bool) -> Value
         items.retain_mut(|item| keep(item));
     }
     page
+}
+
+/// Writes what is said in another way, at every depth.
+fn rewritten(said: &mut Value, flaw: Flaw) {
+    match said {
+        Value::Object(members) => {
+            if flaw == Flaw::TakesNullsAway {
+                members.retain(|_, member| !member.is_null());
+            }
+            if flaw == Flaw::WritesIdsInUpperCase
+                && let Some(Value::String(id)) = members.get_mut("id")
+            {
+                id.make_ascii_uppercase();
+            }
+            members.values_mut().for_each(|member| rewritten(member, flaw));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|item| rewritten(item, flaw)),
+        Value::Number(number) if flaw == Flaw::WritesWholeNumbersWithoutAPoint => {
+            if let Some(whole) = number.to_string().strip_suffix(".0") {
+                *said = whole.parse::<i64>().unwrap().into();
+            }
+        }
+        _ => {}
+    }
 }

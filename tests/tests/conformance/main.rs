@@ -18,8 +18,12 @@ fn reference() -> Server {
     Server::start(Config::new(["/notes"]).token("the-token")).unwrap()
 }
 
+fn contract(url: &str) -> Contract {
+    Contract::new(url, "/notes").unwrap().bearer("the-token").writers(4)
+}
+
 async fn checked(url: &str) -> Report {
-    Contract::new(url, "/notes").unwrap().bearer("the-token").writers(4).check().await
+    contract(url).check().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,6 +108,40 @@ async fn a_server_without_versions_is_told_that_there_are_none() {
         let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
         assert!(failure.expected.starts_with("a version of the record"), "{report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_write_the_same_in_its_own_way() {
+    let template =
+        r#"{"title": "x", "body": "y", "remark": null, "rank": 1.0, "more": [{"a": 2.0, "b": null}]}"#;
+    for flaw in [Flaw::TakesNullsAway, Flaw::WritesIdsInUpperCase, Flaw::WritesWholeNumbersWithoutAPoint] {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = contract(&flawed.url()).template(template).unwrap().check().await;
+        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+        assert!(server.records("/notes").is_empty(), "{flaw:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_ask_for_a_pause() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::LimitsItsRate).await;
+    let report = checked(&flawed.url()).await;
+    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(server.records("/notes").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_deleted_in_the_end_is_told() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::ForbidsDeletions).await;
+    let report = checked(&flawed.url()).await;
+    let left: Vec<_> = server.records("/notes").into_keys().collect();
+    assert!(!left.is_empty());
+    assert_eq!(report.left_behind, left);
+    let told = report.to_string();
+    assert!(left.iter().all(|id| told.contains(id)), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -18,6 +18,10 @@ use super::template::Template;
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// So often, and for so long at a time, a server may ask to be left alone before it answers a request.
+const PAUSES: usize = 10;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// So much of an answer's body is shown, in characters.
 const SHOWN: usize = 400;
@@ -68,6 +72,18 @@ impl Said {
     pub(super) fn date(&self) -> Option<DateTime<Utc>> {
         let date = self.headers.get("date")?.to_str().ok()?;
         httpdate::parse_http_date(date).ok().map(DateTime::from)
+    }
+
+    /// How long it asks to be left alone (RFC 9110, section 10.2.3) before the same is asked again.
+    fn pause(&self) -> Option<Duration> {
+        let text =
+            self.headers.get(RETRY_AFTER).filter(|_| matches!(self.status, 429 | 503))?.to_str().ok()?;
+        let until = || {
+            let until = DateTime::from(httpdate::parse_http_date(text).ok()?);
+            Some((until - self.date().unwrap_or_else(Utc::now)).to_std().unwrap_or_default())
+        };
+        let pause = text.parse().ok().map(Duration::from_secs).or_else(until)?;
+        (pause <= LONGEST_PAUSE).then_some(pause)
     }
 
     /// What the engine takes it for.
@@ -237,19 +253,36 @@ impl Client {
         if body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));
         }
-        self.note(curl(&method, &url, &headers, body.as_deref(), self.token.is_some()));
-        let mut request = self.http.request(method, url).headers(headers);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+        let told = curl(&method, &url, &headers, body.as_deref(), self.token.is_some());
+        let request = || {
+            let mut request = self.http.request(method.clone(), &url).headers(headers.clone());
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
+            match &body {
+                Some(body) => request.body(body.clone()),
+                None => request,
+            }
+        };
+        let mut pauses = 0;
+        loop {
+            self.note(told.clone());
+            let answered = self.answer(request(), ask.body.as_ref()).await;
+            match answered.as_ref().ok().and_then(Said::pause) {
+                Some(pause) if pauses < PAUSES => tokio::time::sleep(pause).await,
+                _ => return answered,
+            }
+            pauses += 1;
         }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
+    }
+
+    /// Sends a request, with such a record in it, and reads the answer.
+    async fn answer(&self, request: reqwest::RequestBuilder, sent: Option<&Value>) -> Result<Said, NoAnswer> {
         let answered = async {
             let response = request.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let text = response.text().await?;
-            let body = Body::of(&text, ask.body.as_ref(), &self.template);
+            let body = Body::of(&text, sent, &self.template);
             Ok(Said { status, headers, text, body })
         };
         let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
@@ -283,14 +316,18 @@ impl Client {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
-    /// Removes what the check has left, as far as that is possible.
-    pub(super) async fn clean_up(&self) {
+    /// Removes what the check has made, as far as that is possible. Answers what is still there.
+    pub(super) async fn clean_up(&self) -> Vec<String> {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut left = Vec::new();
         for id in made {
-            if self.write(Method::DELETE, &id, Ask::default()).await.is_err() {
-                return;
+            let Ok(said) = self.write(Method::DELETE, &id, Ask::default()).await else { break };
+            let is_done = matches!(said.meaning(), Meaning::Done | Meaning::Gone);
+            if !is_done && self.fetch(&id).await.is_ok_and(|said| said.status == 200) {
+                left.push(id);
             }
         }
+        left
     }
 }
 

@@ -160,8 +160,7 @@ impl Contract {
             let outcome = rules::check(rule, &self.client, self.writers).await;
             rows.push(Row { rule, outcome });
         }
-        self.client.clean_up().await;
-        Report { rows }
+        Report { rows, left_behind: self.client.clean_up().await }
     }
 }
 

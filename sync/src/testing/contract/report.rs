@@ -9,6 +9,8 @@ use super::Rule;
 pub struct Report {
     /// One row for each rule, in their order.
     pub rows: Vec<Row>,
+    /// The ids of the records that are still there, since the server did not delete them.
+    pub left_behind: Vec<String>,
 }
 
 /// One rule, and what became of it.
@@ -58,7 +60,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// A table, and below it the requests and answers of each failure.
+    /// A table, and below it the requests and answers of each failure, and what is left behind.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Row { rule, outcome } in &self.rows {
             let result = match outcome {
@@ -80,6 +82,9 @@ impl fmt::Display for Report {
                     }
                 }
             }
+        }
+        if !self.left_behind.is_empty() {
+            writeln!(f, "\nleft behind, since they were not deleted: {}", self.left_behind.join(", "))?;
         }
         Ok(())
     }

@@ -52,11 +52,12 @@ impl Template {
         serde_json::from_value(member?.clone()).ok()
     }
 
-    /// The id of a record, or of a tombstone, as text. That of somebody else's may be any number.
+    /// The id of a record, or of a tombstone, as text: in lower case as all of this check are, since some databases write UUIDs in upper
+    /// case. That of somebody else's may be any number.
     pub(super) fn id_of(&self, record: &Value) -> Option<String> {
         match record.get(&self.id_member).or_else(|| record.get("id"))? {
             Value::Number(number) => Some(number.to_string()),
-            id => scalar(id),
+            id => scalar(id).map(|id| id.to_ascii_lowercase()),
         }
     }
 
@@ -68,14 +69,15 @@ impl Template {
     /// Whether it is that record, and says what the other does. Servers may add members, and write times in another way.
     pub(super) fn agrees(&self, record: &Value, other: &Value) -> bool {
         let is_set_by_the_server = |name: &String| is_time(name) && self.edited_member() != Some(name);
-        let says =
-            |(name, value): (&String, &Value)| is_set_by_the_server(name) || record.get(name) == Some(value);
+        let says = |(name, value): (&String, &Value)| {
+            is_set_by_the_server(name) || record.get(name).is_some_and(|member| is_as_good_as(member, value))
+        };
         self.is_same(record, other) && self.told_by(other).all(says)
     }
 
     fn is_same(&self, record: &Value, other: &Value) -> bool {
-        let id = |record: &Value| self.id_of(record).map(|id| id.to_ascii_lowercase());
-        id(record).is_some() && id(record) == id(other)
+        let id = self.id_of(record);
+        id.is_some() && id == self.id_of(other)
     }
 
     /// The members of the template that a record has. What is `null` may be left out.
@@ -91,6 +93,25 @@ pub(super) fn scalar(member: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// Whether two values are the same one, however they are written: `1.0` as `1`, and `null` as nothing.
+fn is_as_good_as(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        // Large integers are not to be taken for their neighbours.
+        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => {
+            one.as_f64() == other.as_f64()
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_as_good_as(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let member = |of: &Map<String, Value>, name| of.get(name).cloned().unwrap_or_default();
+            let mut names = one.keys().chain(other.keys());
+            names.all(|name| is_as_good_as(&member(one, name), &member(other, name)))
+        }
+        _ => one == other,
     }
 }
 

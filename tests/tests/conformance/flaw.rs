@@ -15,6 +15,16 @@ pub enum Flaw {
     /// Of each record the key of its last update is known.
     KnowsTheLastKeyOnly,
     UpdatesNothing,
+    /// What an update does not name goes.
+    ReplacesWhatItUpdates,
+    /// What an update names as `null` stays.
+    KeepsWhatBecameNull,
+    /// Not flaws: an update has to name every member, and none of them may be `null`.
+    TakesWholeUpdatesOnly,
+    TakesNoNull,
+    /// Looks at the version, or whether the record is there, and then writes without looking again.
+    UpdatesWithoutALock,
+    CreatesWithoutALock,
     UpdatesAnyVersion,
     ConflictsWithoutRecord,
     UpdatesWhatIsNotThere,
@@ -105,7 +115,7 @@ const LISTS: &[Rule] = &[
 ];
 
 /// Each flaw with the rule that it breaks. What also breaks because of it is named with it.
-pub const FLAWS: [(Flaw, Rule, &[Rule]); 41] = [
+pub const FLAWS: [(Flaw, Rule, &[Rule]); 45] = [
     (
         Flaw::ReadsAnotherText,
         Rule::Create,
@@ -124,12 +134,15 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 41] = [
             Rule::BadRecord,
             Rule::RepeatedUpdate,
             Rule::RepeatedDelete,
+            Rule::PartialUpdate,
+            Rule::RacingUpdates,
+            Rule::RacingCreations,
         ],
     ),
     (Flaw::ForgetsKeysOfCreations, Rule::RepeatedCreate, &[Rule::RepeatedCreateLater]),
     (Flaw::CreatesAgainWhatWasDeleted, Rule::RepeatedCreateLater, &[]),
-    (Flaw::CreatesOverWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
-    (Flaw::AnswersWithWhatIsThere, Rule::CreateOfWhatIsThere, &[]),
+    (Flaw::CreatesOverWhatIsThere, Rule::CreateOfWhatIsThere, &[Rule::RacingCreations]),
+    (Flaw::AnswersWithWhatIsThere, Rule::CreateOfWhatIsThere, &[Rule::RacingCreations]),
     (Flaw::ForgetsKeysOfUpdates, Rule::RepeatedUpdate, &[]),
     (Flaw::UpdatesAgain, Rule::RepeatedUpdate, &[]),
     (Flaw::KnowsTheLastKeyOnly, Rule::RepeatedUpdate, &[]),
@@ -147,6 +160,9 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 41] = [
             Rule::RepeatedOverwrite,
             Rule::StaleDelete,
             Rule::Changes,
+            Rule::PartialUpdate,
+            Rule::ClearingUpdate,
+            Rule::RacingUpdates,
         ],
     ),
     (
@@ -162,9 +178,15 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 41] = [
             Rule::Versions,
             Rule::Changes,
             Rule::RepeatedUpdate,
+            Rule::PartialUpdate,
+            Rule::ClearingUpdate,
         ],
     ),
-    (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord]),
+    (Flaw::ReplacesWhatItUpdates, Rule::PartialUpdate, &[]),
+    (Flaw::KeepsWhatBecameNull, Rule::ClearingUpdate, &[]),
+    (Flaw::UpdatesWithoutALock, Rule::RacingUpdates, &[]),
+    (Flaw::CreatesWithoutALock, Rule::RacingCreations, &[]),
+    (Flaw::UpdatesAnyVersion, Rule::StaleUpdate, &[Rule::ConflictBringsTheRecord, Rule::RacingUpdates]),
     (Flaw::ConflictsWithoutRecord, Rule::ConflictBringsTheRecord, &[]),
     (Flaw::UpdatesWhatIsNotThere, Rule::UpdateOfNothing, &[]),
     (Flaw::AnswersWithTheTombstone, Rule::UpdateOfWhatWasDeleted, &[]),

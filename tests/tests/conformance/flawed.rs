@@ -15,6 +15,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use sync_examples::server::Server;
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 
 use crate::flaw::Flaw;
@@ -41,6 +42,7 @@ struct Between {
     created: Mutex<HashMap<String, Value>>,
     /// The idempotency keys of what it has done.
     keys: Mutex<HashSet<HeaderValue>>,
+    both_have_looked: Barrier,
     /// What was asked before: each path, with the idempotency key.
     asked_before: Mutex<HashSet<(String, Option<HeaderValue>)>>,
     /// The last key for each path, and what the server knows it as.
@@ -57,6 +59,7 @@ impl Flawed {
             versions: Mutex::default(),
             created: Mutex::default(),
             keys: Mutex::default(),
+            both_have_looked: Barrier::new(2),
             asked_before: Mutex::default(),
             last_keys: Mutex::default(),
         };
@@ -109,6 +112,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
     }
     let (path, headers) = between.asked(&head.method, &path, headers);
     let url = format!("{}{path}", between.server);
+    let (method, url, headers, body) = between.instead_of(&head.method, url, headers, body).await;
     let ask = async |method: Method, url: String| {
         between.http.request(method, url).headers(headers.clone()).body(body.clone()).send().await.unwrap()
     };
@@ -116,7 +120,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         (Flaw::AnswersWithTheOldRecord, "PATCH") => Some(ask(Method::GET, url.clone()).await),
         _ => None,
     };
-    let mut answered = ask(head.method.clone(), url.clone()).await;
+    let mut answered = ask(method.clone(), url.clone()).await;
     if between.flaw == Flaw::CompressesWhatMayBe
         && let Some(tag) = answered.headers().get("etag").filter(|_| may_be_compressed)
     {
@@ -124,7 +128,7 @@ async fn answer(State(between): State<Arc<Between>>, request: Request) -> Respon
         answered.headers_mut().insert("etag", weak);
     }
     if between.flaw == Flaw::SomebodyWrites && between.let_somebody_write(&path, &body, &mut answered).await {
-        answered = ask(head.method.clone(), url.clone()).await;
+        answered = ask(method, url.clone()).await;
     }
     if between.flaw == Flaw::CreatesOverWhatIsThere && answered.status() == StatusCode::CONFLICT {
         let record: Value = serde_json::from_slice(&body).unwrap();
@@ -152,6 +156,46 @@ impl Between {
     /// Whether a record had this version when it was last seen.
     fn was_last(&self, path: &str, version: &HeaderValue) -> bool {
         self.versions.lock().unwrap().get(path).is_some_and(|last| version == last)
+    }
+
+    /// What is done in place of a write.
+    async fn instead_of(
+        &self,
+        method: &Method,
+        url: String,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> (Method, String, HeaderMap, Bytes) {
+        let as_it_is = |headers| (method.clone(), url.clone(), headers, body.clone());
+        let races = String::from_utf8_lossy(&body).contains("raced");
+        let there = async |url: &str| self.http.get(url).bearer_auth("the-token").send().await.unwrap();
+        match (self.flaw, method.as_str()) {
+            (Flaw::ReplacesWhatItUpdates, "PATCH") if there(&url).await.status() == StatusCode::OK => {
+                (Method::PUT, url, headers, body)
+            }
+            (Flaw::KeepsWhatBecameNull, "PATCH") => {
+                let mut update: Value = serde_json::from_slice(&body).unwrap();
+                update.as_object_mut().unwrap().retain(|_, member| !member.is_null());
+                (Method::PATCH, url, headers, update.to_string().into())
+            }
+            // Two have looked before one of them writes.
+            (Flaw::UpdatesWithoutALock, "PATCH") if races => {
+                let is_current = there(&url).await.headers().get("etag") == headers.get("if-match");
+                self.both_have_looked.wait().await;
+                if is_current {
+                    headers.remove("if-match");
+                }
+                as_it_is(headers)
+            }
+            (Flaw::CreatesWithoutALock, "POST") if races => {
+                let record: Value = serde_json::from_slice(&body).unwrap();
+                let of_the_record = format!("{url}/{}", record["id"].as_str().unwrap());
+                let is_free = there(&of_the_record).await.status() != StatusCode::OK;
+                self.both_have_looked.wait().await;
+                if is_free { (Method::PUT, of_the_record, headers, body) } else { as_it_is(headers) }
+            }
+            _ => as_it_is(headers),
+        }
     }
 
     /// After the record of the rule about the end of the list, and behind the page that shows the end. Answers whether it took the page.
@@ -199,6 +243,16 @@ impl Between {
                 let is_first = self.asked_before.lock().unwrap().insert((path.to_owned(), key));
                 let later = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response();
                 is_first.then_some(later)
+            }
+            (Flaw::TakesWholeUpdatesOnly, "PATCH") => {
+                let update: Value = serde_json::from_slice(body).unwrap();
+                let whole = ["id", "title", "body"].iter().all(|name| update.get(name).is_some());
+                (!whole).then_some(StatusCode::UNPROCESSABLE_ENTITY.into_response())
+            }
+            (Flaw::TakesNoNull, "PATCH") => {
+                let update: Value = serde_json::from_slice(body).unwrap();
+                let has_null = update.as_object().unwrap().values().any(Value::is_null);
+                has_null.then_some(StatusCode::UNPROCESSABLE_ENTITY.into_response())
             }
             (Flaw::TakesNoPut, "PUT") => status(StatusCode::METHOD_NOT_ALLOWED),
             (Flaw::DecodesPathsTooEarly, _) if path.contains('%') && !path.contains('?') => {

@@ -19,7 +19,9 @@ fn reference() -> Server {
 }
 
 fn contract(url: &str) -> Contract {
-    Contract::new(url, "/notes").unwrap().bearer("the-token").writers(4)
+    let template = r#"{"title": "x", "body": "y", "updatedAt": "2026-01-01T00:00:00Z"}"#;
+    let contract = Contract::new(url, "/notes").unwrap().bearer("the-token").writers(4);
+    contract.template_edited(template, "title").unwrap()
 }
 
 async fn checked(url: &str) -> Report {
@@ -121,6 +123,39 @@ async fn a_server_may_write_the_same_in_its_own_way() {
         assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
         assert!(server.records("/notes").is_empty(), "{flaw:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_refuse_an_update_of_some_members_or_one_that_clears_some() {
+    for (flaw, rule) in
+        [(Flaw::TakesWholeUpdatesOnly, Rule::PartialUpdate), (Flaw::TakesNoNull, Rule::ClearingUpdate)]
+    {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = checked(&flawed.url()).await;
+        for row in &report.rows {
+            match &row.outcome {
+                Outcome::NotOffered { reason } => {
+                    assert!(row.rule == rule && reason.contains("422"), "{report}");
+                }
+                outcome => {
+                    let passed = matches!(outcome, Outcome::Passed);
+                    assert!(passed && row.rule != rule, "{flaw:?}: {report}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_one_member_tells_nothing_about_those_that_an_update_leaves_out() {
+    let server = reference();
+    let report = contract(&server.base_url()).template(r#"{"title": "x"}"#).unwrap().check().await;
+    for rule in [Rule::PartialUpdate, Rule::ClearingUpdate] {
+        let Some(Outcome::NotOffered { reason }) = report.outcome(rule) else { panic!("{report}") };
+        assert!(reason.contains("template"), "{reason}");
+    }
+    assert!(report.is_kept(), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

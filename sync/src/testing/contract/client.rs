@@ -219,7 +219,8 @@ impl Client {
     /// Opens a stream of events; the answer's body is not read.
     pub(super) async fn events(&self) -> Result<reqwest::Response, NoAnswer> {
         let url = format!("{}/changes", self.url);
-        self.note(format!("curl -i -N -H 'Accept: text/event-stream' {}", quoted(&url)));
+        let asked = format!("curl -i -N -H 'Accept: text/event-stream' {}", quoted(&url));
+        self.note(asked, String::new());
         let mut request = self.http.get(url).header("Accept", "text/event-stream");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -253,7 +254,6 @@ impl Client {
         if body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));
         }
-        let told = curl(&method, &url, &headers, body.as_deref(), self.token.is_some());
         let request = || {
             let mut request = self.http.request(method.clone(), &url).headers(headers.clone());
             if let Some(token) = &self.token {
@@ -266,8 +266,9 @@ impl Client {
         };
         let mut pauses = 0;
         loop {
-            self.note(told.clone());
             let answered = self.answer(request(), ask.body.as_ref()).await;
+            let asked = curl(&method, &url, &headers, body.as_deref(), self.token.is_some());
+            self.note(asked, shown(&answered));
             match answered.as_ref().ok().and_then(Said::pause) {
                 Some(pause) if pauses < PAUSES => tokio::time::sleep(pause).await,
                 _ => return answered,
@@ -285,20 +286,12 @@ impl Client {
             let body = Body::of(&text, sent, &self.template);
             Ok(Said { status, headers, text, body })
         };
-        let answered = answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())));
-        self.note(match &answered {
-            Ok(said) => {
-                let tag = said.version().map(|version| format!(", ETag \"{version}\"")).unwrap_or_default();
-                let shown: String = said.text.chars().take(SHOWN).collect();
-                format!("  -> {}{tag} {shown}", said.status)
-            }
-            Err(NoAnswer(reason)) => format!("  -> {reason}"),
-        });
-        answered
+        answered.await.map_err(|error: reqwest::Error| NoAnswer(told(&error.without_url())))
     }
 
-    fn note(&self, line: String) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    /// Remembers a request and its answer, next to each other whatever else is under way.
+    fn note(&self, asked: String, answer: String) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).extend([asked, answer]);
     }
 
     /// What was asked and answered last.
@@ -352,6 +345,18 @@ fn curl(method: &Method, url: &str, headers: &HeaderMap, body: Option<&str>, tok
         command += &quoted(body);
     }
     format!("{command} {}", quoted(url))
+}
+
+/// An answer, for people.
+fn shown(answered: &Result<Said, NoAnswer>) -> String {
+    match answered {
+        Ok(said) => {
+            let tag = said.version().map(|version| format!(", ETag \"{version}\"")).unwrap_or_default();
+            let shown: String = said.text.chars().take(SHOWN).collect();
+            format!("  -> {}{tag} {shown}", said.status)
+        }
+        Err(NoAnswer(reason)) => format!("  -> {reason}"),
+    }
 }
 
 /// An id that nobody has used.

@@ -17,6 +17,7 @@
 
 mod client;
 mod lists;
+mod races;
 mod report;
 mod rules;
 mod template;

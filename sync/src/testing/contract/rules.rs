@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::client::{Ask, Client, NoAnswer, Said, fresh_id};
 use super::template::scalar;
-use super::{Failure, Outcome, lists, writes};
+use super::{Failure, Outcome, lists, races, writes};
 
 /// How long an event may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -63,10 +63,14 @@ rules! {
     CreateOfWhatIsThere required "a creation of what is there is refused with 409 or 412, and changes nothing",
     RepeatedUpdate required "an update that is repeated with its key, after a lost answer, is no conflict, and undoes no later edit",
     Update required "an update changes the record",
+    PartialUpdate required "what an update does not name stays as it is",
+    ClearingUpdate required "what is `null` in an update goes",
     StaleUpdate required "an update of another version is refused with 409 or 412, and changes nothing",
     ConflictBringsTheRecord optional "a conflict brings the server's record",
     UpdateOfNothing required "an update of a record that is not there says 404 or 410",
     UpdateOfWhatWasDeleted required "an update of a deleted record is refused with 404, 409, 410 or 412, and brings nothing back",
+    RacingUpdates required "of several updates of one version at once, one is taken",
+    RacingCreations required "of several creations of one record at once, one is taken",
     Overwrite required "a record can be put in place of another",
     StaleOverwrite required "an overwrite of another version is refused, and changes or brings back nothing",
     RepeatedOverwrite required "an overwrite that is repeated with its key is no conflict, and undoes no later edit",
@@ -113,10 +117,14 @@ pub(super) async fn check(rule: Rule, client: &Client, writers: usize) -> Outcom
         Rule::CreateOfWhatIsThere => writes::create_of_what_is_there(client).await,
         Rule::RepeatedUpdate => writes::repeated_update(client).await,
         Rule::Update => writes::update(client).await,
+        Rule::PartialUpdate => writes::partial_update(client).await,
+        Rule::ClearingUpdate => writes::clearing_update(client).await,
         Rule::StaleUpdate => writes::stale_update(client).await,
         Rule::ConflictBringsTheRecord => writes::conflict_brings_the_record(client).await,
         Rule::UpdateOfNothing => writes::update_of_nothing(client).await,
         Rule::UpdateOfWhatWasDeleted => writes::update_of_what_was_deleted(client).await,
+        Rule::RacingUpdates => races::racing_updates(client).await,
+        Rule::RacingCreations => races::racing_creations(client).await,
         Rule::Overwrite => writes::overwrite(client).await,
         Rule::StaleOverwrite => writes::stale_overwrite(client).await,
         Rule::RepeatedOverwrite => writes::repeated_overwrite(client).await,

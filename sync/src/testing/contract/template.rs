@@ -33,6 +33,18 @@ impl Template {
         self.edited.as_ref().or_else(first)
     }
 
+    /// The members that edits leave as they are, and servers, too.
+    pub(super) fn others(&self) -> impl Iterator<Item = &String> {
+        let edited = self.edited_member();
+        let is_one = move |name: &&String| {
+            !is_time(name)
+                && **name != self.id_member
+                && Some(*name) != edited
+                && !self.members[*name].is_null()
+        };
+        self.members.keys().filter(is_one)
+    }
+
     /// A record.
     pub(super) fn filled(&self, id: &str, text: &str) -> Value {
         let mut record = self.members.clone();

@@ -9,6 +9,9 @@ use super::rules::{
     CREATED, Checked, DONE, Made, Trouble, edited, expect, made, made_under, says, version_of,
 };
 
+/// Why nothing can be said of updates that leave out members, or clear some.
+const NO_OTHER_MEMBER: &str = "the template has no member besides the one that is edited and times";
+
 pub(super) async fn create(client: &Client) -> Checked {
     let made = made(client, "new").await?;
     expect(says(client, &made.id, "new").await?, "the record that was created")
@@ -83,14 +86,71 @@ pub(super) async fn update(client: &Client) -> Checked {
     expect(says(client, &made.id, "edited").await?, "the record as it was edited")
 }
 
-/// A record that was edited since, and its version before that.
-async fn outdated(client: &Client) -> Result<(Made, String), Trouble> {
+/// Programs of an older version do not know every member.
+pub(super) async fn partial_update(client: &Client) -> Checked {
+    let made = made(client, "first").await?;
+    if client.template.others().next().is_none() {
+        return Err(Trouble::NotOffered(NO_OTHER_MEMBER.to_owned()));
+    }
+    let mut update = client.record(&made.id, "edited");
+    for name in client.template.others() {
+        update.as_object_mut().and_then(|update| update.remove(name));
+    }
+    let ask = Ask { body: Some(update), if_match: made.version.clone(), ..Ask::default() };
+    let said = client.write(Method::PATCH, &made.id, ask).await?;
+    if said.is_refused() {
+        let reason = format!("an update without all members is refused with {}", said.status);
+        return Err(Trouble::NotOffered(reason));
+    }
+    expect(
+        said.is_done_with(DONE),
+        "200 or 204, with the record as it is then or nothing, to an update that leaves members out, or a refusal with 4xx",
+    )?;
+    expect(says(client, &made.id, "edited").await?, "the members that the update left out as they were")
+}
+
+/// What the user has emptied would be back with the next pull.
+pub(super) async fn clearing_update(client: &Client) -> Checked {
+    let mut why = NO_OTHER_MEMBER.to_owned();
+    for name in client.template.others() {
+        let made = made(client, "first").await?;
+        let mut update = client.record(&made.id, "edited");
+        update[name] = Value::Null;
+        let ask = Ask { body: Some(update), if_match: made.version.clone(), ..Ask::default() };
+        let said = client.write(Method::PATCH, &made.id, ask).await?;
+        if said.is_refused() {
+            why = format!("an update with `null` for `{name}` is refused with {}", said.status);
+            continue;
+        }
+        expect(
+            said.is_done_with(DONE),
+            format!(
+                "200 or 204, with the record as it is then or nothing, to an update with `null` for `{name}`, or a refusal with 4xx"
+            ),
+        )?;
+        let record = client.fetch(&made.id).await?.json().unwrap_or_default();
+        return expect(
+            record.get(name).is_none_or(Value::is_null),
+            format!("no `{name}` after an update with `null` for it, or `null`"),
+        );
+    }
+    Err(Trouble::NotOffered(why))
+}
+
+/// A record and its version.
+pub(super) async fn versioned(client: &Client) -> Result<(Made, String), Trouble> {
     let made = made(client, "first").await?;
     let Some(version) = made.version.clone() else {
         return Err(Trouble::Broken(
             "a version of the record, as a strong `ETag` or as the member `version`".to_owned(),
         ));
     };
+    Ok((made, version))
+}
+
+/// A record that was edited since, and its version before that.
+async fn outdated(client: &Client) -> Result<(Made, String), Trouble> {
+    let (made, version) = versioned(client).await?;
     edited(client, &made).await?;
     Ok((made, version))
 }

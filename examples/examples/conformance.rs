@@ -24,7 +24,7 @@ struct Arguments {
     /// The member that carries a record's id.
     #[arg(long, default_value = "id")]
     id: String,
-    /// What a record looks like besides its id, as a JSON object with at least one text, which is edited.
+    /// What a record looks like besides its id, as a JSON object with at least one text, which is edited; better with another member, too.
     #[arg(long)]
     record: Option<String>,
     /// Which member of the record is edited. Default: its first text, by name, that is no time such as `createdAt`.

@@ -58,7 +58,10 @@ pub enum Flaw {
     PagesAreTooLarge,
     ListsNothingAfterACursor,
     HidesTombstones,
+    /// Not a flaw: a cursor of another transaction, say, is another one without any change.
     CursorsMoveByThemselves,
+    /// Each list begins with what the cursor was given out for.
+    ListsTheLastAgain,
     MissesWhatIsWrittenMeanwhile,
     TakesAnything,
     RefusesWithoutAWord,
@@ -253,7 +256,7 @@ pub const FLAWS: [(Flaw, Rule, &[Rule]); 45] = [
     (Flaw::ListsWhatWasCreated, Rule::Changes, &[]),
     (Flaw::MarksDeletionsWithNumbers, Rule::Changes, &[Rule::Pages, Rule::Tombstones]),
     (Flaw::HidesTombstones, Rule::Tombstones, &[]),
-    (Flaw::CursorsMoveByThemselves, Rule::NothingNew, &[]),
+    (Flaw::ListsTheLastAgain, Rule::NothingNew, &[]),
     (Flaw::MissesWhatIsWrittenMeanwhile, Rule::ConcurrentWriters, &[]),
     (Flaw::TakesAnything, Rule::BadRecord, &[Rule::ProblemDetails]),
     (Flaw::RefusesWithoutAWord, Rule::ProblemDetails, &[]),

@@ -317,6 +317,12 @@ impl Between {
                 let seconds = time.parse::<DateTime<Utc>>().unwrap().timestamp() - NEW_YEAR;
                 return (format!("{before}since={}&{after}", seconds - 1), headers);
             }
+            (Flaw::ListsTheLastAgain, "GET") if path.contains("since=") => {
+                let (before, rest) = path.split_once("since=").unwrap();
+                let (since, after) = rest.split_once('&').unwrap();
+                let earlier = since.parse::<u64>().unwrap().saturating_sub(1);
+                return (format!("{before}since={earlier}&{after}"), headers);
+            }
             (Flaw::PagesAreTooLarge, "GET") => return (path.replace("limit=", "limit=1"), headers),
             // What was made of a cursor ends with its number.
             (Flaw::CursorsAreTooLong | Flaw::CursorsAreFractions, "GET") if path.contains("since=") => {

@@ -180,11 +180,25 @@ async fn what_cannot_be_deleted_in_the_end_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cursor_may_be_an_integer() {
+async fn a_cursor_may_be_an_integer_and_move_without_a_change() {
+    for flaw in [Flaw::CursorsAreIntegers, Flaw::CursorsMoveByThemselves] {
+        let server = reference();
+        let flawed = Flawed::before(&server, flaw).await;
+        let report = checked(&flawed.url()).await;
+        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_live_stream_is_shown_as_it_was_asked_for_and_answered() {
     let server = reference();
-    let flawed = Flawed::before(&server, Flaw::CursorsAreIntegers).await;
+    let flawed = Flawed::before(&server, Flaw::StreamIsSilent).await;
     let report = checked(&flawed.url()).await;
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    let Some(Outcome::Failed(failure)) = report.outcome(Rule::LiveChanges) else { panic!("{report}") };
+    let place = failure.said.iter().position(|line| line.contains("/notes/changes")).unwrap();
+    let (asked, answer) = (&failure.said[place], &failure.said[place + 1]);
+    assert!(asked.ends_with(" -N") && asked.contains("\"Authorization: Bearer $TOKEN\""), "{asked}");
+    assert!(answer.contains("-> 200 text/event-stream"), "{answer}");
 }
 
 /// Each edit on top of a pull would be a conflict with nothing but itself.

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, RETRY_AFTER,
+};
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -102,8 +104,8 @@ impl Said {
 
     /// Whether it is a page of HTML, which may be that of something before the server.
     fn is_page(&self) -> bool {
-        let kind = self.headers.get("content-type").map(|kind| kind.as_bytes().to_ascii_lowercase());
-        kind.is_some_and(|kind| kind.starts_with(b"text/html")) && !self.text.trim().is_empty()
+        content_type(&self.headers).to_ascii_lowercase().starts_with("text/html")
+            && !self.text.trim().is_empty()
     }
 
     /// Whether it says with one of these statuses that it was done. An older record would be taken for what the server has by then.
@@ -219,13 +221,17 @@ impl Client {
     /// Opens a stream of events; the answer's body is not read.
     pub(super) async fn events(&self) -> Result<reqwest::Response, NoAnswer> {
         let url = format!("{}/changes", self.url);
-        let asked = format!("curl -i -N -H 'Accept: text/event-stream' {}", quoted(&url));
-        self.note(asked, String::new());
-        let mut request = self.http.get(url).header("Accept", "text/event-stream");
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        request.send().await.map_err(|error| NoAnswer(told(&error.without_url())))
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/event-stream"))]);
+        // `-N`: each event as it comes.
+        let asked = format!("{} -N", curl(&Method::GET, &url, &headers, None, self.token.is_some()));
+        let answered = self.authorized(self.http.get(url).headers(headers)).send().await;
+        let answered = answered.map_err(|error| NoAnswer(told(&error.without_url())));
+        let answer = match &answered {
+            Ok(events) => format!("{} {}", events.status().as_u16(), content_type(events.headers())),
+            Err(NoAnswer(reason)) => reason.clone(),
+        };
+        self.note(asked, format!("  -> {answer}"));
+        answered
     }
 
     /// Asks about one record: as the engine, for an answer as it is, since what compresses it on its way changes its `ETag`.
@@ -252,13 +258,10 @@ impl Client {
         }
         let body = ask.body.as_ref().map(ToString::to_string);
         if body.is_some() {
-            headers.insert("content-type", HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let request = || {
-            let mut request = self.http.request(method.clone(), &url).headers(headers.clone());
-            if let Some(token) = &self.token {
-                request = request.bearer_auth(token);
-            }
+            let request = self.authorized(self.http.request(method.clone(), &url).headers(headers.clone()));
             match &body {
                 Some(body) => request.body(body.clone()),
                 None => request,
@@ -277,8 +280,15 @@ impl Client {
         }
     }
 
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// Sends a request, with such a record in it, and reads the answer.
-    async fn answer(&self, request: reqwest::RequestBuilder, sent: Option<&Value>) -> Result<Said, NoAnswer> {
+    async fn answer(&self, request: RequestBuilder, sent: Option<&Value>) -> Result<Said, NoAnswer> {
         let answered = async {
             let response = request.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -345,6 +355,11 @@ fn curl(method: &Method, url: &str, headers: &HeaderMap, body: Option<&str>, tok
         command += &quoted(body);
     }
     format!("{command} {}", quoted(url))
+}
+
+/// What kind of body comes with such a head.
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }
 
 /// An answer, for people.

@@ -10,10 +10,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The records that it writes have the members of a [template](Contract::template) and ids of its own, which are UUIDs as text, so that a
-//! collection whose ids are numbers cannot be checked. They are deleted in the end, so that a collection with other records in it can be used, too: those are listed once. What it asks is the contract
-//! and nothing of the framework: a plain HTTP client, which follows the redirects that `RestRemote` follows, and whose requests it shows as
-//! `curl` commands.
+//! The records that it writes have the members of a [template](Contract::template) and ids of its own, which are UUIDs as text: a collection
+//! whose ids are numbers cannot be checked. Nor can one in which the text that is edited, or another member of the template, has to be unique,
+//! since many records have the same. They are deleted in the end, and [what could not be](Report::left_behind) is told, so that a collection
+//! with other records in it can be used, too: those are listed once. A server that asks for it with 429 or 503 and `Retry-After` is left
+//! alone for a while. What the kit asks is the contract and nothing of the framework: a plain HTTP client, which follows the redirects that
+//! `RestRemote` follows, and whose requests it shows as `curl` commands.
 
 mod client;
 mod lists;
@@ -111,7 +113,8 @@ impl Contract {
         self
     }
 
-    /// What a record looks like besides its id, as the JSON of an object. The first member that is a text, by name, is what edits
+    /// What a record looks like besides its id, as the JSON of an object. With two members or more that are no times, it is seen, too, what
+    /// becomes of those that an update leaves out or empties. The first member that is a text, by name, is what edits
     /// change: not one of `…At` or `…_at`, which servers set themselves.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::client::{Ask, Client, NoAnswer, Said, fresh_id};
+use super::client::{Ask, Client, NoAnswer, Said, content_type, fresh_id};
 use super::template::scalar;
 use super::{Failure, Outcome, lists, races, writes};
 
@@ -83,7 +83,7 @@ rules! {
     Pages required "a list comes in pages, complete and no larger than asked for",
     Changes required "what changed after a cursor comes after it, each record whole and as it is",
     Tombstones required "a deletion is listed as a tombstone",
-    NothingNew required "a cursor at the end brings nothing, and does not move on by itself",
+    NothingNew required "a cursor at the end brings nothing",
     ConcurrentWriters required "no record is missed while others write",
     BadRecord required "what is no record is refused with 4xx, and does not harm",
     ProblemDetails optional "a refusal says why, as problem details (RFC 9457)",
@@ -219,8 +219,7 @@ async fn problem_details(client: &Client) -> Checked {
 
 async fn live_changes(client: &Client) -> Checked {
     let mut events = client.events().await?;
-    let kind = events.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if events.status().as_u16() != 200 || !kind.starts_with("text/event-stream") {
+    if events.status().as_u16() != 200 || !content_type(events.headers()).starts_with("text/event-stream") {
         return Err(Trouble::NotOffered(format!("status {}", events.status().as_u16())));
     }
     made(client, "told").await?;

@@ -10,7 +10,6 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sync_examples::server::Server;
@@ -19,6 +18,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 
 use crate::flaw::Flaw;
+use crate::listed::{self, changed_at};
+use crate::rewritten::rewritten;
 
 pub struct Flawed {
     port: u16,
@@ -31,15 +32,15 @@ impl Drop for Flawed {
     }
 }
 
-struct Between {
-    flaw: Flaw,
+pub struct Between {
+    pub flaw: Flaw,
     server: String,
     http: Client,
-    count: AtomicU64,
+    pub count: AtomicU64,
     /// The version that each record was last seen to have, by its path.
     versions: Mutex<HashMap<String, String>>,
     /// The title that each record was created with, by its id.
-    created: Mutex<HashMap<String, Value>>,
+    pub created: Mutex<HashMap<String, Value>>,
     /// The idempotency keys of what it has done.
     keys: Mutex<HashSet<HeaderValue>>,
     both_have_looked: Barrier,
@@ -308,38 +309,10 @@ impl Between {
                 forget_key(&mut headers);
                 headers.remove("if-match");
             }
-            // The change with number 7 was made at the seventh second. What was changed at a time is listed with it.
-            (Flaw::GivesNoCursors, "GET") if path.contains("since=") => {
-                let (before, rest) = path.split_once("since=").unwrap();
-                let (since, after) = rest.split_once('&').unwrap();
-                let (_, time) =
-                    form_urlencoded::parse(format!("since={since}").as_bytes()).into_owned().next().unwrap();
-                let seconds = time.parse::<DateTime<Utc>>().unwrap().timestamp() - NEW_YEAR;
-                return (format!("{before}since={}&{after}", seconds - 1), headers);
-            }
-            (Flaw::ListsTheLastAgain, "GET") if path.contains("since=") => {
-                let (before, rest) = path.split_once("since=").unwrap();
-                let (since, after) = rest.split_once('&').unwrap();
-                let earlier = since.parse::<u64>().unwrap().saturating_sub(1);
-                return (format!("{before}since={earlier}&{after}"), headers);
-            }
             (Flaw::PagesAreTooLarge, "GET") => return (path.replace("limit=", "limit=1"), headers),
-            // What was made of a cursor ends with its number.
-            (Flaw::CursorsAreTooLong | Flaw::CursorsAreFractions, "GET") if path.contains("since=") => {
-                let (before, rest) = path.split_once("since=").unwrap();
-                let (since, after) = rest.split_once('&').unwrap();
-                let real = since.trim_start_matches('0').trim_end_matches(".5");
-                return (format!("{before}since=0{real}&{after}"), headers);
-            }
-            (Flaw::CursorsMoveByThemselves, "GET") if path.contains("since=") => {
-                let (before, rest) = path.split_once("since=").unwrap();
-                let (since, after) = rest.split_once('&').unwrap();
-                let real = since.split('~').next().unwrap();
-                return (format!("{before}since={real}&{after}"), headers);
-            }
             _ => {}
         }
-        (path, headers)
+        (listed::asked(self.flaw, path), headers)
     }
 
     /// Another answer than the server's.
@@ -354,7 +327,8 @@ impl Between {
         let list = method == Method::GET && path.contains('?');
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
         let changed = match (self.flaw, method.as_str()) {
-            (Flaw::ReadsAnotherText, "GET") if !list && status == StatusCode::OK => {
+            _ if list && status == StatusCode::OK => Some(self.listed(json)),
+            (Flaw::ReadsAnotherText, "GET") if status == StatusCode::OK => {
                 let mut record = json;
                 record["title"] = "another text".into();
                 Some(record)
@@ -382,20 +356,8 @@ impl Between {
                 record["id"] = "another".into();
                 Some(record)
             }
-            (Flaw::TellsNoVersions | Flaw::ListsNoVersions, "GET") if list => Some(each_item(json, |item| {
-                item.as_object_mut().unwrap().remove("version");
-                true
-            })),
             (Flaw::AnswersWithWhatIsThere, "POST") if status == StatusCode::CONFLICT => {
                 return axum::Json(json["current"].clone()).into_response();
-            }
-            (Flaw::GivesNoCursors, "GET") if list => {
-                let mut page = each_item(json, |item| {
-                    item["updatedAt"] = changed_at(item["version"].as_str().unwrap()).into();
-                    true
-                });
-                page = json!({ "items": page["items"] });
-                Some(page)
             }
             (Flaw::GivesNoCursors, "GET") if status == StatusCode::OK => {
                 let tag = headers["etag"].to_str().unwrap().trim_matches('"').to_owned();
@@ -404,71 +366,10 @@ impl Between {
                 Some(record)
             }
             (Flaw::RefusesWithoutAWord, "POST") if status.is_client_error() => return status.into_response(),
-            (Flaw::ListsOtherVersions, "GET") if list => Some(each_item(json, |item| {
-                item["version"] = "another".into();
-                true
-            })),
-            (Flaw::ListsOnlyIds, "GET") if list => Some(each_item(json, |item| {
-                item.as_object_mut()
-                    .unwrap()
-                    .retain(|name, _| ["id", "version", "deleted"].contains(&&**name));
-                true
-            })),
             (Flaw::ListsWhatWasCreated, "POST") if status.is_success() => {
                 let id = json["id"].as_str().unwrap().to_owned();
                 self.created.lock().unwrap().insert(id, json["title"].clone());
                 None
-            }
-            (Flaw::ListsWhatWasCreated, "GET") if list => Some(each_item(json, |item| {
-                if let Some(title) = self.created.lock().unwrap().get(item["id"].as_str().unwrap())
-                    && item["deleted"] != true
-                {
-                    item["title"] = title.clone();
-                }
-                true
-            })),
-            (Flaw::MarksDeletionsWithNumbers, "GET") if list => Some(each_item(json, |item| {
-                item["deleted"] = i32::from(item["deleted"] == true).into();
-                true
-            })),
-            (
-                Flaw::TakesNullsAway | Flaw::WritesIdsInUpperCase | Flaw::WritesWholeNumbersWithoutAPoint,
-                _,
-            ) if json.is_object() => {
-                let mut said = json;
-                rewritten(&mut said, self.flaw);
-                Some(said)
-            }
-            (Flaw::HidesTombstones, "GET") if list => Some(each_item(json, |item| item["deleted"] != true)),
-            (Flaw::MissesWhatIsWrittenMeanwhile, "GET") if list => {
-                let mut first = true;
-                Some(each_item(json, |item| item["title"] != "at once" || !std::mem::take(&mut first)))
-            }
-            (Flaw::TellsWithNumbersWhetherThereIsMore, "GET") if list => {
-                let mut page = json;
-                page["hasMore"] = i32::from(page["hasMore"] == true).into();
-                Some(page)
-            }
-            (Flaw::CursorsAreFractions | Flaw::CursorsAreTooLong | Flaw::CursorsAreIntegers, "GET")
-                if list =>
-            {
-                let mut page = json;
-                let cursor: u32 = page["cursor"].as_str().unwrap().parse().unwrap();
-                page["cursor"] = match self.flaw {
-                    Flaw::CursorsAreFractions => (f64::from(cursor) + 0.5).into(),
-                    Flaw::CursorsAreTooLong => format!("{cursor:05000}").into(),
-                    _ => cursor.into(),
-                };
-                if page["hasMore"] == false {
-                    page["hasMore"] = Value::Null;
-                }
-                Some(page)
-            }
-            (Flaw::CursorsMoveByThemselves, "GET") if list => {
-                let mut page = json;
-                let count = self.count.fetch_add(1, Ordering::SeqCst);
-                page["cursor"] = format!("{}~{count}", page["cursor"].as_str().unwrap()).into();
-                Some(page)
             }
             _ => None,
         };
@@ -479,6 +380,7 @@ impl Between {
             headers.remove("etag");
         }
         let body = changed.map_or(body, |changed| changed.to_string().into());
+        let body = rewritten(self.flaw, body);
         (status, headers, body).into_response()
     }
 }
@@ -494,44 +396,4 @@ fn moved(to: &str) -> Response {
 /// Makes another operation of a request.
 fn forget_key(headers: &mut HeaderMap) {
     headers.insert("idempotency-key", uuid::Uuid::new_v4().to_string().parse().unwrap());
-}
-
-/// The first of January 2026.
-const NEW_YEAR: i64 = 1_767_225_600;
-
-fn changed_at(version: &str) -> String {
-    let seconds = version.parse::<i64>().unwrap();
-    DateTime::from_timestamp(NEW_YEAR + seconds, 0).unwrap().to_rfc3339()
-}
-
-/// A page with its items changed, and without those for which the answer is no.
-fn each_item(mut page: Value, mut keep: impl FnMut(&mut Value) -> bool) -> Value {
-    if let Some(items) = page["items"].as_array_mut() {
-        items.retain_mut(|item| keep(item));
-    }
-    page
-}
-
-/// Writes what is said in another way, at every depth.
-fn rewritten(said: &mut Value, flaw: Flaw) {
-    match said {
-        Value::Object(members) => {
-            if flaw == Flaw::TakesNullsAway {
-                members.retain(|_, member| !member.is_null());
-            }
-            if flaw == Flaw::WritesIdsInUpperCase
-                && let Some(Value::String(id)) = members.get_mut("id")
-            {
-                id.make_ascii_uppercase();
-            }
-            members.values_mut().for_each(|member| rewritten(member, flaw));
-        }
-        Value::Array(list) => list.iter_mut().for_each(|item| rewritten(item, flaw)),
-        Value::Number(number) if flaw == Flaw::WritesWholeNumbersWithoutAPoint => {
-            if let Some(whole) = number.to_string().strip_suffix(".0") {
-                *said = whole.parse::<i64>().unwrap().into();
-            }
-        }
-        _ => {}
-    }
 }

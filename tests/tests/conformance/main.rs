@@ -5,6 +5,8 @@
 
 mod flaw;
 mod flawed;
+mod listed;
+mod rewritten;
 
 use serde_json::json;
 use sync::testing::contract::{Contract, ContractError, Outcome, Report, Rule};

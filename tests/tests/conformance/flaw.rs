@@ -101,6 +101,8 @@ pub enum Flaw {
     WritesWholeNumbersWithoutAPoint,
     /// Nor this: each request is answered with 429 first, and told when to come back.
     LimitsItsRate,
+    /// Each request is answered like that, whenever it comes back.
+    IsNeverReady,
     /// Nobody may delete anything.
     ForbidsDeletions,
     /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.

@@ -23,6 +23,7 @@ use crate::rewritten::rewritten;
 
 pub struct Flawed {
     port: u16,
+    between: Arc<Between>,
     task: JoinHandle<()>,
 }
 
@@ -52,7 +53,7 @@ pub struct Between {
 
 impl Flawed {
     pub async fn before(server: &Server, flaw: Flaw) -> Self {
-        let between = Between {
+        let between = Arc::new(Between {
             flaw,
             server: server.base_url(),
             http: Client::new(),
@@ -63,12 +64,17 @@ impl Flawed {
             both_have_looked: Barrier::new(2),
             asked_before: Mutex::default(),
             last_keys: Mutex::default(),
-        };
-        let router = Router::new().fallback(answer).with_state(Arc::new(between));
+        });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&between));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { port, task }
+        Self { port, between, task }
+    }
+
+    /// How many requests were turned away.
+    pub fn turned_away(&self) -> u64 {
+        self.between.count.load(Ordering::SeqCst)
     }
 
     pub fn url(&self) -> String {
@@ -244,6 +250,10 @@ impl Between {
                 let is_first = self.asked_before.lock().unwrap().insert((path.to_owned(), key));
                 let later = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response();
                 is_first.then_some(later)
+            }
+            (Flaw::IsNeverReady, _) => {
+                self.count.fetch_add(1, Ordering::SeqCst);
+                Some((StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response())
             }
             (Flaw::TakesWholeUpdatesOnly, "PATCH") => {
                 let update: Value = serde_json::from_slice(body).unwrap();

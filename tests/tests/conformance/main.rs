@@ -170,6 +170,15 @@ async fn a_server_may_ask_for_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_ever_for_a_server_that_asks_for_pauses() {
+    let server = reference();
+    let flawed = Flawed::before(&server, Flaw::IsNeverReady).await;
+    let report = checked(&flawed.url()).await;
+    assert!(!report.rows.iter().any(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(flawed.turned_away() < 200, "{} requests", flawed.turned_away());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_deleted_in_the_end_is_told() {
     let server = reference();
     let flawed = Flawed::before(&server, Flaw::ForbidsDeletions).await;

@@ -1,6 +1,7 @@
 //! A plain HTTP client that remembers what it asked, as `curl` commands.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use super::template::Template;
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// So often, and for so long at a time, a server may ask to be left alone before it answers a request.
+/// So often, and for so long at a time, a server may ask to be left alone before it answers a request. For one that goes on
+/// like that nobody waits again.
 const PAUSES: usize = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -37,6 +39,8 @@ pub(super) struct Client {
     pub(super) template: Template,
     /// Where the list ended when the check began: what was there before is not listed again and again.
     pub(super) start: OnceCell<Start>,
+    /// Whether it was waited in vain: the server asks for pauses, and answers after none of them.
+    waited_in_vain: AtomicBool,
     log: Mutex<Vec<String>>,
     /// The records that may be there, to be removed in the end.
     made: Mutex<BTreeSet<String>>,
@@ -187,6 +191,7 @@ impl Client {
             token: None,
             template: Template::default(),
             start: OnceCell::new(),
+            waited_in_vain: AtomicBool::new(false),
             log: Mutex::default(),
             made: Mutex::default(),
         })
@@ -272,10 +277,15 @@ impl Client {
             let answered = self.answer(request(), ask.body.as_ref()).await;
             let asked = curl(&method, &url, &headers, body.as_deref(), self.token.is_some());
             self.note(asked, shown(&answered));
-            match answered.as_ref().ok().and_then(Said::pause) {
-                Some(pause) if pauses < PAUSES => tokio::time::sleep(pause).await,
-                _ => return answered,
+            let pause = answered.as_ref().ok().and_then(Said::pause);
+            let Some(pause) = pause.filter(|_| !self.waited_in_vain.load(Ordering::Relaxed)) else {
+                return answered;
+            };
+            if pauses == PAUSES {
+                self.waited_in_vain.store(true, Ordering::Relaxed);
+                return answered;
             }
+            tokio::time::sleep(pause).await;
             pauses += 1;
         }
     }

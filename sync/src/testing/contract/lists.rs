@@ -350,7 +350,10 @@ pub(super) async fn versions(client: &Client) -> Checked {
     };
     expect(written.is_none_or(|written| written == fetched), "the version that the update answered")?;
     let list = list_new(client).await?;
-    let Some(pulled) = list.own.get(&made.id).and_then(|item| scalar(item.get("version")?)) else {
+    let Some(item) = list.own.get(&made.id) else {
+        return Err(Trouble::Broken("the record in the list".to_owned()));
+    };
+    let Some(pulled) = item.get("version").and_then(scalar) else {
         return Err(Trouble::NotOffered(
             "no `version` in the list: an edit that follows a pull is not protected".to_owned(),
         ));

@@ -9,13 +9,14 @@
 //! here does I/O, reads a clock, rolls dice or awaits; ids and times come in as a [`Stamp`].
 //! (`docs/design.md`, section 4.)
 
+mod canonical;
 mod cleared;
 mod content;
 mod enqueue;
-mod finite;
 pub(crate) mod moment;
 mod name;
 mod next;
+mod order;
 mod park;
 mod payload;
 mod raw;

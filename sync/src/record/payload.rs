@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Rules;
+use super::canonical::Canonical;
 use super::content::Content;
-use super::finite::Finite;
 use crate::misfit::{self, Misfit};
 
 /// The JSON text of one record, checked to be JSON and otherwise untouched. Cloning shares the text.
@@ -41,13 +41,14 @@ struct Marked<'a> {
 }
 
 impl Payload {
-    /// The JSON of a value.
+    /// The JSON of a value: the same one each time, also of one that holds a `HashSet` or a `HashMap`, which are written in the order of
+    /// the JSON of what they hold.
     ///
     /// # Errors
     /// When the type's `Serialize` fails, for instance on a map whose keys are no strings; and for a number that JSON does not have: NaN
     /// or an infinity.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
-        serde_json::value::to_raw_value(&Finite::new(value)).map(Self::first)
+        serde_json::value::to_raw_value(&Canonical::new(value)).map(Self::first)
     }
 
     fn first(text: Box<RawValue>) -> Self {
@@ -114,7 +115,7 @@ impl Payload {
 
     /// Whether two records say the same: equal as JSON, whatever the order of their members and of what a set holds, and leaving out
     /// the member that carries `updated_at`, which servers like to set themselves, and members that are `null`, which is as good as absent.
-    /// What differs is compared once more as this version of the program writes it.
+    /// What differs is compared once more as this version of the program writes it, which has every set in one order.
     #[must_use]
     pub fn same_content(&self, other: &Self, rules: &Rules) -> bool {
         let reread = |reread: fn(&Self) -> Option<Self>| Some(reread(self)?.says(&reread(other)?, rules));

@@ -10,6 +10,7 @@ mod querying;
 mod reading;
 mod staged;
 mod transactions;
+mod unordered;
 mod unreadable;
 mod versions;
 mod watching;

@@ -1,5 +1,8 @@
-//! Writing a record as JSON, which has no form for NaN and the infinities (RFC 8259, section 6): serde's JSON writes `null` in their
-//! place, and what is written so is read as another record, or as none.
+//! Writing a record as JSON, always in the same form, so that whether two are the same can be seen by their text.
+//!
+//! - NaN and the infinities have no form in JSON (RFC 8259, section 6): serde's JSON writes `null` in their place, and what is written so is
+//!   read as another record, or as none. They are refused.
+//! - A `HashSet` and a `HashMap` hand over what they hold in another order each time that they are made. It is written in one order.
 
 use std::fmt::Display;
 
@@ -8,39 +11,41 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// A value that can only be written when all its numbers are finite.
-pub(super) struct Finite<'a, T: ?Sized> {
+use super::order::{is_in_no_order, sorted};
+
+/// A value that is written in the one form that it has, and only when all its numbers are finite.
+pub(super) struct Canonical<'a, T: ?Sized> {
     value: &'a T,
     /// The innermost field that it is part of.
     field: Option<&'static str>,
 }
 
-impl<'a, T: ?Sized> Finite<'a, T> {
+impl<'a, T: ?Sized> Canonical<'a, T> {
     pub(super) fn new(value: &'a T) -> Self {
         Self { value, field: None }
     }
 }
 
-impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
+impl<T: Serialize + ?Sized> Serialize for Canonical<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Checked { inner: serializer, field: self.field })
+        self.value.serialize(Writer { inner: serializer, field: self.field })
     }
 }
 
-/// Hands everything on to what writes, but for such numbers.
-struct Checked<S> {
+/// Hands everything on to what writes, but for such numbers, and what is in no order once it is in one.
+struct Writer<S> {
     inner: S,
     field: Option<&'static str>,
 }
 
-impl<S> Checked<S> {
-    fn part<'a, T: ?Sized>(&self, value: &'a T) -> Finite<'a, T> {
-        Finite { value, field: self.field }
+impl<S> Writer<S> {
+    fn part<'a, T: ?Sized>(&self, value: &'a T) -> Canonical<'a, T> {
+        Canonical { value, field: self.field }
     }
 
-    fn begin<C, E>(self, begin: impl FnOnce(S) -> Result<C, E>) -> Result<Checked<C>, E> {
+    fn begin<C, E>(self, begin: impl FnOnce(S) -> Result<C, E>) -> Result<Writer<C>, E> {
         let Self { inner, field } = self;
-        begin(inner).map(|inner| Checked { inner, field })
+        begin(inner).map(|inner| Writer { inner, field })
     }
 
     fn refused<E: Error>(&self, number: impl Display) -> E {
@@ -59,16 +64,16 @@ macro_rules! hand_on {
     };
 }
 
-impl<S: Serializer> Serializer for Checked<S> {
+impl<S: Serializer> Serializer for Writer<S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Checked<S::SerializeSeq>;
-    type SerializeTuple = Checked<S::SerializeTuple>;
-    type SerializeTupleStruct = Checked<S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Checked<S::SerializeTupleVariant>;
-    type SerializeMap = Checked<S::SerializeMap>;
-    type SerializeStruct = Checked<S::SerializeStruct>;
-    type SerializeStructVariant = Checked<S::SerializeStructVariant>;
+    type SerializeSeq = Writer<S::SerializeSeq>;
+    type SerializeTuple = Writer<S::SerializeTuple>;
+    type SerializeTupleStruct = Writer<S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Writer<S::SerializeTupleVariant>;
+    type SerializeMap = Writer<S::SerializeMap>;
+    type SerializeStruct = Writer<S::SerializeStruct>;
+    type SerializeStructVariant = Writer<S::SerializeStructVariant>;
 
     hand_on! {
         serialize_bool(bool);
@@ -182,6 +187,29 @@ impl<S: Serializer> Serializer for Checked<S> {
         self.begin(|inner| inner.serialize_struct_variant(name, index, variant, length))
     }
 
+    fn collect_seq<I: IntoIterator<Item: Serialize>>(self, elements: I) -> Result<S::Ok, S::Error> {
+        if is_in_no_order::<I>() {
+            return self.collect_seq(sorted(elements, text));
+        }
+        let mut elements = elements.into_iter();
+        let mut list = self.serialize_seq(length(&elements))?;
+        elements.try_for_each(|element| list.serialize_element(&element))?;
+        list.end()
+    }
+
+    fn collect_map<K: Serialize, V: Serialize, I: IntoIterator<Item = (K, V)>>(
+        self,
+        members: I,
+    ) -> Result<S::Ok, S::Error> {
+        if is_in_no_order::<I>() {
+            return self.collect_map(sorted(members, |(name, _)| text(name)));
+        }
+        let mut members = members.into_iter();
+        let mut object = self.serialize_map(length(&members))?;
+        members.try_for_each(|(name, value)| object.serialize_entry(&name, &value))?;
+        object.end()
+    }
+
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.inner.collect_str(value)
     }
@@ -191,9 +219,20 @@ impl<S: Serializer> Serializer for Checked<S> {
     }
 }
 
+/// The JSON of an element. That one cannot be written is told when it is written in its place.
+fn text<T: Serialize>(element: &T) -> String {
+    serde_json::to_string(&Canonical::new(element)).unwrap_or_default()
+}
+
+/// How many elements there are, where that is known.
+fn length(elements: &impl Iterator) -> Option<usize> {
+    let (least, most) = elements.size_hint();
+    most.filter(|most| *most == least)
+}
+
 macro_rules! hand_on_elements {
     ($($compound:ident: $method:ident;)*) => {
-        $(impl<C: $compound> $compound for Checked<C> {
+        $(impl<C: $compound> $compound for Writer<C> {
             type Ok = C::Ok;
             type Error = C::Error;
 
@@ -218,7 +257,7 @@ hand_on_elements! {
 
 macro_rules! hand_on_fields {
     ($($compound:ident)*) => {
-        $(impl<C: $compound> $compound for Checked<C> {
+        $(impl<C: $compound> $compound for Writer<C> {
             type Ok = C::Ok;
             type Error = C::Error;
 
@@ -227,7 +266,7 @@ macro_rules! hand_on_fields {
                 field: &'static str,
                 value: &T,
             ) -> Result<(), C::Error> {
-                self.inner.serialize_field(field, &Finite { value, field: Some(field) })
+                self.inner.serialize_field(field, &Canonical { value, field: Some(field) })
             }
 
             fn skip_field(&mut self, field: &'static str) -> Result<(), C::Error> {
@@ -243,7 +282,7 @@ macro_rules! hand_on_fields {
 
 hand_on_fields! { SerializeStruct SerializeStructVariant }
 
-impl<C: SerializeMap> SerializeMap for Checked<C> {
+impl<C: SerializeMap> SerializeMap for Writer<C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
@@ -269,7 +308,7 @@ mod tests {
     use serde::Serialize;
     use serde_json::value::{RawValue, to_raw_value};
 
-    use super::Finite;
+    use super::Canonical;
 
     #[derive(Serialize, Clone)]
     struct Unit;
@@ -347,10 +386,10 @@ mod tests {
     #[test]
     fn what_has_a_form_in_json_is_written_as_serde_writes_it() {
         let value = everything();
-        let written = to_raw_value(&Finite::new(&value)).expect("it can be written");
+        let written = to_raw_value(&Canonical::new(&value)).expect("it can be written");
         assert_eq!(written.get(), to_raw_value(&value).expect("it can be written").get());
         let flat = flat(1.5, 0.5);
-        let written = to_raw_value(&Finite::new(&flat)).expect("it can be written");
+        let written = to_raw_value(&Canonical::new(&flat)).expect("it can be written");
         assert_eq!(written.get(), r#"{"size":1.5,"more":0.5}"#);
     }
 
@@ -364,7 +403,7 @@ mod tests {
         let with = |change: fn(&mut Everything, f64), number| {
             let mut value = everything();
             change(&mut value, number);
-            to_raw_value(&Finite::new(&value)).expect_err("it has no form").to_string()
+            to_raw_value(&Canonical::new(&value)).expect_err("it has no form").to_string()
         };
         for (change, place) in [
             ((|all, number| all.some = Some(number)) as fn(&mut Everything, f64), "`some` is "),
@@ -381,7 +420,7 @@ mod tests {
             }
         }
         for flat in [flat(f32::NAN, 0.0), flat(0.0, f32::NAN)] {
-            let error = to_raw_value(&Finite::new(&flat)).expect_err("it has no form").to_string();
+            let error = to_raw_value(&Canonical::new(&flat)).expect_err("it has no form").to_string();
             assert!(error.starts_with("NaN, which JSON has no form for"), "{error}");
         }
     }

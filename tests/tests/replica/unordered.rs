@@ -1,0 +1,92 @@
+//! Records hold what is in no order, and is in another one each time that it is read.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use sync::testing::ScriptedRemote;
+use sync::{Engine, MemoryStorage, Schema, Syncable};
+
+type Tags = HashSet<String>;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/recipes", conflict = ServerWins, replica)]
+struct Recipe {
+    id: u64,
+    title: String,
+    steps: Vec<String>,
+    tags: Tags,
+    tags_by: BTreeMap<String, HashSet<String>>,
+    amounts: HashMap<String, u32>,
+}
+
+#[derive(Schema)]
+#[sync(entities(Recipe))]
+struct Kitchen;
+
+/// A recipe as the server has it, to which a set is a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/recipes", conflict = ServerWins, name = "Recipe")]
+struct Listed {
+    id: u64,
+    title: String,
+    steps: Vec<String>,
+    tags: Vec<String>,
+    tags_by: BTreeMap<String, Vec<String>>,
+    amounts: HashMap<String, u32>,
+}
+
+fn listed(title: &str) -> Listed {
+    let names: Vec<_> = (0..10).map(|name| name.to_string()).collect();
+    Listed {
+        id: 1,
+        title: title.to_owned(),
+        steps: names.clone(),
+        tags: names.clone(),
+        tags_by: [("me".to_owned(), names.clone())].into(),
+        amounts: names.into_iter().zip(0..).collect(),
+    }
+}
+
+/// The same, which the server lists in another order.
+fn listed_in_another_order(title: &str) -> Listed {
+    let mut recipe = listed(title);
+    recipe.tags.reverse();
+    recipe.tags_by.values_mut().for_each(|tags| tags.reverse());
+    recipe
+}
+
+async fn open<S: Schema>(kitchen: S, server: &ScriptedRemote, storage: &MemoryStorage) -> Engine<S> {
+    Engine::builder(kitchen, server.clone(), storage.clone()).build().await.unwrap()
+}
+
+/// A device that has edited the title of the recipe that it has pulled.
+async fn edited(server: &ScriptedRemote, storage: &MemoryStorage) -> Engine<Kitchen> {
+    server.put(&listed("Soup"));
+    let engine = open(Kitchen, server, storage).await;
+    engine.pull().await.unwrap();
+    let soup = engine.get::<Recipe>(&1).await.unwrap().unwrap();
+    engine.push(&Recipe { title: "Stock".to_owned(), ..soup }).await.unwrap();
+    engine
+}
+
+#[tokio::test]
+async fn sets_that_come_back_in_another_order_are_no_conflict_wherever_they_are() {
+    let server = ScriptedRemote::without_versions();
+    let engine = edited(&server, &MemoryStorage::new()).await;
+    server.put(&listed_in_another_order("Soup"));
+    let report = engine.pull().await.unwrap();
+    assert_eq!((report.conflicts, report.remaining), (0, 1), "{report:?}");
+    engine.flush().await.unwrap();
+    assert_eq!(server.records::<Listed>()["1"].title, "Stock");
+}
+
+#[tokio::test]
+async fn a_list_that_comes_back_in_another_order_is_somebody_elses_write() {
+    let server = ScriptedRemote::without_versions();
+    let engine = edited(&server, &MemoryStorage::new()).await;
+    let mut theirs = listed("Soup");
+    theirs.steps.reverse();
+    server.put(&theirs);
+    let report = engine.pull().await.unwrap();
+    assert_eq!((report.conflicts, report.remaining), (1, 0), "{report:?}");
+}

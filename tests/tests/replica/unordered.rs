@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sync::testing::ScriptedRemote;
-use sync::{Engine, MemoryStorage, Schema, Syncable};
+use sync::{BoxError, Engine, MemoryStorage, Outdated, Schema, Syncable};
 
 type Tags = HashSet<String>;
 
@@ -22,6 +22,38 @@ struct Recipe {
 #[derive(Schema)]
 #[sync(entities(Recipe))]
 struct Kitchen;
+
+/// The records, of another version of the struct.
+mod second {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/recipes", conflict = ServerWins, replica, version = 2, upgrade = upgrade)]
+    pub(crate) struct Recipe {
+        #[serde(flatten)]
+        pub(crate) first: First,
+        pub(crate) id: u64,
+        #[serde(default)]
+        pub(crate) stars: u8,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct First {
+        pub(crate) title: String,
+        steps: Vec<String>,
+        tags: Tags,
+        tags_by: BTreeMap<String, HashSet<String>>,
+        amounts: HashMap<String, u32>,
+    }
+
+    fn upgrade(stored: Outdated<'_>) -> Result<Recipe, BoxError> {
+        stored.read()
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Recipe))]
+    pub(crate) struct Kitchen;
+}
 
 /// A recipe as the server has it, to which a set is a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
@@ -89,4 +121,17 @@ async fn a_list_that_comes_back_in_another_order_is_somebody_elses_write() {
     server.put(&theirs);
     let report = engine.pull().await.unwrap();
     assert_eq!((report.conflicts, report.remaining), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_conflict_of_an_edit_of_an_earlier_version_is_decided_once() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    edited(&server, &storage).await.shutdown().await;
+    server.put(&listed_in_another_order("theirs"));
+    server.put(&Listed { id: 2, ..listed("another") });
+    let engine = open(second::Kitchen, &server, &storage).await;
+    let report = engine.pull().await.unwrap();
+    assert!(report.errors.is_empty(), "{:?}", report.errors);
+    assert_eq!((report.conflicts, report.pulled), (1, 2));
+    assert_eq!(engine.get::<second::Recipe>(&1).await.unwrap().unwrap().first.title, "theirs");
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use sync::testing::ScriptedRemote;
-use sync::{BoxError, Engine, MemoryStorage, Outdated, Schema, Syncable};
+use sync::{
+    BoxError, Engine, MemoryStorage, Outdated, Query, Schema, Syncable, WatchChange, WatchEvent, Watched,
+};
 
 type Tags = HashSet<String>;
 
@@ -134,4 +137,21 @@ async fn a_conflict_of_an_edit_of_an_earlier_version_is_decided_once() {
     assert!(report.errors.is_empty(), "{:?}", report.errors);
     assert_eq!((report.conflicts, report.pulled), (1, 2));
     assert_eq!(engine.get::<second::Recipe>(&1).await.unwrap().unwrap().first.title, "theirs");
+}
+
+#[tokio::test]
+async fn a_watch_tells_nothing_of_what_is_listed_again() {
+    let (server, storage) = (ScriptedRemote::new(), MemoryStorage::new());
+    server.put(&listed("Soup"));
+    let engine = open(Kitchen, &server, &storage).await;
+    engine.pull().await.unwrap();
+    let mut watch = engine.watch(Query::<Recipe>::new());
+    let Some(Ok(WatchEvent::Snapshot(recipes))) = watch.next().await else { panic!("no result") };
+    let [Watched { record: soup, .. }] = &recipes[..] else { panic!("{recipes:?}") };
+    server.put(&listed_in_another_order("Soup"));
+    engine.resync::<Recipe>().await.unwrap();
+    // What comes next is what happens now.
+    engine.push(&Recipe { id: 2, ..soup.clone() }).await.unwrap();
+    let Some(Ok(WatchEvent::Changes(changes))) = watch.next().await else { panic!("no changes") };
+    assert!(matches!(&changes[..], [WatchChange::Inserted(new)] if new.record.id == 2), "{changes:?}");
 }

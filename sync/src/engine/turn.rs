@@ -32,7 +32,7 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(crate) async fn call<R>(&self, handler: impl Future<Output = R>) -> R {
-        let mut engines = IN_HANDLERS.try_with(Clone::clone).unwrap_or_default();
+        let mut engines = in_handlers();
         engines.push(self.engine);
         IN_HANDLERS.scope(engines, handler).await
     }
@@ -76,6 +76,15 @@ impl Drop for Turn<'_> {
 tokio::task_local! {
     /// The engines whose handlers are being called: that of one may call another engine, which has handlers of its own.
     static IN_HANDLERS: Vec<EngineId>;
+}
+
+fn in_handlers() -> Vec<EngineId> {
+    IN_HANDLERS.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Runs a future, wherever that is, as called from here: from inside of the same handlers, which wait for it.
+pub(crate) fn from_here<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    IN_HANDLERS.scope(in_handlers(), future)
 }
 
 /// Which engine of the program.

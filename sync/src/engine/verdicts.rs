@@ -1,6 +1,7 @@
 //! What the user decides about edits that wait: to give them up, or how a conflict ends.
 //!
-//! The application is told of it first, and the row is written after that, as everywhere. What it does meanwhile is set right.
+//! The application is told of it first, and the row is written after that, as everywhere. What it does meanwhile is set right. All of it
+//! takes a turn as a handler: it is called from outside of those, and runs by itself ([`by_itself`](super::to_its_end::by_itself)).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -96,7 +97,6 @@ impl HandlersEdit {
 impl Core {
     /// Gives a parked operation up. Where the server's state is known, the app is told to show that.
     pub(crate) async fn discard(&self, id: OperationId) -> Result<(), Error> {
-        self.id.outside_of_handlers()?;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, _) = found.ok_or(Error::NotParked(id))?;
         if self.give_up(name, GivenUpEdits::Of(id)).await? { Ok(()) } else { Err(Error::NotParked(id)) }
@@ -105,7 +105,6 @@ impl Core {
     /// Gives every operation up that waits or is parked by now. Answers how many records there were. Fails for a row that cannot be
     /// read once all others were seen to.
     pub(crate) async fn clear_queue(&self) -> Result<u64, Error> {
-        self.id.outside_of_handlers()?;
         let newest_edit = self.seq.load(Ordering::Relaxed);
         let (mut walk, mut cleared) = (Walk::default(), 0);
         loop {
@@ -261,7 +260,6 @@ impl Core {
         id: OperationId,
         decision: Decision,
     ) -> Result<(), Error> {
-        self.id.outside_of_handlers()?;
         let turn = self.turn().await;
         let found = self.transact::<_, Error, _>(move |ledger| Ok(ledger.tx.parked_by_id(id)?)).await?;
         let (name, Record { base, .. }) = found.ok_or(Error::NotParked(id))?;

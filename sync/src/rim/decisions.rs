@@ -92,7 +92,7 @@ impl<S: Schema> Engine<S> {
     /// - [`Error::InHandler`]: a handler or strategy called it, and would wait for its own turn;
     /// - [`Error::ShutDown`]: the engine was shut down.
     pub async fn discard(&self, operation: OperationId) -> Result<(), Error> {
-        self.change(move |core| async move { core.discard(operation).await }).await
+        self.decide(move |core| async move { core.discard(operation).await }).await
     }
 
     /// Answers a conflict that was left to the user. A winner is sent at the next sync.
@@ -125,7 +125,7 @@ impl<S: Schema> Engine<S> {
             other => Error::Handler(Arc::new(other)),
         })?;
         let port = Arc::clone(port);
-        self.change(move |core| async move { core.answer(&port, operation, decision).await }).await
+        self.decide(move |core| async move { core.answer(&port, operation, decision).await }).await
     }
 
     /// Gives every edit of this account up that has not reached the server, parked ones included, and those of entities that the schema
@@ -139,6 +139,6 @@ impl<S: Schema> Engine<S> {
     /// - [`Error::InHandler`]: a handler or strategy called it, and would wait for its own turn;
     /// - [`Error::ShutDown`]: the engine was shut down.
     pub async fn clear_queue(&self) -> Result<u64, Error> {
-        self.change(|core| async move { core.clear_queue().await }).await
+        self.decide(|core| async move { core.clear_queue().await }).await
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::inbox::{Inbox, Pulls, Wanted};
 use crate::engine::kept;
 use crate::engine::receipt::{Receipt, Receipts};
 use crate::engine::settings::AutoSync;
-use crate::engine::to_its_end::ToItsEnd;
+use crate::engine::to_its_end::{ToItsEnd, by_itself};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
 use crate::record::{Edit, Payload, RecordRef};
@@ -215,9 +215,32 @@ impl<S: Schema> Engine<S> {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<R, E>> + Send + 'static,
     {
+        ToItsEnd::new(self.core(), self.changing(work))
+    }
+
+    /// The same for what takes a turn as a handler: by itself, since every sync waits for whoever has that, or comes to have it.
+    pub(super) async fn decide<R, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> Result<R, Error>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send + 'static,
+    {
+        // Here, so that a handler hears of it at once: it may hold the thread that the task would run on.
+        self.core().id.outside_of_handlers()?;
+        by_itself(self.core(), self.changing(work)).await
+    }
+
+    fn changing<R, E, F>(
+        &self,
+        work: impl FnOnce(Arc<Core>) -> F,
+    ) -> impl Future<Output = Result<R, E>> + Send + 'static
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<R, E>> + Send + 'static,
+    {
         let (core, inbox) = (Arc::clone(&self.inner.core), Arc::clone(&self.inner.inbox));
         let work = work(Arc::clone(&core));
-        ToItsEnd::new(self.core(), async move {
+        async move {
             if core.is_closing() {
                 return Err(Error::ShutDown.into());
             }
@@ -226,7 +249,7 @@ impl<S: Schema> Engine<S> {
             inbox.pushed();
             core.look_for_the_oldest().await;
             result
-        })
+        }
     }
 
     // --- syncs ---

@@ -15,7 +15,7 @@ use super::app::{App, resolution};
 use super::dice::Dice;
 use super::disk::SimStorage;
 use super::entities::{Doc, Draft, Folder, Kind, Name, Note, Sample, Setting, Task, for_kind};
-use super::life::{INTENT, Life, SimClock};
+use super::life::{Life, SimClock, intend};
 use super::model::{Intent, MAX_ATTEMPTS};
 use super::plan::{Action, Answer, Background, How};
 use super::reader;
@@ -240,16 +240,16 @@ async fn perform(life: &Arc<Life>, engine: &Engine<App>, action: Action) {
         Action::PullOnly(kind) => for_kind!(kind, T => engine.pull_only::<T>().await.map(drop)),
         Action::FullSync => engine.full_sync().await.map(drop),
         Action::Retry(nth) => match nth_parked(engine, nth).await {
-            Some(operation) => INTENT.scope(Intent::Retry, engine.retry(operation)).await,
+            Some(operation) => intend(Intent::Retry, engine.retry(operation)).await,
             None => Ok(()),
         },
-        Action::RetryAll => INTENT.scope(Intent::Retry, engine.retry_all()).await.map(drop),
+        Action::RetryAll => intend(Intent::Retry, engine.retry_all()).await.map(drop),
         Action::Discard(nth) => match nth_parked(engine, nth).await {
-            Some(operation) => INTENT.scope(Intent::GiveUp, engine.discard(operation)).await,
+            Some(operation) => intend(Intent::GiveUp, engine.discard(operation)).await,
             None => Ok(()),
         },
         Action::Answer(nth, answer) => answer_one(life, engine, nth, answer).await,
-        Action::ClearQueue => INTENT.scope(Intent::GiveUp, engine.clear_queue()).await.map(drop),
+        Action::ClearQueue => intend(Intent::GiveUp, engine.clear_queue()).await.map(drop),
         _ => Ok(()),
     };
     if let Err(error) = result {
@@ -367,7 +367,7 @@ async fn answer_one(life: &Arc<Life>, engine: &Engine<App>, nth: u64, answer: An
     let (resolution, merged) = resolution(&deferred.conflict, answer, tag);
     life.note(format_args!("answers {}: {answer:?}", deferred.conflict.id));
     let intent = Intent::Answer(merged);
-    INTENT.scope(intent, engine.answer::<Task>(deferred.operation, resolution)).await
+    intend(intent, engine.answer::<Task>(deferred.operation, resolution)).await
 }
 
 impl Device {
@@ -379,7 +379,7 @@ impl Device {
             return;
         }
         let answer = Intent::Answer(None);
-        INTENT.scope(answer, super::history::answer_all(engine)).await;
+        intend(answer, super::history::answer_all(engine)).await;
         for kind in Kind::ALL {
             for_kind!(kind, T => give_up_or_retry::<T>(engine).await);
         }
@@ -405,9 +405,9 @@ async fn give_up_or_retry<T: Sample + EntityOf<App>>(engine: &Engine<App>) {
     for parked in engine.parked::<T>().await.unwrap_or_default() {
         let bad = serde_json::to_string(&parked.record).is_ok_and(|json| json.contains(r#""bad":true"#));
         let _ = if bad {
-            INTENT.scope(Intent::GiveUp, engine.discard(parked.operation)).await
+            intend(Intent::GiveUp, engine.discard(parked.operation)).await
         } else {
-            INTENT.scope(Intent::Retry, engine.retry(parked.operation)).await
+            intend(Intent::Retry, engine.retry(parked.operation)).await
         };
     }
 }

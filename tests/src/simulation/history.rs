@@ -11,6 +11,7 @@ use super::app::{App, PLANNED};
 use super::device::{Device, mend};
 use super::entities::Name;
 use super::faults::{Fault, Tally};
+use super::life::listen_to_the_user;
 use super::model::{Defect, alike};
 use super::plan::{Action, Plan};
 use super::trace::Keep;
@@ -44,6 +45,7 @@ const FOREVER: Duration = Duration::from_secs(10 * 86_400);
 #[must_use]
 pub fn play(plan: &Plan, keep: Keep) -> Outcome {
     hush();
+    let _listening = listen_to_the_user();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -1,7 +1,10 @@
 //! One life of a device's process, from its start to its end or its death.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +15,11 @@ use sync::storage::StorageLock;
 use sync::{Clock, Engine, Error, StorageError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tracing::dispatcher::DefaultGuard;
+use tracing::span::Id;
+use tracing::{Dispatch, Instrument, Span};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::app::App;
 use super::dice::Dice;
@@ -23,7 +31,39 @@ use super::world::{State, World};
 
 tokio::task_local! {
     /// What the user is doing in this task; unset in the engine's own.
-    pub(crate) static INTENT: Intent;
+    static INTENT: Intent;
+}
+
+thread_local! {
+    /// What the user is doing within these spans, which go with it into a task of the engine's.
+    static SPANS: RefCell<HashMap<Id, Intent>> = RefCell::default();
+}
+
+/// Knows in which of these spans something is done, and of nothing else.
+static SUBSCRIBER: LazyLock<Dispatch> = LazyLock::new(|| {
+    let ours = filter_fn(|metadata| metadata.target() == module_path!());
+    Dispatch::new(tracing_subscriber::registry().with(ours))
+});
+
+/// Knows what the user intends, on this thread, until the answer is dropped.
+pub(crate) fn listen_to_the_user() -> DefaultGuard {
+    SPANS.with_borrow_mut(HashMap::clear);
+    tracing::dispatcher::set_default(&SUBSCRIBER)
+}
+
+/// Does something for the user.
+pub(crate) async fn intend<R>(intent: Intent, what: impl Future<Output = R>) -> R {
+    let span = tracing::info_span!("intent");
+    if let Some(id) = span.id() {
+        SPANS.with_borrow_mut(|spans| spans.insert(id, intent.clone()));
+    }
+    INTENT.scope(intent, what).instrument(span).await
+}
+
+/// What the user is doing here.
+fn intent() -> Intent {
+    let of_the_span = || SPANS.with_borrow(|spans| spans.get(&Span::current().id()?).cloned());
+    INTENT.try_with(Clone::clone).ok().or_else(of_the_span).unwrap_or(Intent::Engine)
 }
 
 /// One life of a device's process. What it holds does nothing any more once it is dead, as if the power were gone.
@@ -182,8 +222,7 @@ impl Life {
 
     /// A transaction was committed: the moment of truth for everything that is checked.
     pub(crate) fn committed(&self, written: &Written) {
-        let intent = INTENT.try_with(Clone::clone).unwrap_or(Intent::Engine);
-        self.world.state().committed(self, &intent, written);
+        self.world.state().committed(self, &intent(), written);
     }
 
     /// Makes edits of the user's.

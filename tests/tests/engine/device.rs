@@ -79,6 +79,15 @@ impl Device {
         device
     }
 
+    /// A device with a note that the server does not know and has refused.
+    pub async fn with_refused_creation() -> Self {
+        let device = Self::new().await;
+        device.engine.push(&note("a", "", 0)).await.unwrap();
+        device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
+        device.engine.flush().await.unwrap();
+        device
+    }
+
     /// Gives the parked edit of a note up.
     pub async fn discard(&self) {
         let parked = self.engine.parked::<Note>().await.unwrap();

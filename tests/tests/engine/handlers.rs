@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use sync::testing::{Fault, Gate, ScriptedRemote};
 use sync::{
-    AutoSync, BoxError, Engine, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled,
+    AutoSync, BoxError, Engine, Error, HandlerError, MemoryStorage, NotSynced, OnPull, OperationId, Pulled,
     Resolution, RetryPolicy, Schema, SyncError, SyncReport, Syncable,
 };
 use sync_tests::app::Answer;
@@ -59,6 +60,28 @@ async fn a_handler_that_discards_does_not_hang_the_engine() {
     }));
     let pull = tokio::time::timeout(SOON, device.engine.pull()).await;
     pull.expect("the handler holds the one permit that `clear_queue` waits for").unwrap();
+}
+
+/// Expected: it is refused at once, also where the handler holds its thread until it hears of that, and by way of another engine.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_another_engine_calls_for_it_is_still_within_it() {
+    let (device, other) = (Device::new().await, Device::with_refused_creation().await);
+    device.server.put(&note("a", "x", 0));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (engine, answers) = (device.engine.clone(), Arc::clone(&asked));
+    other.app.state().on_page = Some(Box::new(move || {
+        answers.lock().unwrap().push(engine.clear_queue().now_or_never().map(|answer| answer.map(drop)));
+        answers.lock().unwrap().push(engine.flush().now_or_never().map(|answer| answer.map(drop)));
+        Box::pin(std::future::ready(()))
+    }));
+    let there = other.engine.clone();
+    device.app.state().on_page = Some(Box::new(move || {
+        let there = there.clone();
+        Box::pin(async move { assert_eq!(there.clear_queue().await.unwrap(), 1) })
+    }));
+    in_time(device.engine.pull()).await;
+    let asked = asked.lock().unwrap();
+    assert!(matches!(asked[..], [Some(Err(Error::InHandler)), Some(Err(Error::InHandler))]), "{asked:?}");
 }
 
 /// Expected: pushing in a handler works (it is no sync).
@@ -172,7 +195,7 @@ impl Inbox {
     }
 }
 
-async fn in_time(sync: impl Future<Output = Result<SyncReport, sync::Error>>) -> SyncReport {
+async fn in_time(sync: impl Future<Output = Result<SyncReport, Error>>) -> SyncReport {
     tokio::time::timeout(SOON, sync).await.expect("it comes to an end").unwrap()
 }
 

@@ -13,6 +13,7 @@ mod event_ids;
 mod failures;
 mod folders;
 mod handlers;
+mod left_alone;
 mod listening;
 mod merging;
 mod misfits;

@@ -13,14 +13,6 @@ use tokio::task::yield_now;
 
 use crate::device::Device;
 
-async fn refused() -> Device {
-    let device = Device::new().await;
-    device.engine.push(&note("a", "", 0)).await.unwrap();
-    device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
-    device.engine.flush().await.unwrap();
-    device
-}
-
 #[tokio::test]
 async fn what_is_parked_is_pending_and_in_no_queue() {
     let device = Device::with_refused_edit().await;
@@ -34,7 +26,7 @@ async fn what_is_parked_is_pending_and_in_no_queue() {
 
 #[tokio::test]
 async fn a_refused_operation_is_parked_with_status_problem_and_payload() {
-    let device = refused().await;
+    let device = Device::with_refused_creation().await;
     let device = device.restart().await;
     assert_eq!((device.engine.queue_len(), device.engine.status().parked), (0, 1));
     let parked = device.engine.parked::<Note>().await.unwrap();
@@ -61,7 +53,7 @@ async fn a_refusal_stands_in_the_report_and_the_receipt() {
 
 #[tokio::test]
 async fn a_parked_operation_is_sent_again_only_when_the_user_says_so() {
-    let device = refused().await;
+    let device = Device::with_refused_creation().await;
     device.wait_out();
     device.engine.full_sync().await.unwrap();
     assert_eq!(device.server.records::<Note>().len(), 0);
@@ -163,7 +155,7 @@ async fn what_is_given_up_and_did_not_get_through_is_not() {
 
 #[tokio::test]
 async fn retry_all_leaves_conflicts_to_their_answers() {
-    let device = refused().await;
+    let device = Device::with_refused_creation().await;
     device.engine.push(&task(1, None, "base")).await.unwrap();
     device.engine.full_sync().await.unwrap();
     device.server.put(&task(1, None, "theirs"));
@@ -179,7 +171,7 @@ async fn retry_all_leaves_conflicts_to_their_answers() {
 
 #[tokio::test]
 async fn a_corrected_record_takes_the_place_of_the_parked_one() {
-    let device = refused().await;
+    let device = Device::with_refused_creation().await;
     device.engine.push(&note("a", "a title", 1)).await.unwrap();
     assert_eq!(device.engine.status().parked, 0);
     device.engine.flush().await.unwrap();
@@ -271,7 +263,7 @@ async fn clear_queue_gives_up_an_edit_whose_conflict_is_decided_meanwhile() {
 
 #[tokio::test]
 async fn deciding_about_an_operation_that_is_not_parked_is_an_error() {
-    let device = refused().await;
+    let device = Device::with_refused_creation().await;
     let parked = device.engine.parked::<Note>().await.unwrap();
     device.engine.discard(parked[0].operation).await.unwrap();
     for error in [

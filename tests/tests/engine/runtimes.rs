@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use sync::testing::ScriptedRemote;
 use sync::{Engine, MemoryStorage, NotSynced, SyncEvent};
@@ -11,7 +12,7 @@ use sync_tests::entities::{Note, note};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-use crate::device::{Gated, NO_PULLS};
+use crate::device::{Device, Gated, NO_PULLS};
 
 /// An engine on a runtime that is always driven, and one that is not.
 struct Fixture {
@@ -94,7 +95,37 @@ fn an_edit_that_nobody_waits_for_any_more_is_sent_wherever_it_was_dropped() {
 #[test]
 fn an_engine_is_shut_down_from_outside_of_any_runtime() {
     let fixture = Fixture::new();
-    let receipt = futures::executor::block_on(fixture.engine.push(&note("a", "x", 0))).unwrap();
-    futures::executor::block_on(fixture.engine.shutdown());
+    let receipt = block_on(fixture.engine.push(&note("a", "x", 0))).unwrap();
+    block_on(fixture.engine.shutdown());
     assert!(matches!(fixture.soon(receipt.synced()), Err(NotSynced::Closed { .. })));
+}
+
+#[test]
+fn a_decision_that_is_being_made_when_the_runtime_ends_is_made_by_its_caller() {
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let device = home.block_on(Device::with_refused_creation());
+    let (begun, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (begins, goes) = (Arc::clone(&begun), Arc::clone(&go));
+    device.app.state().on_page = Some(Box::new(move || {
+        begins.add_permits(1);
+        let goes = Arc::clone(&goes);
+        async move { goes.acquire().await.unwrap().forget() }.boxed()
+    }));
+    let parked = home.block_on(device.engine.parked::<Note>()).unwrap().remove(0);
+    let mut discard = device.engine.discard(parked.operation).boxed();
+    assert!((&mut discard).now_or_never().is_none());
+    home.block_on(begun.acquire()).unwrap().forget();
+    drop(home);
+    go.add_permits(1);
+    block_on(discard).unwrap();
+    assert_eq!(device.engine.status().parked, 0);
+}
+
+#[test]
+fn a_decision_after_the_runtime_has_ended_is_made_by_its_caller() {
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let device = home.block_on(Device::with_refused_creation());
+    drop(home);
+    block_on(device.discard());
+    assert_eq!(device.engine.status().parked, 0);
 }

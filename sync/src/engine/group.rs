@@ -14,8 +14,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
+use std::thread;
 
 use futures::FutureExt;
+use futures::executor::block_on;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -102,7 +104,7 @@ impl Groups {
             if !queue.over {
                 queue.waiting.push_back(part);
                 drop(queue);
-                group.hand_over(&core.runtime);
+                group.hand_over(&core.runtime, WithoutARuntime::GoesOn);
                 return None;
             }
         }
@@ -136,26 +138,53 @@ impl Drop for First {
     fn drop(&mut self) {
         // Others may wait, and the storage may have taken the work over.
         if !self.group.is_over() {
-            self.group.hand_over(&self.runtime);
+            self.group.hand_over(&self.runtime, WithoutARuntime::IsOver);
         }
     }
 }
 
 /// The task that moves a group on.
-struct Rest(Arc<Group>);
+struct Rest {
+    group: Arc<Group>,
+    /// What becomes of the group where the runtime has ended before the task was begun.
+    without_a_runtime: WithoutARuntime,
+    is_begun: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WithoutARuntime {
+    /// Somebody asks from elsewhere, and waits with others: a thread moves them on.
+    GoesOn,
+    /// Nobody is left who waits.
+    IsOver,
+}
+
+impl Rest {
+    fn of(group: &Arc<Group>, without_a_runtime: WithoutARuntime) -> Self {
+        Self { group: Arc::clone(group), without_a_runtime, is_begun: false }
+    }
+}
 
 impl Future for Rest {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        move_on(&mut held(&self.0.lead), context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.is_begun = true;
+        move_on(&mut held(&self.group.lead), context)
     }
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        // Without a runtime nothing runs any more.
-        self.0.close();
+        let group = Arc::clone(&self.group);
+        let rest = move || block_on(Self::of(&group, WithoutARuntime::IsOver));
+        let is_moved_on = self.without_a_runtime == WithoutARuntime::GoesOn
+            && !self.is_begun
+            && thread::Builder::new().name("sync-group".to_owned()).spawn(rest).is_ok();
+        if !is_moved_on {
+            // What has come so far with its runtime ends with it.
+            self.group.close();
+        }
     }
 }
 
@@ -223,9 +252,9 @@ impl Group {
 
     /// Has a task move it on from now on. On the runtime of the engine, and not on that of a caller, which may be left alone as soon as
     /// he was told.
-    fn hand_over(self: &Arc<Self>, runtime: &Handle) {
+    fn hand_over(self: &Arc<Self>, runtime: &Handle, without_it: WithoutARuntime) {
         if !self.is_handed_over.swap(true, Ordering::AcqRel) {
-            runtime.spawn(Rest(Arc::clone(self)));
+            runtime.spawn(Rest::of(self, without_it));
         }
     }
 
@@ -296,6 +325,7 @@ mod tests {
 
     use futures::future::join_all;
     use serde::{Deserialize, Serialize};
+    use tokio::runtime::{Builder, Runtime};
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -552,6 +582,45 @@ mod tests {
         // The rest of them hold the chain, and the chain them.
         let left = std::mem::take(&mut *held(&chain.asked));
         drop(left);
+    }
+
+    /// A fixture whose engine is at home on a runtime of its own.
+    fn at_home() -> (Runtime, Fixture) {
+        let home = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let home = home.expect("there is room for a thread");
+        let fixture = home.block_on(Fixture::new());
+        (home, fixture)
+    }
+
+    #[test]
+    fn what_is_asked_for_once_the_runtime_has_ended_is_told_as_it_went() {
+        let (home, fixture) = at_home();
+        drop(home);
+        let busy = fixture.storage.gate.try_acquire().expect("nobody else asks");
+        let mut asked = join_all(["a", "b", "c"].map(|word| fixture.says(word, Ok(()))));
+        assert!((&mut asked).now_or_never().is_none());
+        drop(busy);
+        assert_eq!(block_on(asked), [true; 3]);
+        assert_eq!(block_on(fixture.said()), "abc");
+    }
+
+    /// They ask from within each other's work.
+    #[test]
+    fn those_who_join_while_the_first_are_run_are_told_as_it_went_without_a_runtime() {
+        let (home, fixture) = at_home();
+        drop(home);
+        let later = Arc::new(Mutex::new(Some(fixture.says(", later", Ok(())))));
+        let (core, asks) = (Arc::clone(fixture.engine.shared()), Arc::clone(&later));
+        let first = core.transact_together(move |ledger| {
+            if let Some(later) = &mut *held(&asks) {
+                assert!(later.now_or_never().is_none(), "it waits for this transaction");
+            }
+            ledger.tx.set_note("said", Some("first"))
+        });
+        block_on(first).expect("it is written");
+        let later = held(&later).take().expect("nobody took it");
+        assert!(block_on(later));
+        assert_eq!(block_on(fixture.said()), "first, later");
     }
 
     #[tokio::test]

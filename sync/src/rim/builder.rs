@@ -135,7 +135,8 @@ impl<S: Schema> EngineBuilder<S> {
     /// Takes the storage into possession and reads what is left to do. When it returns, every count is right.
     ///
     /// The engine lives on the tokio runtime that this is called on, of either kind: it works while that is driven. Its calls may come
-    /// from other runtimes, and from outside of any; they come to their end while that one is driven.
+    /// from other runtimes, and from outside of any; they come to their end while that one is driven. Once it has ended, nothing is synced
+    /// any more ([`Error::ShutDown`]); what is edited or decided then is as durable as ever, and waits for the next engine.
     ///
     /// # Errors
     /// When the storage cannot be read or is in use; [`Error::DuplicateName`] when two entities have the same name, and

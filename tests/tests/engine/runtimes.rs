@@ -1,13 +1,15 @@
 //! Calls from another runtime than the one that the engine lives on, and from outside of any.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use sync::testing::ScriptedRemote;
-use sync::{Engine, MemoryStorage, NotSynced, SyncEvent};
+use sync::{Engine, MemoryStorage, NotSynced, SqliteStorage, SyncEvent};
 use sync_tests::app::App;
+use sync_tests::device::Folder;
 use sync_tests::entities::{Note, note};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -128,4 +130,33 @@ fn a_decision_after_the_runtime_has_ended_is_made_by_its_caller() {
     drop(home);
     block_on(device.discard());
     assert_eq!(device.engine.status().parked, 0);
+}
+
+#[test]
+fn every_edit_that_is_made_after_the_runtime_has_ended_is_as_durable_as_is_said() {
+    const EACH: u64 = 100;
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let folder = Folder::new();
+    let storage = SqliteStorage::open(folder.file("app.db")).unwrap();
+    let build = |home: &Runtime| {
+        let building = Engine::builder(App::default(), ScriptedRemote::new(), storage.clone()).build();
+        home.block_on(building).unwrap()
+    };
+    let engine = build(&home);
+    drop(home);
+    let said = thread::scope(|scope| {
+        let pushes = |who: u64| {
+            let engine = &engine;
+            scope.spawn(move || {
+                let push = |number| block_on(engine.push(&note(&format!("{who}-{number}"), "x", 0))).is_ok();
+                (0..EACH).map(|number| u64::from(push(number))).sum::<u64>()
+            })
+        };
+        let threads = [1, 2, 3].map(pushes);
+        threads.map(|thread| thread.join().unwrap()).into_iter().sum::<u64>()
+    });
+    drop(engine);
+    let another = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    assert_eq!(build(&another).queue_len(), said);
+    assert_eq!(said, 3 * EACH);
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 
+use futures::FutureExt;
 use futures::future::OptionFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::runtime::Handle;
@@ -18,6 +20,7 @@ use crate::engine::core::Core;
 use crate::engine::kept::{self, Kept};
 use crate::engine::ledger::{Ledger, readable};
 use crate::engine::settings::RetryPolicy;
+use crate::engine::to_its_end::by_itself;
 use crate::engine::watches::{Changed, Registration};
 use crate::entity::{EntityOf, Schema, Syncable};
 use crate::error::Error;
@@ -170,9 +173,10 @@ impl<T: Replicated> Watching<T> {
                     }
                 }
             }
-            let core = self.core.upgrade()?;
-            match self.look(&core).await {
+            match self.look().await {
                 Ok(()) => self.failures = 0,
+                // The engine is gone.
+                Err(Error::ShutDown) => return None,
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
                     self.registration.failed();
@@ -192,12 +196,12 @@ impl<T: Replicated> Watching<T> {
     }
 
     /// Reads what has changed, and prepares to tell it.
-    async fn look(&mut self, core: &Core) -> Result<(), Error> {
+    async fn look(&mut self) -> Result<(), Error> {
         let seen = match self.registration.read() {
             Changed::These(keys) if self.begun && !self.is_page() => {
-                self.read(core, keys.into_iter().collect()).await?
+                self.read(keys.into_iter().collect()).await?
             }
-            _ => self.read_everything(core).await?,
+            _ => self.read_everything().await?,
         };
         let (mut result, mut changes) = (Vec::new(), Vec::new());
         let (mut shown, mut hidden) = (Vec::new(), Vec::new());
@@ -273,9 +277,9 @@ impl<T: Replicated> Watching<T> {
     }
 
     /// Looks at some records.
-    async fn read(&self, core: &Core, keys: Vec<RecordKey>) -> Result<Seen, Error> {
+    async fn read(&self, keys: Vec<RecordKey>) -> Result<Seen, Error> {
         let conditions = self.query.conditions.clone();
-        Ok(core.transact(move |ledger| look_at::<T>(ledger, keys, &conditions)).await?)
+        self.transact(move |ledger| look_at::<T>(ledger, keys, &conditions)).await
     }
 
     /// Asks the query again. What is shown and was not found is gone.
@@ -283,11 +287,11 @@ impl<T: Replicated> Watching<T> {
     /// All of it is found in one transaction: a record that changes its place between two would be found twice, or not at all. To read
     /// so many takes longer, and nobody is to wait for that, so it is done in several; a record that is changed meanwhile is looked at
     /// again after that.
-    async fn read_everything(&self, core: &Core) -> Result<Seen, Error> {
+    async fn read_everything(&self) -> Result<Seen, Error> {
         let search = self.query.search(self.query.limit.unwrap_or(usize::MAX));
         let search = search.map_err(|source| Error::Id { entity: T::INFO.entity_name(), source })?;
-        let (mut seen, rest) = core
-            .transact::<_, StorageError, _>(move |ledger| {
+        let (mut seen, rest) = self
+            .transact(move |ledger| {
                 let mut keys = find(ledger, &T::INFO.entity_name(), search)?;
                 let rest = keys.split_off(keys.len().min(PAGE));
                 // They hold what was asked for: that is how they were found.
@@ -295,7 +299,7 @@ impl<T: Replicated> Watching<T> {
             })
             .await?;
         for keys in rest.chunks(PAGE) {
-            seen.extend(self.read(core, keys.to_vec()).await?);
+            seen.extend(self.read(keys.to_vec()).await?);
         }
         let found: BTreeSet<_> = seen.iter().map(|(name, _)| &name.key).collect();
         let shown = self.known.keys().chain(self.broken.keys());
@@ -303,6 +307,25 @@ impl<T: Replicated> Watching<T> {
         let name = |key| RecordRef::new(T::INFO.entity_name(), key);
         seen.extend(gone.into_iter().map(|key| (name(key), Ok(None))));
         Ok(seen)
+    }
+
+    /// Reads, and leaves that to the engine where it takes longer: a stream at which nobody looks any more keeps neither that nor, with it,
+    /// the lock on the storage.
+    async fn transact<R, F>(&self, work: F) -> Result<R, Error>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Ledger<'_>) -> Result<R, StorageError> + Send + 'static,
+    {
+        let core = self.core.upgrade().ok_or(Error::ShutDown)?;
+        let engine = Arc::clone(&core);
+        let mut reading =
+            async move { engine.transact::<_, Error, _>(move |ledger| Ok(work(ledger)?)).await }.boxed();
+        if let Poll::Ready(read) = futures::poll!(&mut reading) {
+            return read;
+        }
+        let read = by_itself(&core, reading);
+        drop(core);
+        read.await
     }
 
     /// A record cannot be read: it is not in the result any more, and its error is told once.

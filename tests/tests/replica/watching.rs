@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use sync::replica::OrderBy;
 use sync::testing::{Fault, ScriptedRemote};
 use sync::{Engine, Error, Query, RetryPolicy, SyncState, WatchChange, WatchEvent};
@@ -193,7 +193,7 @@ async fn watches_of_several_entities_are_told_apart() {
     let mut comments = device.engine.watch::<Comment>(Query::new());
     assert!(matches!(comments.next().await, Some(Ok(WatchEvent::Snapshot(none))) if none.is_empty()));
     device.engine.push(&card("a", "todo", 1)).await.unwrap();
-    assert!(futures::FutureExt::now_or_never(comments.next()).is_none());
+    assert!(comments.next().now_or_never().is_none());
     device.engine.push(&comment(1, "a")).await.unwrap();
     let Some(Ok(WatchEvent::Changes(changes))) = comments.next().await else { panic!("no changes") };
     assert!(matches!(&changes[..], [WatchChange::Inserted(watched)] if watched.record == comment(1, "a")));
@@ -228,6 +228,40 @@ fn a_watch_looks_again_after_the_storage_failed_outside_of_a_runtime_too() {
         engine.push(&card("a", "todo", 1)).await.unwrap();
         storage.play([Step::Fails]);
         assert!(matches!(watch.next().await, Some(Err(Error::Storage(_)))));
+        assert_eq!(changes(&mut watch).await, ["+a pending"]);
+    });
+}
+
+/// As that of a window that is closed, and whose owner has forgotten it.
+#[tokio::test]
+async fn a_watch_that_is_left_alone_while_it_reads_keeps_no_storage() {
+    let storage = Staged::default();
+    let build = || Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build();
+    let engine = build().await.unwrap();
+    let mut watch = engine.watch(Query::new());
+    storage.play([Step::RunsBefore]);
+    assert!(watch.next().now_or_never().is_none(), "the storage is busy");
+    storage.interlude(async {}).await;
+    engine.shutdown().await;
+    drop(engine);
+    build().await.expect("nobody has the storage any more");
+    assert_eq!(result(&mut watch).await, "", "what it has read can still be told");
+    assert!(watch.next().await.is_none());
+}
+
+#[test]
+fn a_watch_reads_on_though_the_runtime_of_the_engine_has_ended() {
+    let home = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let storage = Staged::default();
+    let building = Engine::builder(Board, ScriptedRemote::new(), storage.clone()).build();
+    let engine = home.block_on(building).unwrap();
+    let mut watch = engine.watch(Query::new());
+    drop(home);
+    futures::executor::block_on(async {
+        storage.play([Step::RunsBefore]);
+        let (read, ()) = tokio::join!(result(&mut watch), storage.interlude(async {}));
+        assert_eq!(read, "");
+        engine.push(&card("a", "todo", 1)).await.unwrap();
         assert_eq!(changes(&mut watch).await, ["+a pending"]);
     });
 }

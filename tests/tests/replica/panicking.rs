@@ -72,7 +72,10 @@ async fn a_record_whose_index_panics_is_found_by_none_and_spoils_no_start_and_no
     server.put(&card("d", 2));
     let report = engine.pull().await.unwrap();
     assert_eq!((report.set_aside, get("d").await), (1, Some(2)), "{report:?}");
-    assert!(report.errors[0].to_string().contains("its indexed fields, or its `updated_at`, panicked"), "{report:?}");
+    assert!(
+        report.errors[0].to_string().contains("its indexed fields, or its `updated_at`, panicked"),
+        "{report:?}"
+    );
     assert_eq!(found().await, ["a", "d"]);
 }
 

@@ -89,21 +89,17 @@ async fn send(
     report: &mut SyncReport,
 ) -> Result<Course, StorageError> {
     let Some(port) = core.port(claimed.name.entity.as_str()) else { return Ok(Course::GoOn) };
-    let (flight, rules) = (&claimed.flight, port.rules());
-    let known = claimed.base.as_ref().and_then(|base| base.value.as_ref());
+    let flight = &claimed.flight;
+    let known = claimed.base.as_ref().and_then(|base| base.value.clone());
+    let frozen = flight.frozen.clone().unwrap_or_default();
     let request = WriteRequest {
         entity: port.info(),
         key: claimed.name.key.clone(),
         id: flight.intention.id,
         write: flight.intention.write.clone(),
         if_match: flight.if_match.clone(),
-        // A member for which this program has no field any more is none that the edit took away.
-        base: known.map(|known| rules.written(known).unwrap_or_else(|| known.clone())),
-        cleared: if core.remote.merges() {
-            flight.intention.write.clears(claimed.base.as_ref(), &rules)
-        } else {
-            Vec::new()
-        },
+        base: frozen.known.or(known),
+        cleared: frozen.cleared,
         attempt: flight.attempts,
     };
     let permit = gate.pass().await.filter(|_| core.throttled().is_none());

@@ -86,7 +86,7 @@ pub(crate) fn claim(
             };
             let after = match hold(ledger, known, &name, &record)? {
                 Some(blocker) => Record { blocked_on: Some(blocker), ..record.clone() },
-                None => launch(record.clone()),
+                None => launch(record.clone(), &ledger.entities().rules(&name.entity)),
             };
             if !planted!(NotFrozenBeforeSending) {
                 ledger.put(&name, &record, &after)?;

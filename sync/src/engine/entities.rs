@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::port::EntityPort;
 use crate::error::{Chain, HandlerError};
-use crate::record::{Base, EntityName, Payload, Record, RecordRef};
+use crate::record::{Base, EntityName, Payload, Record, RecordRef, Rules};
 use crate::remote::ScopeTerm;
 use crate::storage::{IndexEntry, StorageError};
 
@@ -107,6 +107,11 @@ impl Entities {
     /// The entity, if its records are kept to be read.
     pub(crate) fn replica(&self, entity: &EntityName) -> Option<&Arc<dyn EntityPort>> {
         self.port(entity.as_str()).filter(|port| port.keeps())
+    }
+
+    /// The rules for the records of an entity.
+    pub(crate) fn rules(&self, entity: &EntityName) -> Rules {
+        self.port(entity.as_str()).map(|port| port.rules()).unwrap_or_default()
     }
 
     /// Which records of an entity are kept.

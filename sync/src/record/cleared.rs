@@ -8,6 +8,9 @@ impl Write {
     /// it may have. `null` is as good as absent.
     pub(crate) fn clears(&self, base: Option<&Base>, rules: &Rules) -> Vec<String> {
         let (Self::Update(payload) | Self::Overwrite(payload)) = self else { return Vec::new() };
+        if !rules.merges {
+            return Vec::new();
+        }
         let Some(written) = raw_members(payload.as_str().as_bytes()) else { return Vec::new() };
         let gone = |name: &&str| !written.contains_key(*name);
         let Some(known) = base.and_then(|base| base.value.as_ref()) else {
@@ -53,7 +56,7 @@ mod tests {
 
     #[test]
     fn what_the_server_was_known_to_have_and_the_record_lacks_is_cleared() {
-        let rules = Rules { optional: &["b", "c"], ..Rules::default() };
+        let rules = Rules { merges: true, optional: &["b", "c"], ..Rules::default() };
         let known = base(r#"{"a":1,"b":2,"c":null}"#);
         for write in [Write::Update(payload(r#"{"a":3}"#)), Write::Overwrite(payload(r#"{"a":3}"#))] {
             assert_eq!(write.clears(Some(&known), &rules), ["b"]);
@@ -67,7 +70,7 @@ mod tests {
 
     #[test]
     fn where_that_is_not_kept_what_may_be_left_out_is() {
-        let rules = Rules { optional: &["b", "c"], ..Rules::default() };
+        let rules = Rules { merges: true, optional: &["b", "c"], ..Rules::default() };
         let write = Write::Update(payload(r#"{"a":3,"c":4}"#));
         let version = Base { version: None, value: None };
         assert_eq!(write.clears(Some(&version), &rules), ["b"]);
@@ -76,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_the_program_has_no_field_for_any_more_is_left_alone() {
-        let rules = Rules { reread: Some(reread), ..Rules::default() };
+        let rules = Rules { merges: true, reread: Some(reread), ..Rules::default() };
         let write = Write::Update(payload(r#"{"a":3}"#));
         assert_eq!(write.clears(Some(&base(r#"{"a":1,"b":2,"c":3}"#)), &rules), ["b"]);
         assert!(write.clears(Some(&base(r#"{"a":1,"c":3}"#)), &rules).is_empty());

@@ -235,6 +235,9 @@ pub struct Flight {
     pub intention: Intention,
     /// The version that it was made on, for `If-Match`.
     pub if_match: Option<Version>,
+    /// What it is sent with; `None` in a row of an earlier state of this library, until it is sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     /// Attempts that failed and counted.
     pub attempts: u32,
     /// What is known of all attempts.
@@ -247,6 +250,28 @@ pub struct Flight {
     /// left there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub look_first: bool,
+}
+
+/// What an operation is sent with besides what it writes, by the rules of the program that sent it first: those of a later one may say
+/// something else, and an idempotency key never carries another body.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The members that it takes out of what the server has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<String>,
+    /// The value of the base as that program writes it, where it is stored in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Payload>,
+}
+
+impl Frozen {
+    fn now(write: &Write, base: Option<&Base>, rules: &Rules) -> Self {
+        let stored = base.and_then(|base| base.value.as_ref());
+        // A member for which this program has no field any more is none that the edit took away.
+        let written = stored.and_then(|stored| rules.written(stored));
+        let known = written.filter(|written| stored.is_none_or(|stored| stored.as_str() != written.as_str()));
+        Self { cleared: write.clears(base, rules), known }
+    }
 }
 
 impl Flight {
@@ -265,6 +290,9 @@ pub struct Parked {
     pub intention: Intention,
     /// The version that it was made on.
     pub if_match: Option<Version>,
+    /// What it was sent with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     /// Why it is here.
     pub reason: ParkReason,
     /// Since when, by this device's clock.
@@ -321,6 +349,8 @@ pub struct Rules {
     pub updated_at_member: Option<&'static str>,
     /// The JSON members that are lists in no order.
     pub unordered: &'static [&'static str],
+    /// Whether an update leaves alone at the server what it does not name.
+    pub merges: bool,
     /// The JSON members that a record may be written without.
     pub optional: &'static [&'static str],
     /// The record as this version of the program writes it, unless it cannot be read: what an earlier one has stored or sent may lack a

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Flight, Intention, Record, RecordRef, Sent};
+use super::{Flight, Frozen, Intention, Record, RecordRef, Rules, Sent};
 
 /// What is to be done with a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,19 +119,23 @@ pub fn next(record: &Record, now: DateTime<Utc>, horizon: TimeDelta) -> Next<'_>
 /// A flight stays as it is, but for what is known of its attempts; otherwise what is queued becomes the flight, on top of the version that is known now. Either can be sent
 /// again at once: when the program ends before the answer comes, the next one need not wait.
 #[must_use]
-pub fn launch(mut record: Record) -> Record {
+pub fn launch(mut record: Record, rules: &Rules) -> Record {
+    let base = record.base.as_ref();
     match (&mut record.flight, record.queued.take()) {
         (Some(flight), queued) => {
             flight.due = None;
+            flight.frozen.get_or_insert_with(|| Frozen::now(&flight.intention.write, base, rules));
             flight.sent = flight.sent.again();
             record.queued = queued;
         }
         (None, Some(intention)) => {
-            let if_match = record.base.as_ref().and_then(|base| base.version.clone());
+            let if_match = base.and_then(|base| base.version.clone());
             let if_match = if_match.filter(|_| !planted!(IfMatchIsForgotten));
             let look_first = intention.crossed || !intention.echoes.is_empty();
+            let frozen = Some(Frozen::now(&intention.write, base, rules));
             let sent = Sent::UnderWay;
-            record.flight = Some(Flight { intention, if_match, attempts: 0, sent, due: None, look_first });
+            record.flight =
+                Some(Flight { intention, if_match, frozen, attempts: 0, sent, due: None, look_first });
         }
         (None, None) => {}
     }

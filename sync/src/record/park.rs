@@ -19,14 +19,17 @@ impl ParkReason {
 /// server has is looked at before it is overwritten.
 #[must_use]
 pub fn reinstate(mut record: Record) -> Record {
-    let Some(Parked { intention, if_match, reason, sent, .. }) = record.parked.take() else { return record };
+    let Some(Parked { intention, if_match, frozen, reason, sent, .. }) = record.parked.take() else {
+        return record;
+    };
     let crossed = intention.crossed || reason.seen().is_some();
     let may_be_out = matches!(reason, ParkReason::Exhausted { .. });
     if crossed && !may_be_out {
         let echoes = intention.may_have_left(sent);
         record.queued = Some(Intention { echoes, crossed, ..intention });
     } else {
-        let mut flight = Flight { intention, if_match, attempts: 0, sent, due: None, look_first: false };
+        let mut flight =
+            Flight { intention, if_match, frozen, attempts: 0, sent, due: None, look_first: false };
         if crossed {
             flight.cross();
         }

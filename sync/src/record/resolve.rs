@@ -95,7 +95,7 @@ pub fn resolve(
         let base = record.base.take();
         // What the server has instead was seen.
         let sent = Sent::NotTaken;
-        let parked = Some(Parked { intention, if_match, reason, since: stamp.now, sent });
+        let parked = Some(Parked { intention, if_match, frozen: None, reason, since: stamp.now, sent });
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }
     record = Record::default();

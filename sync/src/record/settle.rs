@@ -233,8 +233,8 @@ fn park(mut record: Record, flight: Flight, reason: ParkReason, stamp: Stamp) ->
     }
     let queued = record.queued.take().filter(|_| !planted!(ParkingDropsTheNewerEdit));
     let Some(queued) = queued else {
-        let Flight { intention, if_match, sent, .. } = flight;
-        record.parked = Some(Parked { intention, if_match, reason, since: stamp.now, sent });
+        let Flight { intention, if_match, frozen, sent, .. } = flight;
+        record.parked = Some(Parked { intention, if_match, frozen, reason, since: stamp.now, sent });
         return (record, Settled::Parked);
     };
     record.queued = Some(in_place_of(&flight, queued, record.base.as_ref()));

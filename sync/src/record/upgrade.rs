@@ -81,8 +81,14 @@ mod tests {
 
     fn aside(reason: ParkReason) -> Record {
         let intention = intention(Write::Overwrite(payload(4)), vec![Some(payload(5))]);
-        let parked =
-            Parked { intention, if_match: None, reason, since: DateTime::UNIX_EPOCH, sent: Sent::InDoubt };
+        let parked = Parked {
+            intention,
+            if_match: None,
+            frozen: None,
+            reason,
+            since: DateTime::UNIX_EPOCH,
+            sent: Sent::InDoubt,
+        };
         Record { parked: Some(parked), ..Record::default() }
     }
 
@@ -100,6 +106,7 @@ mod tests {
             flight: Some(Flight {
                 intention: intention(Write::Create(payload(9)), vec![Some(payload(8))]),
                 if_match: None,
+                frozen: None,
                 attempts: 0,
                 sent: Sent::UnderWay,
                 due: None,

@@ -167,11 +167,11 @@ pub struct WriteRequest {
     pub write: Write,
     /// The version that the operation was made on. With one, the server is to refuse the operation when it has another.
     pub if_match: Option<Version>,
-    /// The last state that the server is known to have had, where it is kept, as this version of the program writes it: what the write is to
-    /// be compared with.
+    /// The last state that the server was known to have had at the first attempt, where it is kept, as the program wrote it then: what the
+    /// write is to be compared with.
     pub base: Option<Payload>,
-    /// The members that the record has no longer, and the server is known to have, or may have where that is not kept. Filled for a server
-    /// that [merges](Remote::merges).
+    /// The members that the record has no longer, and the server was known to have at the first attempt, or might have where that is not
+    /// kept. Filled for a server that [merges](Remote::merges).
     pub cleared: Vec<String>,
     /// How many attempts failed before; for logs.
     pub attempt: u32,

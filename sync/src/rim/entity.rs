@@ -30,6 +30,8 @@ pub(super) struct TypedEntity<S, T> {
     schema: Arc<S>,
     /// The last value that the server is known to have had is kept, whatever the strategy needs.
     keeps_base: bool,
+    /// An update leaves alone at the server what it does not name.
+    merges: bool,
     /// The members of the server's own that the type is not shown.
     hidden: Vec<String>,
     entity: PhantomData<fn() -> T>,
@@ -42,7 +44,13 @@ impl<S, T: Syncable> TypedEntity<S, T> {
             let own = server.own_members.iter();
             own.filter(|own| !known.contains(&own.as_str())).cloned().collect()
         };
-        Self { schema, keeps_base, hidden: T::KNOWN.map(hidden).unwrap_or_default(), entity: PhantomData }
+        Self {
+            schema,
+            keeps_base,
+            merges: server.merges,
+            hidden: T::KNOWN.map(hidden).unwrap_or_default(),
+            entity: PhantomData,
+        }
     }
 }
 
@@ -70,6 +78,7 @@ where
             keeps_base,
             updated_at_member: T::INFO.updated_at_member,
             unordered: T::INFO.unordered,
+            merges: self.merges,
             optional: T::OPTIONAL.unwrap_or_default(),
             reread: Some(reread::<T>),
             references: refers.then_some(references::<T> as fn(&Payload) -> Vec<RecordRef>),

@@ -44,7 +44,7 @@ pub struct Registry<S> {
 struct Asking {
     /// The last value that it is known to have had is needed, of every record.
     keeps_bases: bool,
-    /// It is needed of the records that may be written without a member.
+    /// It is needed of the records that may be written without a member: an update leaves alone what it does not name.
     merges: bool,
     /// The members that are its own.
     own_members: Vec<String>,

@@ -19,7 +19,7 @@ fn conflict(remote: ServerCopy) -> Outcome {
     Outcome::Conflict { remote }
 }
 
-fn refusal() -> Outcome {
+pub fn refusal() -> Outcome {
     Outcome::Refused { refusal: Refusal { status: 422, problem: None }, not_taken: true }
 }
 
@@ -222,8 +222,8 @@ fn a_failure_that_may_pass_puts_the_operation_off() {
 
     let (after, settled) = settle(flying(sent.clone()), counted(2), &KEEPS, stamp(9));
     let reason = ParkReason::Exhausted { attempts: 2, last: "status 500".into(), seen: None };
-    let (if_match, since, sent, intention) = (None, at(100), Sent::InDoubt, sent.intention);
-    let given_up = Parked { intention, if_match, reason, since, sent };
+    let (since, Flight { intention, if_match, frozen, .. }) = (at(100), sent);
+    let given_up = Parked { intention, if_match, frozen, reason, since, sent: Sent::InDoubt };
     assert_eq!((after, settled), (aside(given_up), Settled::Parked));
 }
 

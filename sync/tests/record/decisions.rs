@@ -97,6 +97,7 @@ fn a_conflict_that_is_left_to_the_user_is_kept_with_both_sides() {
     let left = Parked {
         intention: record.queued.unwrap(),
         if_match: Some(Version::new("1")),
+        frozen: None,
         reason: ParkReason::Deferred { remote: present(Some("7"), 5) },
         since: at(100),
         sent: Sent::NotTaken,

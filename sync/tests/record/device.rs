@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{
-    Decision, Dispute, Edit, Enqueued, Failure, Flight, Next, OperationId, Outcome, Rebased, Record,
+    Decision, Dispute, Edit, Enqueued, Failure, Flight, Frozen, Next, OperationId, Outcome, Rebased, Record,
     RecordRef, Refusal, Resolved, Rounds, Rules, ServerCopy, Settled, Stamp, Version, Write, enqueue, launch,
     next, rebase, reinstate, resolve, settle,
 };
@@ -66,10 +66,20 @@ pub struct Device {
     rules: Rules,
     now: DateTime<Utc>,
     numbers: u64,
-    /// What was sent under each key: it must never change. The number is that of the newest edit in it.
-    sent: HashMap<OperationId, (u64, Write, Option<Version>)>,
+    /// What was sent under each key: it must never change.
+    sent: HashMap<OperationId, Letter>,
     /// The newest local edit whose fate is not known.
     newest: Option<Edited>,
+}
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq)]
+struct Letter {
+    /// The number of the newest edit in it.
+    revision: u64,
+    write: Write,
+    if_match: Option<Version>,
+    frozen: Option<Frozen>,
 }
 
 /// No retry waits longer.
@@ -215,7 +225,7 @@ impl Device {
 
     fn launch(&mut self) {
         if matches!(self.next(), Next::Send(_)) {
-            self.record = launch(std::mem::take(&mut self.record));
+            self.record = launch(std::mem::take(&mut self.record), &self.rules);
         }
     }
 
@@ -225,7 +235,12 @@ impl Device {
         self.launch();
         let flight = self.record.flight.clone()?;
         let intention = &flight.intention;
-        let letter = (intention.revision, intention.write.clone(), flight.if_match.clone());
+        let letter = Letter {
+            revision: intention.revision,
+            write: intention.write.clone(),
+            if_match: flight.if_match.clone(),
+            frozen: flight.frozen.clone(),
+        };
         let earlier = self.sent.entry(flight.intention.id).or_insert_with(|| letter.clone());
         assert_eq!(*earlier, letter, "every attempt of an operation is the same");
         Some(flight)
@@ -391,7 +406,7 @@ impl Device {
     pub fn assert_one_effect(&self) {
         let mut edits = HashMap::new();
         for operation in self.server.log.iter().filter_map(|(operation, _)| *operation) {
-            *edits.entry(self.sent[&operation].0).or_insert(0) += 1;
+            *edits.entry(self.sent[&operation].revision).or_insert(0) += 1;
         }
         let once = edits.values().all(|count| *count == 1);
         assert!(once || !self.server.remembers(), "an edit took effect twice: {self:?}");

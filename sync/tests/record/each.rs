@@ -8,7 +8,7 @@ use sync::record::{
     RecordRef, Refusal, Sent, ServerCopy, Settled, Version, Write, enqueue, launch, next, rebase, settle,
 };
 
-use crate::rows::{aside, at, flight, intention, name, parked, refused, stamp};
+use crate::rows::{FORGETS, KEEPS, aside, at, flight, intention, name, parked, refused, stamp};
 use crate::server::{Kind, payload};
 
 const HORIZON: TimeDelta = TimeDelta::seconds(60);
@@ -216,7 +216,7 @@ proptest! {
             }
             Next::Send(one) => {
                 prop_assert_eq!(Some(one), row.oldest_waiting());
-                let frozen = launch(row.clone());
+                let frozen = launch(row.clone(), &KEEPS);
                 prop_assert_eq!(&frozen.flight.as_ref().unwrap().intention, one);
                 prop_assert_eq!(seen(&frozen), seen(&row));
                 let made_on = match &row.flight {
@@ -226,7 +226,7 @@ proptest! {
                 prop_assert_eq!(&frozen.flight.as_ref().unwrap().if_match, &made_on);
                 prop_assert!(matches!(next(&frozen, now, HORIZON), Next::Send(_)), "it may be sent again at once");
                 let again = frozen.flight.clone().map(|flight| Flight { sent: Sent::InDoubt, ..flight });
-                prop_assert_eq!(launch(frozen.clone()), Record { flight: again, ..frozen }, "and as it is");
+                prop_assert_eq!(launch(frozen.clone(), &FORGETS), Record { flight: again, ..frozen }, "and as it is");
             }
         }
     }

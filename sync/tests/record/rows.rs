@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::record::{
-    Base, EntityName, Flight, Intention, OperationId, ParkReason, Parked, Record, RecordKey, RecordRef,
-    Refusal, Rounds, Rules, Sent, ServerCopy, Stamp, Version, Write,
+    Base, EntityName, Flight, Frozen, Intention, OperationId, ParkReason, Parked, Record, RecordKey,
+    RecordRef, Refusal, Rounds, Rules, Sent, ServerCopy, Stamp, Version, Write,
 };
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ pub const FORGETS: Rules = Rules {
     keeps_base: false,
     updated_at_member: None,
     unordered: &[],
+    merges: false,
     optional: &[],
     reread: None,
     references: None,
@@ -72,6 +73,7 @@ pub fn flight(number: u64, write: Write) -> Flight {
     Flight {
         intention: intention(number, write),
         if_match: None,
+        frozen: Some(Frozen::default()),
         attempts: 0,
         sent: Sent::UnderWay,
         due: None,
@@ -87,6 +89,7 @@ pub fn parked(number: u64, write: Write, reason: ParkReason) -> Parked {
     Parked {
         intention: intention(number, write),
         if_match: Some(Version::new("1")),
+        frozen: Some(Frozen::default()),
         reason,
         since: at(0),
         sent: Sent::NotTaken,

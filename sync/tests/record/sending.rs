@@ -2,13 +2,16 @@
 
 use chrono::TimeDelta;
 use sync::record::{
-    Flight, Intention, Lane, Next, ParkReason, Record, Sent, ServerCopy, Version, Write, launch, next,
+    Flight, Frozen, Intention, Lane, Next, ParkReason, Record, Rules, Sent, ServerCopy, Version, Write,
+    launch, next, reinstate, settle,
 };
 
+use crate::answers::refusal;
 use crate::rows::{
-    aside, at, based, create, flight, flying, intention, name, overwrite, parked, present, queued, refused,
-    update,
+    FORGETS, KEEPS, aside, at, based, create, flight, flying, intention, name, overwrite, parked, present,
+    queued, refused, stamp, update,
 };
+use crate::server::payload;
 
 const HORIZON: TimeDelta = TimeDelta::seconds(60);
 
@@ -67,13 +70,13 @@ fn what_waits_for_others_or_for_nothing_is_not_sent() {
 #[test]
 fn what_is_launched_is_frozen_on_top_of_the_version_that_is_known() {
     let record = Record { base: based(Some("7"), None), ..queued(intention(2, update(2))) };
-    let launched = launch(record);
+    let launched = launch(record, &KEEPS);
     let flight = launched.flight.clone().unwrap();
     assert_eq!(flight.intention, intention(2, update(2)));
     assert_eq!((flight.if_match, flight.attempts, flight.due), (Some(Version::new("7")), 0, None));
     assert_eq!(launched.queued, None);
     assert_eq!(launched.base, based(Some("7"), None));
-    assert_eq!(launch(Record::default()), Record::default());
+    assert_eq!(launch(Record::default(), &KEEPS), Record::default());
 }
 
 #[test]
@@ -86,13 +89,54 @@ fn a_flight_is_sent_again_as_it_is_and_newer_edits_stay_behind_it() {
         ..flying(sent.clone())
     };
     let again = Record { flight: Some(Flight { due: None, sent: Sent::InDoubt, ..sent }), ..record.clone() };
-    assert_eq!(launch(record), again);
+    assert_eq!(launch(record, &KEEPS), again);
+}
+
+/// A later program may leave out a member that the first one did not know, and write the base in another way.
+#[test]
+fn what_it_is_sent_with_is_that_of_the_first_attempt_also_under_other_rules() {
+    let leaving_out = |optional| Rules { merges: true, optional, ..FORGETS };
+    let grown = Rules { reread: Some(|_| Some(payload(9))), ..leaving_out(&["tag"]) };
+    let edited = |value| Record { base: based(Some("7"), value), ..queued(intention(2, update(2))) };
+    let frozen = |record: &Record| record.flight.as_ref().unwrap().frozen.clone().unwrap();
+    for (value, first, cleared, known) in [
+        (None, leaving_out(&[]), &[][..], None),
+        (None, leaving_out(&["tag"]), &["tag"], None),
+        (None, Rules { merges: false, ..grown }, &[], None),
+        (Some(5), KEEPS, &[], None),
+        (Some(5), grown, &[], Some(payload(9))),
+    ] {
+        let sent = launch(edited(value), &first);
+        let expected = Frozen { cleared: cleared.iter().map(ToString::to_string).collect(), known };
+        assert_eq!(frozen(&sent), expected);
+        assert_eq!(sent.base, based(Some("7"), value), "what is stored of the base stays");
+        for later in [KEEPS, grown] {
+            assert_eq!(frozen(&launch(sent.clone(), &later)), expected);
+            let (parked, _) = settle(sent.clone(), refusal(), &later, stamp(9));
+            assert_eq!(frozen(&launch(reinstate(parked), &later)), expected, "also by hand");
+        }
+    }
+}
+
+#[test]
+fn what_an_earlier_state_of_the_library_sent_is_frozen_when_it_is_sent_again() {
+    let without = |record: Record| -> Record {
+        let mut json = serde_json::to_value(record).unwrap();
+        json["flight"].as_object_mut().unwrap().remove("frozen").unwrap();
+        serde_json::from_value(json).unwrap()
+    };
+    let rules = Rules { merges: true, optional: &["tag"], ..FORGETS };
+    let sent = launch(queued(intention(2, update(2))), &rules);
+    let before = without(sent.clone());
+    assert_eq!(before.flight.as_ref().unwrap().frozen, None);
+    assert_eq!(launch(before, &rules).flight.unwrap().frozen, sent.flight.unwrap().frozen);
 }
 
 #[test]
 fn an_attempt_without_an_answer_leaves_a_doubt_for_good() {
-    let launched = |sent| launch(flying(Flight { sent, ..flight(1, update(1)) })).flight.unwrap().sent;
-    assert_eq!(launch(queued(intention(1, update(1)))).flight.unwrap().sent, Sent::UnderWay);
+    let launched =
+        |sent| launch(flying(Flight { sent, ..flight(1, update(1)) }), &KEEPS).flight.unwrap().sent;
+    assert_eq!(launch(queued(intention(1, update(1))), &KEEPS).flight.unwrap().sent, Sent::UnderWay);
     assert_eq!(launched(Sent::NotTaken), Sent::UnderWay);
     assert_eq!(launched(Sent::UnderWay), Sent::InDoubt, "the one under way ended with the program");
     assert_eq!(launched(Sent::InDoubt), Sent::InDoubt);

@@ -36,7 +36,8 @@ impl Kind {
             keeps_base: !self.forgets_base,
             updated_at_member: self.is_stamped.then_some("updatedAt"),
             unordered: if self.is_shuffled { &["tags"] } else { &[] },
-            optional: &[],
+            merges: true,
+            optional: &["added"],
             reread: if self.has_grown { Some(reread) } else { None },
             references: None,
         }

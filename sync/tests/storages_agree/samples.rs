@@ -82,12 +82,20 @@ fn id(number: u64) -> OperationId {
 }
 
 pub fn flight(intention: Intention, due: Option<DateTime<Utc>>) -> Flight {
-    Flight { intention, if_match: None, attempts: 0, sent: Sent::UnderWay, due, look_first: false }
+    Flight {
+        intention,
+        if_match: None,
+        frozen: None,
+        attempts: 0,
+        sent: Sent::UnderWay,
+        due,
+        look_first: false,
+    }
 }
 
 pub fn parked(intention: Intention) -> Parked {
     let reason = ParkReason::Refused { refusal: Refusal { status: 422, problem: None }, seen: None };
-    Parked { intention, if_match: None, reason, since: at(0), sent: Sent::NotTaken }
+    Parked { intention, if_match: None, frozen: None, reason, since: at(0), sent: Sent::NotTaken }
 }
 
 /// Any that there can be, also an empty one, but for the numbers of its operations.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sync::remote::rest::SentBody;
 use sync::{
-    BoxError, Dialect, Engine, HandsOver, MemoryStorage, OnPull, Pulled, RestRemote, RetryPolicy, Schema,
-    Syncable,
+    BoxError, Dialect, Engine, EntityOf, HandsOver, MemoryStorage, OnPull, Pulled, RestRemote, RetryPolicy,
+    Schema, Syncable,
 };
 use sync_examples::server::intercept::Intercept;
 use sync_examples::server::{Config, Server};
@@ -246,6 +246,67 @@ mod earlier {
     #[derive(Schema)]
     #[sync(entities(Tag))]
     pub(super) struct App;
+
+    /// It keeps nothing.
+    pub(super) mod handed_over {
+        use super::*;
+
+        #[derive(Clone, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/labels", conflict = ServerWins)]
+        pub(in super::super) struct Tag {
+            pub(in super::super) id: String,
+            pub(in super::super) text: String,
+            pub(in super::super) colour: String,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Tag))]
+        pub(in super::super) struct App;
+
+        impl OnPull<Tag> for App {}
+    }
+}
+
+/// The struct has a field more, which serde leaves out where it is empty.
+mod grown {
+    use super::*;
+
+    #[derive(Clone, Serialize, Deserialize, Syncable)]
+    #[sync(endpoint = "/labels", conflict = ServerWins, replica)]
+    pub(super) struct Tag {
+        pub(super) id: String,
+        pub(super) text: String,
+        pub(super) colour: String,
+        #[serde(default)]
+        pub(super) size: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) shape: Option<String>,
+    }
+
+    #[derive(Schema)]
+    #[sync(entities(Tag))]
+    pub(super) struct App;
+
+    /// It keeps nothing, so that nothing tells what the server has.
+    pub(super) mod handed_over {
+        use super::*;
+
+        #[derive(Clone, Serialize, Deserialize, Syncable)]
+        #[sync(endpoint = "/labels", conflict = ServerWins)]
+        pub(in super::super) struct Tag {
+            id: String,
+            text: String,
+            colour: String,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            shape: Option<String>,
+        }
+
+        #[derive(Schema)]
+        #[sync(entities(Tag))]
+        pub(in super::super) struct App;
+
+        impl OnPull<Tag> for App {}
+    }
 }
 
 /// The struct has a field less, which needs no other version.
@@ -267,11 +328,7 @@ mod later {
 #[tokio::test]
 async fn a_member_for_which_the_struct_has_no_field_any_more_stays_on_the_server() {
     for body in [SentBody::Record, SentBody::MergePatch] {
-        let (server, storage) = (server(), MemoryStorage::new());
-        server.write_as_other_client("/labels", "t", Some(&json!({"id": "t", "text": "x", "colour": "red"})));
-        let mut dialect = Dialect::default();
-        dialect.update.body = body;
-        let remote = || RestRemote::builder(server.base_url()).dialect(dialect.clone()).build().unwrap();
+        let ((server, remote), storage) = (with_a_label(body), MemoryStorage::new());
         let engine = Engine::builder(earlier::App, remote(), storage.clone()).build().await.unwrap();
         engine.pull().await.unwrap();
         engine.shutdown().await;
@@ -281,4 +338,73 @@ async fn a_member_for_which_the_struct_has_no_field_any_more_stays_on_the_server
         assert!(engine.flush().await.unwrap().is_clean());
         assert_eq!(server.records("/labels")["t"], json!({"id": "t", "text": "y", "colour": "red"}));
     }
+}
+
+/// A server on which `/labels` has one record, and how it is spoken to.
+fn with_a_label(body: SentBody) -> (Server, impl Fn() -> RestRemote) {
+    let server = server();
+    server.write_as_other_client("/labels", "t", Some(&json!({"id": "t", "text": "x", "colour": "red"})));
+    let (url, mut dialect) = (server.base_url(), Dialect::default());
+    dialect.update.body = body;
+    (server, move || RestRemote::builder(&url).dialect(dialect.clone()).build().unwrap())
+}
+
+/// Pulls, and makes an edit of which no answer comes.
+async fn edited_in_doubt<A, T>(app: A, edit: T, server: &Server, remote: RestRemote, storage: &MemoryStorage)
+where
+    A: Schema,
+    T: EntityOf<A>,
+{
+    let engine = Engine::builder(app, remote, storage.clone()).build().await.unwrap();
+    engine.pull().await.unwrap();
+    engine.push(&edit).await.unwrap();
+    server.intercept(|request| if request.method == "PATCH" { Intercept::CutAfter } else { Intercept::Pass });
+    engine.flush().await.unwrap();
+    assert_eq!(server.records("/labels")["t"]["text"], "y", "it took effect");
+    server.heal();
+    engine.shutdown().await;
+}
+
+/// The server refuses a key under which another body comes.
+async fn goes_through<A: Schema>(app: A, remote: RestRemote, storage: MemoryStorage) {
+    let engine = Engine::builder(app, remote, storage).build().await.unwrap();
+    let report = engine.flush().await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.errors);
+    assert_eq!((report.parked, engine.queue_len()), (0, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_is_sent_again_as_it_was_by_a_program_with_more_fields() {
+    for body in [SentBody::Record, SentBody::MergePatch] {
+        let ((server, remote), storage) = (with_a_label(body), MemoryStorage::new());
+        let edit = earlier::Tag { id: "t".into(), text: "y".into(), colour: "red".into() };
+        edited_in_doubt(earlier::App, edit, &server, remote(), &storage).await;
+        goes_through(grown::App, remote(), storage).await;
+    }
+    let ((server, remote), storage) = (with_a_label(SentBody::Record), MemoryStorage::new());
+    let edit = earlier::handed_over::Tag { id: "t".into(), text: "y".into(), colour: "red".into() };
+    edited_in_doubt(earlier::handed_over::App, edit, &server, remote(), &storage).await;
+    goes_through(grown::handed_over::App, remote(), storage).await;
+}
+
+/// The attempts begin anew, and the key stays.
+#[tokio::test]
+async fn so_is_what_has_given_up_and_is_sent_again_by_hand() {
+    let ((server, remote), storage) = (with_a_label(SentBody::Record), MemoryStorage::new());
+    let edit = earlier::handed_over::Tag { id: "t".into(), text: "y".into(), colour: "red".into() };
+    edited_in_doubt(earlier::handed_over::App, edit, &server, remote(), &storage).await;
+    let once = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let building = Engine::builder(earlier::handed_over::App, remote(), storage.clone()).retry(once).build();
+    let engine = building.await.unwrap();
+    let busy = Intercept::Answer { status: 500, headers: Vec::new(), body: String::new() };
+    server.intercept(move |request| if request.method == "PATCH" { busy.clone() } else { Intercept::Pass });
+    assert_eq!(engine.flush().await.unwrap().parked, 1);
+    server.heal();
+    engine.shutdown().await;
+    drop(engine);
+    let engine = Engine::builder(grown::handed_over::App, remote(), storage.clone()).build().await.unwrap();
+    assert_eq!(engine.retry_all().await.unwrap(), 1);
+    engine.shutdown().await;
+    drop(engine);
+    goes_through(grown::handed_over::App, remote(), storage).await;
 }

@@ -298,6 +298,7 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
     let flight = Flight {
         intention: Intention { references: vec![parent.clone()], ..intention(5) },
         if_match: None,
+        frozen: None,
         attempts: 0,
         sent: Sent::NotTaken,
         due: Some(at(0)),

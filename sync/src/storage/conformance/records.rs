@@ -8,7 +8,7 @@ use super::samples::{
 };
 use super::{Opened, Subject};
 use crate::record::{
-    Base, Flight, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, Refusal, Sent,
+    Base, Flight, Frozen, Intention, ParkReason, Parked, Payload, Principal, Problem, Record, Refusal, Sent,
     ServerCopy, Version, Write,
 };
 use crate::storage::{Counts, Cursor, KEYLESS_ASIDE, Search, SetAside, StorageError, Transaction};
@@ -41,6 +41,7 @@ fn full() -> Record {
         flight: Some(Flight {
             intention: Intention { id: operation(2), write: Write::Delete, ..intention.clone() },
             if_match: Some(Version::new("")),
+            frozen: Some(Frozen { cleared: vec!["tag".to_owned()], known: Some(payload("known")) }),
             attempts: 4,
             sent: Sent::UnderWay,
             due: Some(at(3)),
@@ -50,6 +51,7 @@ fn full() -> Record {
         parked: Some(Parked {
             intention: Intention { id: operation(1), write: Write::Update(payload("p")), ..intention },
             if_match: Some(Version::new("1")),
+            frozen: Some(Frozen { cleared: vec!["a \"name\"".to_owned()], known: None }),
             reason: ParkReason::Refused {
                 refusal: Refusal { status: 422, problem: Some(Box::new(problem)) },
                 seen: Some(seen),
@@ -386,6 +388,7 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
     let flight = Flight {
         intention: Intention { revision: 31, ..coalesced.clone() },
         if_match: None,
+        frozen: None,
         attempts: 0,
         sent: Sent::NotTaken,
         due: Some(at(0)),

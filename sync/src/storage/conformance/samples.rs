@@ -72,6 +72,7 @@ pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
     let flight = Flight {
         intention: intention(seq),
         if_match: None,
+        frozen: None,
         attempts: 1,
         sent: Sent::InDoubt,
         due: Some(due),
@@ -84,8 +85,14 @@ pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
 pub(super) fn parked(seq: u64) -> Record {
     let refusal = Refusal { status: 422, problem: None };
     let reason = ParkReason::Refused { refusal, seen: None };
-    let parked =
-        Parked { intention: intention(seq), if_match: None, reason, since: at(0), sent: Sent::NotTaken };
+    let parked = Parked {
+        intention: intention(seq),
+        if_match: None,
+        frozen: None,
+        reason,
+        since: at(0),
+        sent: Sent::NotTaken,
+    };
     Record { parked: Some(parked), ..Record::default() }
 }
 

@@ -61,6 +61,7 @@ pub fn row(data: &[u8]) {
         keeps_base: true,
         updated_at_member: Some("updatedAt"),
         unordered: &[],
+        merges: true,
         optional: &[],
         reread: None,
         references: None,
@@ -72,7 +73,7 @@ pub fn row(data: &[u8]) {
     let _ = rebase(record.clone(), copy.clone(), &rules);
     let _ = rebase(record.clone(), ServerCopy::Deleted, &rules);
     let flying = match next(&record, now, TimeDelta::hours(1)) {
-        Next::Send(_) => launch(record),
+        Next::Send(_) => launch(record, &rules),
         _ => record,
     };
     let outcomes = [

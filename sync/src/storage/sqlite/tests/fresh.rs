@@ -55,8 +55,15 @@ pub(super) fn based(record: Record) -> Record {
 
 pub(super) fn sent(seq: u64, due: Option<DateTime<Utc>>) -> Record {
     let intention = queued(seq).queued.expect("it is queued");
-    let flight =
-        Flight { intention, if_match: None, attempts: 0, sent: Sent::NotTaken, due, look_first: false };
+    let flight = Flight {
+        intention,
+        if_match: None,
+        frozen: None,
+        attempts: 0,
+        sent: Sent::NotTaken,
+        due,
+        look_first: false,
+    };
     Record { flight: Some(flight), ..Record::default() }
 }
 

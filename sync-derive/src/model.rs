@@ -35,7 +35,7 @@ pub(crate) struct Members {
     pub(crate) written: Vec<String>,
     /// Those of them that it may be written without, where not all records are written with the same members.
     pub(crate) optional: Option<Vec<String>>,
-    /// Those that it reads by name, where it does not pass over others.
+    /// Those that its own fields are read by, where it does not pass over others.
     pub(crate) known: Option<Vec<String>>,
 }
 

@@ -78,7 +78,8 @@ pub trait Syncable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     const OPTIONAL: Option<&'static [&'static str]> = None;
 
     /// The members that it reads by name, where it does not pass over others: serde's `deny_unknown_fields` refuses them, and a map under
-    /// `flatten` collects them. Then it is not shown those that are [the server's own](crate::Remote::own_members), unless they are among these.
+    /// `flatten` collects them. Then it is not shown those that are [the server's own](crate::Remote::own_members), unless they are among these:
+    /// what a struct under `flatten` beside such a map reads is not.
     const KNOWN: Option<&'static [&'static str]> = None;
 
     /// The names of the indexed fields, those marked `#[sync(index)]`, as the JSON members are named.

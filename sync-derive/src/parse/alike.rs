@@ -1,6 +1,6 @@
 //! Members that serde writes and reads alike: what is stored of a record is written by the struct, and read back by it.
 
-use syn::{DeriveInput, Field, Ident, Meta, Type};
+use syn::{DeriveInput, Field, GenericArgument, Ident, Meta, PathArguments, Type};
 
 use super::attribute::tight;
 use super::field::Marks;
@@ -158,6 +158,16 @@ impl<'a> Said<'a> {
 pub(super) fn last_word(ty: &Type) -> Option<&Ident> {
     let Type::Path(path) = peeled::ty(ty) else { return None };
     path.path.segments.last().map(|last| &last.ident)
+}
+
+/// `u8` of `std::vec::Vec<u8>`.
+pub(super) fn argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = peeled::ty(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 fn asks_option(condition: &Meta) -> bool {

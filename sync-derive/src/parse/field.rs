@@ -1,7 +1,8 @@
 //! `#[sync(…)]` on a field.
 
-use syn::{Field, GenericArgument, Ident, Path, PathArguments, Type};
+use syn::{Field, Ident, Path, Type};
 
+use super::alike::{argument, last_word};
 use super::attribute::{Items, Known};
 use super::merge::MergeMarks;
 use super::names::{self, RenameAll};
@@ -90,16 +91,9 @@ impl Marks {
 
 /// What an `Option`, or a collection that is walked through in the same way, is written to hold.
 fn inside(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = peeled::ty(ty) else { return None };
-    let last = path.path.segments.last()?;
-    if !["Option", "Vec", "BTreeSet", "HashSet"].iter().any(|name| last.ident == name) {
-        return None;
-    }
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
+    let word = last_word(ty)?;
+    let holds = ["Option", "Vec", "BTreeSet", "HashSet"].iter().any(|name| word == name);
+    if holds { argument(ty) } else { None }
 }
 
 /// The member of a field whose elements serde writes in whatever order they come: of a `HashSet`, written by that name.

@@ -42,6 +42,25 @@ struct Outer {
     tag: Tag,
 }
 
+/// What neither has a field for is collected all the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/mixed", conflict = ServerWins)]
+struct Mixed {
+    id: String,
+    #[serde(flatten)]
+    tag: Tag,
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[sync(endpoint = "/optional", conflict = ServerWins)]
+struct Wrapped {
+    id: String,
+    #[serde(flatten)]
+    others: Option<Box<BTreeMap<String, String>>>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
 #[sync(endpoint = "/strict", conflict = ServerWins)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +79,8 @@ fn main() {
     assert_eq!((Form::MEMBERS, Form::OPTIONAL), (&["id", "allTags"][..], Some(&["allTags"][..])));
     assert_eq!(Form::KNOWN, Some(&["id", "allTags", "labels"][..]));
     assert_eq!((Outer::MEMBERS, Outer::OPTIONAL, Outer::KNOWN), (&["id"][..], Some(&[][..]), None));
+    assert_eq!(Mixed::KNOWN, Some(&["id"][..]));
+    assert_eq!(Wrapped::KNOWN, Some(&["id"][..]));
     assert_eq!((Strict::OPTIONAL, Strict::KNOWN), (None, Some(&["id"][..])));
 
     let now = Utc::now();

@@ -15,6 +15,7 @@ mod part;
 mod policy;
 mod schema;
 mod suggest;
+mod tag;
 mod version;
 
 use syn::{Data, DeriveInput, Field, Fields, Ident, Type};
@@ -50,6 +51,7 @@ pub(crate) fn entity(input: &DeriveInput, errors: &mut Errors) -> Option<Entity>
         has_what_is_compared(input, container.strategy.as_ref(), updated_at.as_ref(), errors);
     }
     alike::are_alike(input, &marked, &[id.as_ref(), updated_at.as_ref()], errors);
+    tag::is_passed_over(input, &fields, errors);
     alone::have_one_form(input, &container, &marked, id.as_ref(), errors);
     merge::belongs_here(&container, &marked, errors);
     let merges = container.strategy.as_ref().is_some_and(|strategy| strategy.is(BuiltIn::Merge));

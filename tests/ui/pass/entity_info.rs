@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sync::{Syncable, Timestamped};
 
+/// Serde passes over the tag that it writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Syncable)]
+#[serde(tag = "type")]
 #[sync(endpoint = "/v1/notes", conflict = LastWriteWins)]
 struct Note {
     id: String,

@@ -91,8 +91,8 @@ impl Store {
             Some(file) => Connection::open(file),
             None => Connection::open_in_memory(),
         };
-        let connection = connection.map_err(io::Error::other)?;
-        let known = prepare(&connection).map_err(io::Error::other)?;
+        let mut connection = connection.map_err(io::Error::other)?;
+        let known = prepare(&mut connection).map_err(io::Error::other)?;
         if !known {
             let file = file.unwrap_or_else(|| Path::new("the database")).display();
             return Err(io::Error::other(format!(
@@ -167,7 +167,7 @@ impl Store {
 }
 
 /// Makes the tables; `false`, and nothing is changed, when the file is somebody else's.
-fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
+fn prepare(connection: &mut Connection) -> rusqlite::Result<bool> {
     let format: i64 = connection.query_row("pragma user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("select count(*) from sqlite_master", [], |row| row.get(0))?;
     if format != FORMAT && (format, tables) != (0, 0) {
@@ -176,8 +176,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // What was answered is there after a power cut, too: a client forgets what it was told is taken.
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", FORMAT)?;
+    // In one: what a kill leaves of it would be taken for somebody else's file.
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
     Ok(true)
 }
 
@@ -274,4 +277,35 @@ fn find(connection: &Connection, collection: &str, id: &str) -> rusqlite::Result
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
     Ok(Row { id: row.get(0)?, version: row.get(1)?, record: json(row.get(2)?), id_json: json(row.get(3)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Whatever a transaction that is not committed has written is gone after a kill.
+    #[test]
+    fn a_server_that_is_killed_at_any_commit_of_its_first_start_starts_again() {
+        for commits in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("server.db");
+            let mut connection = Connection::open(&file).unwrap();
+            let left = Arc::new(AtomicU32::new(commits));
+            let none_is_left = move || {
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+            };
+            connection.commit_hook(Some(none_is_left)).unwrap();
+            let prepared = prepare(&mut connection).is_ok();
+            drop(connection);
+            Store::open(Some(&file)).unwrap().write("/notes", "a", None, None).unwrap();
+            if prepared {
+                return;
+            }
+        }
+    }
 }

@@ -79,10 +79,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, BoxError> {
     let (own_server, url, known_as) = if let Some(url) = &arguments.server {
         (None, url.clone(), url.clone())
     } else {
-        let file = beside(&path, "server.db");
-        // From whichever folder it is started.
-        let known_as =
-            format!("a server of its own, {}", beside(&path.canonicalize()?, "server.db").display());
+        // From whichever folder, and through whichever link, it is started.
+        let file = beside(&path.canonicalize()?, "server.db");
+        let known_as = format!("a server of its own, {}", file.display());
         let server = Server::start(Config::new([]).collection("/seeds", "sku").file(file))?;
         let url = server.base_url();
         (Some(server), url, known_as)

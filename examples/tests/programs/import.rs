@@ -122,6 +122,20 @@ fn an_import_with_a_server_of_its_own_is_gone_on_with_from_another_folder() {
     assert!(said.contains("All 2 rows are on") && said.contains("The server had 2 of them"), "{said}");
 }
 
+/// A link to the storage has a folder, and a name, of its own.
+#[test]
+fn an_import_through_a_link_to_its_storage_goes_on_with_the_same_server() {
+    let (folder, file, _) = given(&[BEAN, LEEK]);
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(folder.path().join("real.db"), &link).unwrap();
+    for storage in [folder.path().join("real.db"), link] {
+        let mut command = Command::new(example("import"));
+        let output = command.arg(&file).arg("--storage").arg(&storage).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("All 2 rows are on") && said.contains("The server had 2 of them"), "{said}");
+    }
+}
+
 const BEAN: &str = r#"{"sku":"S1","name":"Bean","sow_in":5,"price_cents":250}"#;
 const LEEK: &str = r#"{"sku":"S2","name":"Leek","sow_in":3,"price_cents":190}"#;
 

@@ -6,9 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use sync::entity::EntityInfo;
 use sync::record::{OperationId, RecordKey, Version, Write};
 use sync::remote::{Fetched, Page, PageItem, Position, PullRequest, Reply, WriteAnswer, WriteRequest};
@@ -52,8 +52,11 @@ impl Folder {
         self.0.join(entity.name)
     }
 
+    /// Named by a hash of the id: there are disks that take names for one which differ in capitals alone, and none takes a long one.
     fn file(&self, entity: &EntityInfo, key: &RecordKey) -> PathBuf {
-        self.collection(entity).join(format!("{}.json", utf8_percent_encode(key.as_str(), NON_ALPHANUMERIC)))
+        let hash = Sha256::digest(key.as_str());
+        let name = hash.iter().fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+        self.collection(entity).join(name + ".json")
     }
 
     /// Nobody else reads a list or writes until the file is closed.

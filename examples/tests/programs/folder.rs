@@ -3,6 +3,7 @@
 #[path = "../../examples/folder/remote.rs"]
 mod remote;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Duration;
 
@@ -34,9 +35,13 @@ fn note(title: &str) -> Payload {
 }
 
 fn request(write: Write) -> WriteRequest {
+    about("a", write)
+}
+
+fn about(id: &str, write: Write) -> WriteRequest {
     WriteRequest {
         entity: &Note::ENTITY,
-        key: RecordKey::new("a").unwrap(),
+        key: RecordKey::new(id).unwrap(),
         id: OperationId::from_uuid(Uuid::new_v4()),
         write,
         if_match: None,
@@ -105,4 +110,23 @@ async fn an_operation_that_is_sent_again_undoes_nothing_that_others_did_since() 
     let winner = request(Write::Overwrite(note("back")));
     assert!(matches!(said(&folder, &winner).await, WriteAnswer::Accepted { .. }));
     assert!(matches!(said(&folder, &request(Write::Create(note("x")))).await, WriteAnswer::Conflict { .. }));
+}
+
+/// A stick may take names for one that differ in capitals alone, and takes none of more than 255 bytes.
+#[tokio::test]
+async fn each_id_has_a_file_of_its_own_on_every_disk() {
+    let (home, folder) = folder();
+    let long = "ä".repeat(500);
+    let ids = ["a", "A", "a/b", "a/B", &long];
+    for id in ids {
+        let note = Payload::encode(&Note { id: id.into(), title: "x".into() }).unwrap();
+        let answer = said(&folder, &about(id, Write::Create(note))).await;
+        assert!(matches!(answer, WriteAnswer::Accepted { .. }), "{id}: {answer:?}");
+    }
+    let files = std::fs::read_dir(home.path().join("Note")).unwrap();
+    let names: BTreeSet<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap().to_lowercase()).collect();
+    assert_eq!(names.len(), ids.len(), "{names:?}");
+    assert!(names.iter().all(|name| name.len() < 100), "{names:?}");
+    assert_eq!(page(&folder, None).await.unwrap().items.len(), ids.len());
 }

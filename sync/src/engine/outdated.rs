@@ -35,6 +35,8 @@ pub(crate) enum Trouble {
     Page(page::Trouble),
     /// The server asked for a pause, with the last record perhaps, which was handed over.
     Wait(Pause),
+    /// The engine is closing.
+    Closing,
 }
 
 impl From<StorageError> for Trouble {
@@ -99,6 +101,9 @@ pub(crate) async fn ask_for(
     covers: Covers,
     report: &mut SyncReport,
 ) -> Result<Told, Trouble> {
+    if core.is_closing() {
+        return Err(Trouble::Closing);
+    }
     if let Some(pause) = core.throttled() {
         return Err(Trouble::Wait(pause));
     }

@@ -29,7 +29,7 @@ enum Ended {
     Stopped(Pause, SyncError),
     /// The scope was changed: the list is another one.
     Anew,
-    /// The engine is closing, and there is more.
+    /// The engine is closing, and there is more, or more to ask for.
     Closing,
 }
 
@@ -240,6 +240,7 @@ async fn asked_in_vain(
         outdated::Trouble::Remote(source) => stopped(core, entity, source).await,
         outdated::Trouble::Page(trouble) => not_written(trouble, None),
         outdated::Trouble::Wait(pause) => Ok(Ended::throttled(pause)),
+        outdated::Trouble::Closing => Ok(Ended::Closing),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use sync::testing::{Call, Fault, Gate, ScriptedRemote};
-use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, Storage, SyncEvent};
+use sync::{AutoSync, Engine, Error, MemoryStorage, NotSynced, State, Storage, SyncEvent, SyncReport};
 use sync_tests::app::App;
 use sync_tests::entities::{Note, note};
 use tokio::sync::{Semaphore, oneshot};
@@ -219,6 +219,67 @@ async fn a_sync_that_a_shutdown_cuts_short_is_not_said_to_have_pulled_everything
         let events: Vec<_> = events.collect().await;
         assert!(!events.iter().any(|event| matches!(event, SyncEvent::Pulled { .. })), "{events:#?}");
     }
+}
+
+/// Has the engine shut down while what it is told to do asks for the first of several records.
+async fn shut_down_at_the_first_question(
+    device: &Device,
+    pull: impl Future<Output = Result<SyncReport, Error>> + Send + 'static,
+) {
+    let gate = Gate::new();
+    let hold = gate.clone();
+    device.server.script(move |call| match call {
+        Call::Fetch { .. } => Fault::Hold(hold.clone()),
+        _ => Fault::None,
+    });
+    let pull = tokio::spawn(pull);
+    gate.reached(1).await;
+    let mut shutdown = device.engine.shutdown().boxed();
+    assert!((&mut shutdown).now_or_never().is_none());
+    gate.open();
+    shutdown.await;
+    assert!(matches!(pull.await.unwrap(), Err(Error::ShutDown)));
+    device.server.heal();
+    let questions = device.server.calls().into_iter().filter(|call| matches!(call, Call::Fetch { .. }));
+    assert_eq!(questions.count(), 1);
+}
+
+async fn with_three_notes() -> Device {
+    let device = Device::new().await;
+    for id in ["a", "b", "c"] {
+        device.server.put(&note(id, "theirs", 0));
+    }
+    device.engine.pull().await.unwrap();
+    device
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_listing_ask_for_no_more_of_what_is_missing_and_the_next_one_goes_on() {
+    let device = with_three_notes().await;
+    for id in ["a", "b", "c"] {
+        device.server.forget::<Note>(&id.to_owned());
+    }
+    let engine = device.engine.clone();
+    shut_down_at_the_first_question(&device, async move { engine.resync::<Note>().await }).await;
+    let device = device.restart().await;
+    // What was cut short comes to its end, and then everything is listed anew.
+    device.engine.pull().await.unwrap();
+    device.engine.pull().await.unwrap();
+    assert_eq!(device.app.state().notes.len(), 0, "the listing was not taken for one that is over");
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_pull_ask_for_no_more_of_what_was_given_up() {
+    let device = with_three_notes().await;
+    for id in ["a", "b", "c"] {
+        device.engine.push(&note(id, "mine", 1)).await.unwrap();
+    }
+    assert_eq!(device.engine.clear_queue().await.unwrap(), 3);
+    let engine = device.engine.clone();
+    shut_down_at_the_first_question(&device, async move { engine.pull().await }).await;
+    let device = device.restart().await;
+    device.engine.pull().await.unwrap();
+    assert!(device.app.state().notes.values().all(|note| note.title == "theirs"));
 }
 
 #[tokio::test(start_paused = true)]

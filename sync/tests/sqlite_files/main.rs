@@ -97,7 +97,10 @@ async fn a_truncated_file_is_damaged() {
         let error = SqliteStorage::open(&path).expect_err("it is damaged");
         assert!(matches!(error, StorageError::Corrupt { .. }), "{keep}: {error:?}");
         let told = error.to_string();
-        assert!(told.contains("app.db is damaged") && told.contains("from a backup"), "{told}");
+        assert!(
+            told.contains("app.db is damaged") && told.contains("before a backup takes its place"),
+            "{told}"
+        );
         assert!(fs::read(&path).expect("it can be read") == whole[..keep], "{keep}: the file changed");
         fs::write(&path, &whole).expect("the backup can be put back");
         let storage = SqliteStorage::open(&path).expect("the backup can be opened");

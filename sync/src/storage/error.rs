@@ -145,6 +145,18 @@ pub enum StorageError {
         /// What the system or SQLite said.
         source: Cause,
     },
+    /// The file, or the log beside it (`-wal`), was moved, deleted or replaced while it was open, such as by somebody who restored a
+    /// backup. Nothing of the transaction stays, and of no later one: it would get into files that nobody finds again. The reason tells
+    /// where that is which was written before.
+    #[error(
+        "{name} was moved, deleted or replaced while it was open, so nothing more is written: {reason}; close it, see that the file that you want is there, and open it again"
+    )]
+    Moved {
+        /// The storage's name, such as its path.
+        name: String,
+        /// What became of the log, and of what was written last.
+        reason: String,
+    },
     /// Another program, such as a `sqlite3` shell, kept the file from being written for too long.
     #[error(
         "another program keeps {name} from being written; nothing was written, end its transaction and try again"
@@ -253,6 +265,10 @@ mod tests {
             (StorageError::OpenedReadOnly { name: name() }, "open it without `read_only(true)`"),
             (StorageError::Panicked, "mend what the panic's message tells of"),
             (StorageError::Closed, "open it anew"),
+            (
+                StorageError::Moved { name: name(), reason: "its log is gone".to_owned() },
+                "its log is gone; close it, see that the file that you want is there, and open it again",
+            ),
             (StorageError::Aborted, "mend that failure and try again"),
             (
                 StorageError::Upgrade { record, reason: "mend `upgrade`".to_owned() },

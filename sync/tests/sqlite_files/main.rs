@@ -3,6 +3,7 @@
 
 mod foreign;
 mod links;
+mod moved;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -86,14 +86,15 @@ impl SqliteBuilder {
     /// have recovered what a crash had left, or set it to keep a log (WAL mode), and a `-lock` file may be beside it.
     pub fn open(self) -> Result<SqliteStorage, StorageError> {
         let location = Location::of(&self.path)?;
-        let (connection, lock) = if self.read_only {
-            (connection::open_reading(&location, self.upgrades)?, None)
+        let (connection, watch, lock) = if self.read_only {
+            (connection::open_reading(&location, self.upgrades)?, None, None)
         } else {
             // A file that is none of ours does not even get a lock beside it.
             connection::examine(&location, self.upgrades)?;
             let lock = FileLock::take(&location.beside("-lock"), &location.given)?;
             let layout = Layout::of(self.durability, self.log_bytes);
-            (connection::open(&location, self.durability, layout, self.upgrades)?, Some(lock))
+            let (connection, watch) = connection::open(&location, self.durability, layout, self.upgrades)?;
+            (connection, Some(watch), Some(lock))
         };
         let failures = Failures::new(self.path.clone(), self.read_only);
         let live = if self.read_only { Live::read(&connection) } else { Live::take(&connection) }
@@ -106,6 +107,7 @@ impl SqliteBuilder {
             live,
             read_only: self.read_only,
             pace: pace.clone(),
+            watch,
             _file_lock: lock,
         };
         let (jobs, thread) = worker.start().map_err(|error| io_error(&self.path, error))?;

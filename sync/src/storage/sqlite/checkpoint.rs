@@ -4,7 +4,6 @@
 //! connection does it on a thread of its own, while commits go on; what they have added by then is little, and the writing
 //! connection moves that. After it, the log begins anew. (<https://www.sqlite.org/wal.html>, section 2.2.)
 
-use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
@@ -132,20 +131,4 @@ fn move_rest(log: &mut Wal) {
     if let Err(error) = log.checkpoint() {
         tracing::debug!(%error, "the log was not moved");
     }
-}
-
-/// What files the names of a storage and of its log lead to. Another connection would take others that took their places for them, and
-/// read the one by what is known of the other. `None`: nobody can tell.
-#[cfg(unix)]
-pub(super) fn identity(file: &Path, log: &Path) -> Option<[(u64, u64); 2]> {
-    use std::os::unix::fs::MetadataExt;
-
-    let one = |file: &Path| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    Some([one(file)?, one(log)?])
-}
-
-/// Elsewhere a file that is open keeps its name.
-#[cfg(not(unix))]
-pub(super) fn identity(_: &Path, _: &Path) -> Option<[(u64, u64); 2]> {
-    Some([(0, 0); 2])
 }

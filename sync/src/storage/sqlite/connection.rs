@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::failure::Failure;
 use super::location::{Found, Location, io_error};
 use super::schema::{self, Upgrade};
+use super::watch::{Files, Watch};
 use super::{Durability, checkpoint};
 use crate::storage::StorageError;
 
@@ -63,7 +64,7 @@ pub(super) fn open(
     durability: Durability,
     layout: Layout,
     upgrades: &[Upgrade],
-) -> Result<Connection, StorageError> {
+) -> Result<(Connection, Watch), StorageError> {
     if examine(location, upgrades)? == Found::Nothing {
         create(location, layout, upgrades)?;
     }
@@ -85,9 +86,10 @@ pub(super) fn open(
     schema::upgrade(&mut connection, upgrades).map_err(|error| {
         Failure::of_upgrade(error, version, schema::newest(upgrades)).into_error(&location.given)
     })?;
-    keep_log_short(&mut connection, location, durability, layout.log).map_err(failed)?;
+    let files = Files::of(location);
+    keep_log_short(&mut connection, location, &files, durability, layout.log).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
-    Ok(connection)
+    Ok((connection, Watch::new(files)))
 }
 
 /// Opens the file for reading; another program may be writing it.
@@ -171,13 +173,13 @@ fn remove(file: &Path) -> io::Result<()> {
 
 /// Makes the new name survive a power cut.
 #[cfg(unix)]
-fn sync_folder(file: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Elsewhere a folder cannot be opened, and renaming takes care of it.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -213,19 +215,18 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
 fn keep_log_short(
     connection: &mut Connection,
     location: &Location,
+    files: &Files,
     durability: Durability,
     bytes: u32,
 ) -> rusqlite::Result<()> {
     // The file may have been made for another durability.
     let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let pages = i32::try_from(bytes / page).unwrap_or(i32::MAX);
-    let (file, log) = (location.file.clone(), location.beside("-wal"));
-    let identity = checkpoint::identity(&file, &log);
+    let (file, files) = (location.file.clone(), files.clone());
     checkpoint::beside(connection, pages, move || {
-        let check = || match checkpoint::identity(&file, &log) {
-            now @ Some(_) if now == identity => Ok(()),
-            _ => Err(rusqlite::Error::InvalidPath(file.clone())),
-        };
+        // Another connection takes what has their names for them, and reads the one by what is known of the other.
+        let check =
+            || if files.are_found() { Ok(()) } else { Err(rusqlite::Error::InvalidPath(file.clone())) };
         check()?;
         let connection = connect(&file)?;
         // Reads the file, and so opens the log: a connection that has not would move nothing.

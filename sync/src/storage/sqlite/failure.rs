@@ -124,11 +124,20 @@ impl Failures {
     }
 
     pub(super) fn note(&self, error: rusqlite::Error) -> StorageError {
-        let error = match Failure::new(error).into_error(&self.path) {
+        self.remember(match Failure::new(error).into_error(&self.path) {
             // Nobody's permissions are to be looked at.
             StorageError::ReadOnly { name, .. } if self.read_only => StorageError::OpenedReadOnly { name },
             error => error,
-        };
+        })
+    }
+
+    /// The file that is open is no longer the one of that name.
+    pub(super) fn note_move(&self, reason: &str) -> StorageError {
+        let (name, reason) = (self.path.display().to_string(), reason.to_owned());
+        self.remember(StorageError::Moved { name, reason })
+    }
+
+    fn remember(&self, error: StorageError) -> StorageError {
         *self.newest.borrow_mut() = Some(error.clone());
         error
     }

@@ -34,6 +34,7 @@ mod tests;
 mod thread;
 mod transaction;
 mod under_way;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -20,6 +20,7 @@ use super::live::Live;
 use super::numbers::Numbers;
 use super::pace::Pace;
 use super::statements;
+use super::watch::Watch;
 use crate::record::Principal;
 use crate::storage::{StorageError, Work};
 
@@ -62,6 +63,8 @@ pub(super) struct Worker {
     pub(super) live: Live,
     pub(super) read_only: bool,
     pub(super) pace: Pace,
+    /// `None` for reading only.
+    pub(super) watch: Option<Watch>,
     /// Held until the connection is closed; `None` for reading only. (Fields are dropped in this order.)
     pub(super) _file_lock: Option<FileLock>,
 }
@@ -94,11 +97,16 @@ impl Worker {
     fn run(self, jobs: mpsc::Receiver<Job>) {
         let statements = KeptStatements::new(&self.connection);
         Shift { worker: &self, statements, comes_soon: Cell::new(false) }.serve(jobs);
-        if !self.read_only
-            && let Err(error) = self.live.save(&self.connection)
+        let Self { connection, live, watch, _file_lock, .. } = self;
+        // Nothing is written for reading only, nor to a file that nobody finds again.
+        let Some(watch) = watch else { return };
+        if watch.look_now().is_none()
+            && let Err(error) = live.save(&connection)
         {
             tracing::debug!(%error, "the counts were not saved; they are counted when the file is opened again");
         }
+        drop(connection);
+        watch.end();
     }
 }
 
@@ -197,22 +205,33 @@ impl Shift<'_> {
             }
         }
         if !connection.is_autocommit() {
-            match self.execute(statements::COMMIT) {
-                Ok(()) => live.keep(),
-                Err(error) => {
-                    failures.note(error);
-                    self.undo();
-                    self.fail_all(&mut answers);
-                }
+            if self.commit().is_ok() {
+                live.keep();
+            } else {
+                self.undo();
+                self.fail_all(&mut answers);
             }
         }
         answers
     }
 
+    /// Commits, if anybody will find what is committed.
+    fn commit(&self) -> Result<(), StorageError> {
+        let Worker { failures, watch, .. } = self.worker;
+        if let Some(reason) = watch.as_ref().and_then(Watch::look) {
+            return Err(failures.note_move(reason));
+        }
+        self.execute(statements::COMMIT).map_err(|error| failures.note(error))
+    }
+
     /// Opens a transaction, unless one is open.
     fn begin(&self) -> Result<(), StorageError> {
-        let Worker { connection, failures, live, read_only, .. } = self.worker;
+        let Worker { connection, failures, live, read_only, watch, .. } = self.worker;
         failures.forget();
+        if let Some(reason) = watch.as_ref().and_then(Watch::loss) {
+            self.undo();
+            return Err(failures.note_move(reason));
+        }
         let begin = || {
             if connection.is_autocommit() {
                 self.execute(if *read_only { statements::BEGIN_READING } else { statements::BEGIN })?;

@@ -144,12 +144,23 @@ fn hold(
     if intention.write == Write::Delete && record.admits_children() && ledger.is_linked(&name.entity) {
         // Earlier than the deletion, which may have its place from an edit before it.
         let deleted = if planted!(DeletionGoesByItsPlace) { intention.seq } else { intention.meant_at() };
-        let child = ledger.tx.earlier_child(name, deleted)?;
-        if let Some(child) = child
-            && !leads_back(ledger.tx, &child, name)?
-        {
+        return earlier_child(ledger.tx, name, deleted);
+    }
+    Ok(None)
+}
+
+/// The first child with an operation earlier than its parent's deletion that does not wait for this itself.
+fn earlier_child(
+    tx: &mut dyn Transaction,
+    parent: &RecordRef,
+    deleted: u64,
+) -> Result<Option<RecordRef>, StorageError> {
+    let mut places = 0..deleted;
+    while let Some((place, child)) = tx.earlier_child(parent, places.clone())? {
+        if !leads_back(tx, &child, parent)? {
             return Ok(Some(child));
         }
+        places.start = place + 1;
     }
     Ok(None)
 }

@@ -15,6 +15,7 @@ pub mod sqlite;
 use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -193,12 +194,17 @@ pub trait Transaction {
     /// When the storage cannot be written.
     fn release(&mut self, on: &RecordRef) -> Result<u64, StorageError>;
 
-    /// A record, other than the parent itself, with an operation that waits (parked ones do not), has its place in the outbox before
-    /// `before`, and refers to `parent` or is the reason that the record does not any more.
+    /// The first operation that waits (parked ones do not), has its place in the outbox within `places`, and refers to `parent` or is the
+    /// reason that its record does not any more: that place, and the record. The parent's own do not count. Costs the same however many
+    /// records there are.
     ///
     /// # Errors
     /// When the storage cannot be read.
-    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError>;
+    fn earlier_child(
+        &mut self,
+        parent: &RecordRef,
+        places: Range<u64>,
+    ) -> Result<Option<(u64, RecordRef)>, StorageError>;
 
     /// How many records wait and how many are parked, by entity.
     ///

@@ -1,7 +1,7 @@
 //! A transaction with one flaw.
 
 use std::collections::HashSet;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
@@ -328,15 +328,23 @@ impl Transaction for Between<'_> {
         Ok(count)
     }
 
-    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
-        if self.has(Flaw::FindsParkedChildren) {
-            let parked = self.tx.parked(None, None, usize::MAX, &HashSet::new())?;
-            if let Some((name, _)) = parked.into_iter().find(|(_, record)| refers(record, parent)) {
-                return Ok(Some(name));
+    fn earlier_child(
+        &mut self,
+        parent: &RecordRef,
+        mut places: Range<u64>,
+    ) -> Result<Option<(u64, RecordRef)>, StorageError> {
+        match self.flaw {
+            Flaw::FindsParkedChildren => {
+                let parked = self.tx.parked(None, None, usize::MAX, &HashSet::new())?;
+                if let Some((name, _)) = parked.into_iter().find(|(_, record)| refers(record, parent)) {
+                    return Ok(Some((places.start, name)));
+                }
             }
+            Flaw::CountsTheOneAtThePlace => places.end = places.end.saturating_add(1),
+            Flaw::BeginsWithTheFirstChild => places.start = 0,
+            _ => {}
         }
-        let one_more = u64::from(self.has(Flaw::CountsTheOneAtThePlace));
-        self.tx.earlier_child(parent, before.saturating_add(one_more))
+        self.tx.earlier_child(parent, places)
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {

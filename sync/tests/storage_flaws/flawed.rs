@@ -50,6 +50,7 @@ pub enum Flaw {
     FindsQueuedAsParked,
     ListsWithoutTheBase,
     CountsTheOneAtThePlace,
+    BeginsWithTheFirstChild,
     FindsParkedChildren,
     // The index.
     IgnoresConditions,

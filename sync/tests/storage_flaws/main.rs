@@ -57,6 +57,7 @@ broken_by! {
     a_parked_record_is_found_by_its_operation FindsQueuedAsParked
     a_listed_record_is_whole ListsWithoutTheBase
     an_earlier_child_is_found CountsTheOneAtThePlace
+    earlier_children_are_found_one_after_the_other BeginsWithTheFirstChild
     a_child_that_waits_no_longer_is_not_found FindsParkedChildren
     a_released_child_is_still_found ReleaseForgetsReferences
     counts_follow_every_change TakesParkedForWaiting

@@ -16,7 +16,7 @@ type Found = Vec<(RecordRef, Record)>;
 pub struct Seen {
     records: Vec<Option<Record>>,
     by_operation: Found,
-    has_earlier_child: Vec<bool>,
+    earlier_children: Vec<(u64, RecordRef)>,
     sendable: Vec<Found>,
     pending: Vec<Found>,
     parked: Vec<Found>,
@@ -61,13 +61,13 @@ fn look_at_each(tx: &mut dyn Transaction, seen: &mut Seen) -> Result<(), Storage
         // Which number it is, beyond the greatest, is up to the storage.
         assert!(record.as_ref().and_then(Record::greatest_number).is_none_or(|greatest| greatest <= last));
         for before in [300, u64::MAX] {
-            let child = tx.earlier_child(&name, before)?;
-            seen.has_earlier_child.push(child.is_some());
-            if let Some(child) = child {
-                // Any one will do.
+            let mut places = 0..before;
+            while let Some((place, child)) = tx.earlier_child(&name, places.clone())? {
                 let record = tx.record(&child)?.unwrap_or_default();
-                let refers = |(parent, seq): (&RecordRef, u64)| *parent == name && seq < before;
-                assert!(record.waiting_references().any(refers), "{child} is no earlier child of {name}");
+                let refers = |reference: (&RecordRef, u64)| reference == (&name, place);
+                assert!(record.waiting_references().any(refers), "{child} is no child of {name} at {place}");
+                seen.earlier_children.push((place, child));
+                places.start = place + 1;
             }
         }
         seen.records.push(record);

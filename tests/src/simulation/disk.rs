@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -185,8 +186,12 @@ impl Transaction for Spy<'_> {
         self.transaction.release(on)
     }
 
-    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
-        self.transaction.earlier_child(parent, before)
+    fn earlier_child(
+        &mut self,
+        parent: &RecordRef,
+        places: Range<u64>,
+    ) -> Result<Option<(u64, RecordRef)>, StorageError> {
+        self.transaction.earlier_child(parent, places)
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {

@@ -88,6 +88,35 @@ async fn records_that_refer_to_each_other_are_sent_all_the_same() {
     }
 }
 
+/// The first of the children waits for that deletion itself.
+#[tokio::test]
+async fn a_parent_is_deleted_after_each_earlier_child_that_does_not_wait_for_that() {
+    let (server, clock) = (ScriptedRemote::new(), ManualClock::default());
+    let storage = MemoryStorage::new();
+    let engine = Engine::builder(App, server.clone(), storage).clock(clock.clone()).build().await.unwrap();
+    let first = folder("first", Some("parent"));
+    engine.push_all(&[folder("parent", Some("first")), first.clone()]).await.unwrap();
+    engine.push(&folder("second", Some("parent"))).await.unwrap();
+    engine.flush().await.unwrap();
+    engine.push(&first).await.unwrap();
+    engine.push(&folder("second", None)).await.unwrap();
+    engine.delete::<Folder>(&"parent".into()).await.unwrap();
+    engine.delete::<Folder>(&"first".into()).await.unwrap();
+    server.script(|call| match call {
+        Call::Write { key, .. } if key == "second" => Fault::Transient(500),
+        _ => Fault::None,
+    });
+    engine.flush().await.unwrap();
+    let on_the_server: Vec<_> = server.records::<Folder>().into_keys().collect();
+    assert_eq!(on_the_server, ["first", "parent", "second"]);
+    server.heal();
+    clock.advance(TimeDelta::hours(2));
+    engine.flush().await.unwrap();
+    assert_eq!(engine.queue_len(), 0);
+    let on_the_server: Vec<_> = server.records::<Folder>().into_values().collect();
+    assert_eq!(on_the_server, [folder("second", None)]);
+}
+
 #[tokio::test]
 async fn a_circle_of_which_one_waits_for_the_other_is_sent_after_a_restart() {
     let (server, clock, storage) = (ScriptedRemote::new(), ManualClock::default(), MemoryStorage::new());

@@ -1,6 +1,7 @@
 //! What is next, and who waits for whom.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -295,8 +296,55 @@ pub fn a_listed_record_is_whole(subject: &Subject) {
 pub fn an_earlier_child_is_found(subject: &Subject) {
     let opened = subject.open();
     let parent = note("parent");
+    put(
+        &opened,
+        vec![
+            (task("queued"), referring(8, &[&note("other"), &parent])),
+            (task("flying"), Record { queued: Some(intention(9)), ..flying(5, &parent) }),
+            (parent.clone(), referring(1, &[&parent])),
+        ],
+    );
+    let child = |before| opened.run(move |tx| tx.earlier_child(&note("parent"), 0..before));
+    assert_eq!(child(5), None, "5 is not before 5, and a record does not wait for itself");
+    assert_eq!(child(6), Some((5, task("flying"))));
+    put(&opened, vec![(task("flying"), known("1"))]);
+    assert_eq!(child(8), None);
+    assert_eq!(child(9), Some((8, task("queued"))));
+    assert_eq!(child(u64::MAX), Some((8, task("queued"))));
+    assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 0..100)), None, "another entity");
+    let leaving = Intention { leaves: vec![task("parent")], ..intention(10) };
+    put(&opened, vec![(task("leaving"), Record { queued: Some(leaving), ..Record::default() })]);
+    let found = opened.run(|tx| tx.earlier_child(&task("parent"), 0..100));
+    assert_eq!(found, Some((10, task("leaving"))));
+}
+
+/// By their places, of whatever entity: whoever passes one over goes on behind it.
+pub fn earlier_children_are_found_one_after_the_other(subject: &Subject) {
+    let opened = subject.open();
+    let parent = note("parent");
+    let again = referring(7, &[&parent]).queued;
+    put(
+        &opened,
+        vec![
+            (task("b"), Record { queued: again, ..flying(4, &parent) }),
+            (note("a"), referring(6, &[&parent])),
+            (task("c"), referring(3, &[&parent])),
+        ],
+    );
+    let child = |places: Range<u64>| opened.run(move |tx| tx.earlier_child(&note("parent"), places));
+    assert_eq!(child(0..100), Some((3, task("c"))));
+    assert_eq!(child(4..100), Some((4, task("b"))));
+    assert_eq!(child(5..100), Some((6, note("a"))));
+    assert_eq!(child(7..100), Some((7, task("b"))), "with its next operation");
+    assert_eq!(child(8..100), None);
+    assert_eq!(child(4..5), Some((4, task("b"))));
+    assert_eq!(child(5..6), None);
+    assert_eq!(child(4..4), None);
+}
+
+fn flying(seq: u64, parent: &RecordRef) -> Record {
     let flight = Flight {
-        intention: Intention { references: vec![parent.clone()], ..intention(5) },
+        intention: Intention { references: vec![parent.clone()], ..intention(seq) },
         if_match: None,
         frozen: None,
         attempts: 0,
@@ -304,28 +352,7 @@ pub fn an_earlier_child_is_found(subject: &Subject) {
         due: Some(at(0)),
         look_first: false,
     };
-    put(
-        &opened,
-        vec![
-            (task("queued"), referring(8, &[&note("other"), &parent])),
-            (
-                task("flying"),
-                Record { flight: Some(flight), queued: Some(intention(9)), ..Record::default() },
-            ),
-            (parent.clone(), referring(1, &[&parent])),
-        ],
-    );
-    let child = |before| opened.run(move |tx| tx.earlier_child(&note("parent"), before));
-    assert_eq!(child(5), None, "5 is not before 5, and a record does not wait for itself");
-    assert_eq!(child(6), Some(task("flying")));
-    put(&opened, vec![(task("flying"), known("1"))]);
-    assert_eq!(child(8), None);
-    assert_eq!(child(9), Some(task("queued")));
-    assert_eq!(child(u64::MAX), Some(task("queued")));
-    assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 100)), None, "another entity");
-    let leaving = Intention { leaves: vec![task("parent")], ..intention(10) };
-    put(&opened, vec![(task("leaving"), Record { queued: Some(leaving), ..Record::default() })]);
-    assert_eq!(opened.run(|tx| tx.earlier_child(&task("parent"), 100)), Some(task("leaving")));
+    Record { flight: Some(flight), ..Record::default() }
 }
 
 /// Parked operations, and those that refer to something else by now, hold nobody up.
@@ -340,8 +367,8 @@ pub fn a_child_that_waits_no_longer_is_not_found(subject: &Subject) {
     put(&opened, vec![(task("moved"), referring(3, &[&note("other")]))]);
     put(&opened, vec![(task("gone"), referring(4, &[&parent]))]);
     put(&opened, vec![(task("gone"), Record::default())]);
-    assert_eq!(opened.run(|tx| tx.earlier_child(&note("parent"), 100)), None);
-    assert_eq!(opened.run(|tx| tx.earlier_child(&note("other"), 100)), Some(task("moved")));
+    assert_eq!(opened.run(|tx| tx.earlier_child(&note("parent"), 0..100)), None);
+    assert_eq!(opened.run(|tx| tx.earlier_child(&note("other"), 0..100)), Some((3, task("moved"))));
 }
 
 /// What was blocked and was released still refers to what it referred to.
@@ -350,10 +377,10 @@ pub fn a_released_child_is_still_found(subject: &Subject) {
     let (parent, other) = (note("parent"), note("other"));
     let child = Record { blocked_on: Some(other.clone()), ..referring(1, &[&parent]) };
     put(&opened, vec![(task("child"), child)]);
-    let find = || opened.run(|tx| tx.earlier_child(&note("parent"), 100));
-    assert_eq!(find(), Some(task("child")));
+    let find = || opened.run(|tx| tx.earlier_child(&note("parent"), 0..100));
+    assert_eq!(find(), Some((1, task("child"))));
     assert_eq!(opened.run(move |tx| tx.release(&other)), 1);
-    assert_eq!(find(), Some(task("child")), "after it was released");
+    assert_eq!(find(), Some((1, task("child"))), "after it was released");
 }
 
 /// Counts are right after each change of lane.

@@ -110,6 +110,7 @@ macro_rules! __storage_conformance {
             a_parked_record_is_found_by_its_operation
             a_listed_record_is_whole
             an_earlier_child_is_found
+            earlier_children_are_found_one_after_the_other
             a_child_that_waits_no_longer_is_not_found
             a_released_child_is_still_found
             counts_follow_every_change

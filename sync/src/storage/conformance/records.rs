@@ -184,7 +184,7 @@ pub fn putting_again_replaces_the_record(subject: &Subject) {
     }
     opened.run(|tx| {
         assert_eq!(tx.parked_by_id(operation(1))?, None, "the parked operation of the first is gone");
-        assert_eq!(tx.earlier_child(&note("parent"), 100)?, None, "so are its references");
+        assert_eq!(tx.earlier_child(&note("parent"), 0..100)?, None, "so are its references");
         assert_eq!(tx.release(&note("parent"))?, 0, "and what it waited for");
         assert_eq!(tx.pending(None, None, 10, &HashSet::new())?.len(), 1);
         assert_eq!(tx.next_due()?, None);
@@ -203,7 +203,7 @@ pub fn an_empty_record_removes_the_row(subject: &Subject) {
         tx.put(&note("never there"), &Record::default())?;
         assert_eq!(tx.record(&note("a"))?, None);
         assert_eq!(tx.parked_by_id(operation(1))?, None);
-        assert_eq!(tx.earlier_child(&note("parent"), 100)?, None);
+        assert_eq!(tx.earlier_child(&note("parent"), 0..100)?, None);
         assert_eq!(tx.release(&note("parent"))?, 0);
         assert_eq!(tx.pending(None, None, 10, &HashSet::new())?, []);
         assert!(tx.counts()?.iter().all(|(_, counts)| *counts == Counts::default()));
@@ -263,7 +263,7 @@ pub fn odd_names_are_told_apart(subject: &Subject) {
             let parent = name(TASK, text);
             assert_eq!(tx.record(&name(NOTE, text))?, Some(referring(number, &[&parent])), "{text:?}");
             assert_eq!(tx.pending(None, None, 100, &HashSet::new())?.len(), 1, "{text:?}");
-            assert_eq!(tx.earlier_child(&parent, 1000)?, Some(name(NOTE, text)), "{text:?}");
+            assert_eq!(tx.earlier_child(&parent, 0..1000)?, Some((number, name(NOTE, text))), "{text:?}");
             assert_eq!(tx.record(&name(entity.clone(), "x"))?, Some(known(text)), "{text:?}");
             assert_eq!(tx.cursor(&entity)?, Some(Cursor::new(text)), "{text:?}");
             assert_eq!(tx.note(text)?.as_deref(), Some(text), "{text:?}");
@@ -310,7 +310,7 @@ pub fn principals_see_only_their_own(subject: &Subject) {
         assert_eq!(tx.parked(Some(&NOTE), None, 10, &HashSet::new())?, []);
         assert_eq!(tx.parked_by_id(operation(12))?, None);
         assert_eq!(tx.release(&note("on"))?, 0);
-        assert_eq!(tx.earlier_child(&note("on"), 100)?, None);
+        assert_eq!(tx.earlier_child(&note("on"), 0..100)?, None);
         assert_eq!(tx.counts()?, []);
         assert_eq!(tx.cursor(&NOTE)?, None);
         assert_eq!(tx.note("note")?, None);
@@ -330,7 +330,7 @@ pub fn principals_see_only_their_own(subject: &Subject) {
         assert_eq!(tx.next_due()?, Some(at(10)));
         assert_eq!(tx.parked_by_id(operation(12))?, Some((note("parked"), parked(12))));
         assert_eq!(tx.release(&note("on"))?, 1);
-        assert_eq!(tx.earlier_child(&note("on"), 100)?, Some(note("child")));
+        assert_eq!(tx.earlier_child(&note("on"), 0..100)?, Some((14, note("child"))));
         assert_eq!(tx.counts()?, [(NOTE, Counts { waiting: 4, parked: 1 })]);
         assert_eq!(tx.cursor(&NOTE)?, Some(Cursor::new("anna's")));
         assert_eq!(tx.note("note")?.as_deref(), Some("anna's"));

@@ -1,7 +1,7 @@
 //! The data of one principal, and the indexes that find it again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use chrono::{DateTime, Utc};
 
@@ -33,6 +33,12 @@ impl<K: Ord> Ordered<K> {
 
     pub(super) fn first(&self) -> Option<&K> {
         self.0.keys().next()
+    }
+
+    /// The first within a range that is not empty.
+    pub(super) fn first_within(&self, range: Range<K>) -> Option<(&K, &RecordRef)> {
+        let (key, names) = self.0.range(range).next()?;
+        names.first().map(|name| (key, name))
     }
 
     pub(super) fn at(&self, key: &K) -> impl Iterator<Item = &RecordRef> {

@@ -1,7 +1,7 @@
 //! [`Transaction`] over maps, with a log of how to take each change back.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -198,10 +198,14 @@ impl Transaction for MemoryTransaction<'_> {
         Ok(u64::try_from(freed.len()).unwrap_or(u64::MAX))
     }
 
-    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
-        let children = self.account.references.get(parent);
-        Ok(children
-            .and_then(|children| children.between(Bound::Unbounded, Bound::Excluded(before)).next().cloned()))
+    fn earlier_child(
+        &mut self,
+        parent: &RecordRef,
+        places: Range<u64>,
+    ) -> Result<Option<(u64, RecordRef)>, StorageError> {
+        let children = self.account.references.get(parent).filter(|_| !places.is_empty());
+        let first = children.and_then(|children| children.first_within(places));
+        Ok(first.map(|(place, child)| (*place, child.clone())))
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {

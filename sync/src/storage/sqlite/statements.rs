@@ -104,11 +104,11 @@ pub(super) const RELEASE: &str = "
     WHERE blocked_queue = ?1 AND blocked_key = ?2";
 
 pub(super) const EARLIER_CHILD: &str = "
-    SELECT queue.entity, child.key
+    SELECT queue.entity, child.key, reference.seq
     FROM sync_references AS reference
         CROSS JOIN sync_names AS child ON child.queue = reference.child_queue AND child.key = reference.child_key
         CROSS JOIN sync_queues AS queue ON queue.id = child.queue
-    WHERE reference.queue = ?1 AND reference.key = ?2 AND reference.seq < ?3
+    WHERE reference.queue = ?1 AND reference.key = ?2 AND reference.seq >= ?3 AND reference.seq < ?4
     ORDER BY reference.seq LIMIT 1";
 
 pub(super) const CURSOR: &str = "SELECT cursor FROM sync_cursors WHERE principal = ?1 AND entity = ?2";

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, params};
@@ -220,10 +221,17 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(u64::try_from(freed).unwrap_or(u64::MAX))
     }
 
-    fn earlier_child(&mut self, parent: &RecordRef, before: u64) -> Result<Option<RecordRef>, StorageError> {
+    fn earlier_child(
+        &mut self,
+        parent: &RecordRef,
+        places: Range<u64>,
+    ) -> Result<Option<(u64, RecordRef)>, StorageError> {
         let Some(queue) = self.find_queue(&parent.entity)? else { return Ok(None) };
-        let parameters = params![queue, parent.key.as_str(), number(before)];
-        self.first(statements::EARLIER_CHILD, parameters, |row| self.read_name(row))
+        let parameters = params![queue, parent.key.as_str(), number(places.start), number(places.end)];
+        self.first(statements::EARLIER_CHILD, parameters, |row| {
+            // It is in the range, and so not negative.
+            Ok((self.number(row, 2)?.unsigned_abs(), self.read_name(row)?))
+        })
     }
 
     fn counts(&mut self) -> Result<Vec<(EntityName, Counts)>, StorageError> {

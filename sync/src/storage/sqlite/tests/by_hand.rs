@@ -84,11 +84,11 @@ async fn a_row_that_was_mended_still_refers_to_what_it_referred_to() {
     shell(&path, "UPDATE sync_outbox SET queued = (SELECT queued FROM kept) WHERE key = 'x'");
     let storage = open(&path);
     assert_eq!(get(&storage, "x").await, Some(refers(9, "parent")));
-    let child = async |parent| run(&storage, move |tx| tx.earlier_child(&note(parent), 100)).await;
-    assert_eq!(child("parent").await.expect("it can be read"), Some(note("x")));
+    let child = async |parent| run(&storage, move |tx| tx.earlier_child(&note(parent), 0..100)).await;
+    assert_eq!(child("parent").await.expect("it can be read"), Some((9, note("x"))));
     put(&storage, "x", refers(9, "other")).await;
     assert_eq!(child("parent").await.expect("it can be read"), None);
-    assert_eq!(child("other").await.expect("it can be read"), Some(note("x")));
+    assert_eq!(child("other").await.expect("it can be read"), Some((9, note("x"))));
     put(&storage, "x", queued(9)).await;
     assert_eq!(child("other").await.expect("it can be read"), None);
 }
@@ -108,7 +108,7 @@ async fn the_next_edit_of_a_mended_row_refers_to_nothing_else() {
         tx.put(&note("x"), &mended)
     };
     run(&storage, edit).await.expect("it can be written");
-    let child = run(&storage, |tx| tx.earlier_child(&note("parent"), 100)).await;
+    let child = run(&storage, |tx| tx.earlier_child(&note("parent"), 0..100)).await;
     assert_eq!(child.expect("it can be read"), None);
 }
 

@@ -158,7 +158,7 @@ pub enum Resolution<T> {
     /// This takes the place of both. Its id must be the record's. When it is what the server has already, the edit is in that, and nothing is
     /// sent.
     Merged(T),
-    /// The record goes, on both sides.
+    /// The record goes, on both sides; the local edit is given up, unless it is the deletion.
     Delete,
     /// The user is to decide: the conflict waits in [`Engine::conflicts`](crate::Engine::conflicts).
     Defer,

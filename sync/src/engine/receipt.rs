@@ -42,8 +42,8 @@ pub enum NotSynced {
         /// The record.
         record: RecordRef,
     },
-    /// The conflict was decided for the server's side.
-    #[error("a conflict about {record} was decided for the server's side")]
+    /// A conflict was decided against the edit: for the server's side, or for no record on either.
+    #[error("a conflict about {record} was decided against the edit")]
     Overruled {
         /// The record.
         record: RecordRef,

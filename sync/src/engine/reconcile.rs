@@ -217,7 +217,12 @@ pub(crate) fn apply(
             };
             show(record, Shown::AsPulled, copy, known, consequence)
         }
-        Resolved::Sending { local } => show(record, Shown::Local(local), copy, known, decided),
+        Resolved::Sending { local } => {
+            // A deletion goes out under the number of the edit, and has nothing of it.
+            let is_lost = local.is_none() && dispute.local.is_some();
+            let consequence = Consequence { overruled: is_lost.then_some(dispute.revision), ..decided };
+            show(record, Shown::Local(local), copy, known, consequence)
+        }
         Resolved::Deferred => {
             let (local, parked) = (dispute.local.clone(), NewlyParked::of(&record));
             show(record, Shown::Local(local), copy, known, Consequence { parked, ..decided })

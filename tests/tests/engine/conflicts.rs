@@ -91,6 +91,24 @@ async fn delete_removes_the_record_on_both_sides() {
 }
 
 #[tokio::test]
+async fn an_edit_is_overruled_by_delete_and_a_deletion_is_not() {
+    for edited in [true, false] {
+        let device = in_conflict().await;
+        device.app.will(Answer::Decide(Resolution::Delete));
+        let receipt = if edited {
+            device.engine.push(&task(1, None, "mine")).await.unwrap()
+        } else {
+            device.engine.delete::<Task>(&1).await.unwrap()
+        };
+        device.engine.flush().await.unwrap();
+        assert!(device.server.records::<Task>().is_empty());
+        let fate = receipt.synced().await;
+        assert_eq!(matches!(fate, Err(NotSynced::Overruled { .. })), edited, "{fate:?}");
+        assert_eq!(fate.is_ok(), !edited, "{fate:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_deferred_conflict_waits_for_the_user_and_is_answered_later() {
     let device = in_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));

@@ -1,7 +1,7 @@
 //! What is sent, and what comes back.
 
 use sync::NotSynced;
-use sync::record::{OperationId, Write};
+use sync::record::{Intention, OperationId, Write};
 use sync::remote::{Fetched, WriteRequest};
 
 use super::super::entities::Name;
@@ -122,12 +122,16 @@ impl Book {
     pub(crate) fn is_true(&self, name: &Name, id: OperationId, fate: &Result<(), NotSynced>) -> Verdict {
         let Some(edit) = self.numbers.get(&id) else { return Ok(()) };
         let row = self.rows.get(name);
-        let waits = row.is_some_and(|row| {
-            let flight = row.flight.as_ref().map(|flight| flight.intention.revision);
-            flight == Some(*edit) || row.queued.as_ref().is_some_and(|queued| queued.revision == *edit)
+        let waiting = row.into_iter().flat_map(|row| {
+            let flight = row.flight.as_ref().map(|flight| &flight.intention);
+            flight.into_iter().chain(&row.queued)
         });
+        let mut waiting = waiting.filter(|waiting| waiting.revision == *edit);
+        // The deletion that a conflict was decided for goes out under the number of the edit.
+        let is_decided = |waiting: &Intention| waiting.write == Write::Delete && waiting.decided.is_some();
         let wrong = match fate {
-            Ok(()) | Err(NotSynced::Overruled { .. } | NotSynced::TakenBack { .. }) => waits,
+            Ok(()) | Err(NotSynced::TakenBack { .. }) => waiting.next().is_some(),
+            Err(NotSynced::Overruled { .. }) => !waiting.all(is_decided),
             _ => false,
         };
         ensure!(

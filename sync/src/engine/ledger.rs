@@ -224,7 +224,8 @@ impl<'a> Ledger<'a> {
         Cow::Owned(Record { queued: Some(queued), ..after.clone() })
     }
 
-    /// Writes a record of which nothing is known but what the server has, with no regard to what it was before.
+    /// Writes a record of which nothing is known but what the server has, with no regard to what it was before. No edit of its entity
+    /// waits.
     pub(crate) fn put_pulled(
         &mut self,
         port: &dyn EntityPort,
@@ -232,6 +233,10 @@ impl<'a> Ledger<'a> {
         record: &Record,
         entries: Vec<IndexEntry>,
     ) -> Result<(), StorageError> {
+        // Whoever waits for it does so because its row could not be read.
+        if self.is_linked(&name.entity) && self.tx.release(name)? > 0 {
+            self.changes.freed.extend(self.entities.waiting_for(&name.entity));
+        }
         if !port.keeps() {
             return self.tx.put(name, record);
         }

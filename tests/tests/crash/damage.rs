@@ -22,7 +22,7 @@ use crate::vfs::Disk;
 /// Far longer than anything here takes: a watchdog.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn engine(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error> {
+pub async fn engine(path: &Path, server: &ScriptedRemote) -> Result<Engine<App>, Error> {
     engine_at(path, server, ManualClock::default()).await
 }
 

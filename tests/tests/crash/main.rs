@@ -7,6 +7,7 @@
 mod backup;
 mod bad_disk;
 mod damage;
+mod damaged_base;
 mod kill;
 mod power_cut;
 mod two_processes;

@@ -183,10 +183,24 @@ async fn a_long_poll_goes_on_where_the_one_before_ended() {
     assert_eq!(
         targets,
         [
-            "/notes/_changes?feed=longpoll&timeout=30000&since=now",
-            "/notes/_changes?feed=longpoll&timeout=30000&since=4"
+            "/notes/_changes?feed=longpoll&timeout=30000&limit=1000&since=now",
+            "/notes/_changes?feed=longpoll&timeout=30000&limit=1000&since=4"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_long_poll_that_tells_of_very_many_records_says_that_something_changed() {
+    let told = |count: usize, last: u8| {
+        let items = vec![r#"{"id":"a","changes":[{"rev":"1-x"}]}"#; count].join(",");
+        Answer::json(200, format!(r#"{{"results":[{items}],"last_seq":{last}}}"#))
+    };
+    let server = Server::saying_in_turn(vec![told(257, 4), told(256, 5), Answer::nothing()]).await;
+    let changes = long_polling(&server).changes(ANYTHING).await.unwrap().unwrap();
+    let hints: Vec<_> = changes.take(257).map(Result::unwrap).collect().await;
+    assert_eq!(hints[0], hint(Some("4"), Changed::Anything));
+    assert_eq!(hints[1..], vec![hint(Some("5"), record("a", "1-x")); 256]);
+    assert!(server.seen()[1].target.ends_with("since=4"), "it goes on behind them: {:?}", server.seen());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod cursors;
 mod heads;
+mod lists;
 mod pages;
 mod redirects;
 mod server;

@@ -1,4 +1,4 @@
-//! Looking at a few members of a JSON object without building the rest.
+//! Looking at a few members of a JSON object, or at the items of a list, without building the rest.
 //!
 //! Everything else is skipped by `serde_json`'s scanner, which does not recurse: JSON that is nested a million levels deep
 //! costs no stack.
@@ -7,7 +7,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dialect::{RecordDialect, Tombstone};
@@ -71,6 +71,39 @@ impl Visitor<'_> for NameOf<'_> {
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(self.0.iter().position(|wanted| *wanted == name))
     }
+}
+
+/// Goes through the items of a list, with their places, and keeps none: what is kept beside an item's text may be many times as large.
+fn each_item<'de>(json: &'de [u8], look: impl FnMut(usize, &'de RawValue)) -> serde_json::Result<()> {
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    parser.deserialize_seq(EachItem(look))?;
+    parser.end()
+}
+
+struct EachItem<F>(F);
+
+impl<'de, F: FnMut(usize, &'de RawValue)> Visitor<'de> for EachItem<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let mut place = 0;
+        while let Some(item) = list.next_element()? {
+            (self.0)(place, item);
+            place += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The items of a list that has so many at most; `None` for anything else.
+pub(super) fn items(json: &[u8], most: usize) -> Option<Vec<&RawValue>> {
+    let (mut items, mut is_longer) = (Vec::new(), false);
+    each_item(json, |place, item| if place < most { items.push(item) } else { is_longer = true }).ok()?;
+    (!is_longer).then_some(items)
 }
 
 /// What the protocol has to know of a record or a tombstone.
@@ -161,7 +194,14 @@ pub(super) fn descend<'j>(json: &'j RawValue, path: &[String]) -> Option<&'j Raw
     let Some((first, rest)) = path.split_first() else { return Some(json) };
     let inner = if kind(json) == "array" {
         let index: usize = first.parse().ok()?;
-        serde_json::from_str::<Vec<&RawValue>>(json.get()).ok()?.get(index).copied()?
+        let mut found = None;
+        let look = |place, item| {
+            if place == index {
+                found = Some(item);
+            }
+        };
+        each_item(json.get().as_bytes(), look).ok()?;
+        found?
     } else {
         let [member] = pick(json.get().as_bytes(), [first]).ok()?;
         member?

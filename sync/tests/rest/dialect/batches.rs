@@ -312,6 +312,23 @@ async fn a_row_that_a_batch_answers_with_its_tombstone_is_sent_by_itself() {
 }
 
 #[tokio::test]
+async fn an_answer_that_lists_more_than_the_batch_holds_says_nothing_of_it() {
+    let server = Server::scripted(|seen, _| match serde_json::from_str(&seen.body).unwrap() {
+        Value::Array(rows) => {
+            let row = |id: &Value| json!({ "id": id, "version": 3 });
+            let stranger = row(&json!("stranger"));
+            let rows = rows.iter().map(|sent| row(&sent["id"])).chain([stranger]);
+            Answer::json(201, rows.collect::<Value>().to_string())
+        }
+        one => Answer::json(201, json!([{ "id": one["id"], "version": 4 }]).to_string()),
+    })
+    .await;
+    let outcomes = sent(&server, Dialect::postgrest(), &["a", "b", "c"]).await;
+    assert_eq!(versions(&outcomes), ["4", "4", "4"].map(|version| Some(version.to_owned())));
+    assert_eq!(server.seen().len(), 4, "each was sent by itself: {:?}", targets(&server));
+}
+
+#[tokio::test]
 async fn operations_that_no_batch_takes_are_sent_by_themselves() {
     let server = Server::saying(Answer::json(200, r#"[{"id":"n1","version":5}]"#)).await;
     let remote = RestRemote::builder(server.url()).dialect(Dialect::postgrest()).build().unwrap();

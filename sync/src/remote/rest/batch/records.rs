@@ -11,7 +11,7 @@ use super::Answered;
 use crate::remote::rest::RestRemote;
 use crate::remote::rest::answer::failure;
 use crate::remote::rest::dialect::{BatchOutcomes, RecordBatch};
-use crate::remote::rest::members::{Life, RecordMembers, pick, scalar, slice_of};
+use crate::remote::rest::members::{Life, RecordMembers, items, pick, scalar, slice_of};
 use crate::remote::rest::request::{self, Request, way};
 use crate::remote::rest::sent_body;
 use crate::remote::rest::version::from_member;
@@ -48,7 +48,7 @@ pub(super) async fn send(
         _ => return Ok(Answered::Unclear),
     }
     let body = remote.exchange.body(&mut answer)?;
-    let Ok(list) = serde_json::from_slice::<Vec<&RawValue>>(&body) else { return Ok(Answered::Unclear) };
+    let Some(list) = items(&body, operations.len()) else { return Ok(Answered::Unclear) };
     let answers: Option<Vec<Option<WriteAnswer>>> = match &dialect.outcomes {
         BatchOutcomes::Receipts { version_member, error_member } if list.len() == operations.len() => {
             Some(list.into_iter().map(|receipt| receipt_of(receipt, version_member, error_member)).collect())

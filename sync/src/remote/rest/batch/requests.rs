@@ -16,6 +16,7 @@ use crate::remote::rest::answer::{failure, located_number};
 use crate::remote::rest::base_url::shown;
 use crate::remote::rest::dialect::{AdvertisedLimit, RequestBatch};
 use crate::remote::rest::exchange::Answer;
+use crate::remote::rest::members::{items, pick};
 use crate::remote::rest::request::{self, Request};
 use crate::remote::{RemoteError, WriteRequest};
 
@@ -31,12 +32,6 @@ struct Part<'a> {
     headers: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Answers<'a> {
-    #[serde(borrow)]
-    responses: Vec<Response<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -77,10 +72,7 @@ pub(super) async fn send(
         _ => return Ok(Answered::Unclear),
     }
     let body = remote.exchange.body(&mut answer)?;
-    let Ok(Answers { responses }) = serde_json::from_slice(&body) else { return Ok(Answered::Unclear) };
-    if responses.len() != operations.len() {
-        return Ok(Answered::Unclear);
-    }
+    let Some(responses) = responses(&body, operations.len()) else { return Ok(Answered::Unclear) };
     // Kinto says yes to those before it, gives its transaction up, and says yes to the whole.
     let is_given_up = responses.iter().any(|response| response.status == 409);
     let outcomes = operations.iter().zip(&requests).zip(responses).map(|((operation, request), response)| {
@@ -129,6 +121,13 @@ fn part(request: &Request) -> Option<Part<'_>> {
         None => None,
     };
     Some(Part { method: request.method.as_str(), path, headers, body })
+}
+
+/// The answers to so many requests; `None` unless there is one for each of them.
+fn responses(body: &[u8], requests: usize) -> Option<Vec<Response<'_>>> {
+    let [list] = pick(body, ["responses"]).ok()?;
+    let list = items(list?.get().as_bytes(), requests).filter(|list| list.len() == requests)?;
+    list.into_iter().map(|response| serde_json::from_str(response.get()).ok()).collect()
 }
 
 fn answer_of(url: &Url, response: &Response<'_>) -> Option<Answer> {

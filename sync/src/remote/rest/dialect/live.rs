@@ -35,7 +35,8 @@ pub struct LongPollDialect {
     /// What follows the endpoint, without a slash in front. Default: `_changes`.
     pub path: String,
     /// Query parameters that are always the same. How long the server waits must be less than the remote's timeout. Default:
-    /// `feed=longpoll` and `timeout=30000`, in milliseconds.
+    /// `feed=longpoll`, `timeout=30000`, in milliseconds, and `limit=1000`: what changed while the device was away comes in answers that
+    /// are small enough to be read, one at once after the other.
     pub parameters: Vec<(String, String)>,
     /// The query parameter that says from where on. Default: `since`.
     pub since_parameter: String,
@@ -43,7 +44,8 @@ pub struct LongPollDialect {
     pub first: String,
     /// The member of the answer that says from where on to ask next. Default: `last_seq`.
     pub cursor_member: String,
-    /// The member of the answer that holds the list of changes. Default: `results`.
+    /// The member of the answer that holds the list of changes. One of more than 256 is taken for a hint that something changed. Default:
+    /// `results`.
     pub list_member: String,
     /// Where in an item the record's id is. Default: `id`.
     pub id_path: MemberPath,
@@ -59,7 +61,11 @@ impl Default for LongPollDialect {
     fn default() -> Self {
         Self {
             path: "_changes".into(),
-            parameters: vec![("feed".into(), "longpoll".into()), ("timeout".into(), "30000".into())],
+            parameters: vec![
+                ("feed".into(), "longpoll".into()),
+                ("timeout".into(), "30000".into()),
+                ("limit".into(), "1000".into()),
+            ],
             since_parameter: "since".into(),
             first: "now".into(),
             cursor_member: "last_seq".into(),

@@ -12,10 +12,14 @@ use crate::remote::rest::answer::failure;
 use crate::remote::rest::base_url::BaseUrl;
 use crate::remote::rest::dialect::LongPollDialect;
 use crate::remote::rest::exchange::{Answer, Exchange};
-use crate::remote::rest::members::{descend, pick, scalar};
+use crate::remote::rest::members::{descend, items, kind, pick, scalar};
 use crate::remote::rest::request::{self, Request};
 use crate::remote::rest::version::from_member;
 use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, RemoteError};
+
+/// An answer that lists more changes is as good as one that says that something changed: the engine does not remember more of them one by
+/// one either.
+const TOLD_APART: usize = 256;
 
 /// The requests one after the other. What changes before the first one reached the server is left to the next pull.
 pub(super) fn listen(
@@ -78,17 +82,23 @@ impl Poll {
         let names = [&*self.dialect.cursor_member, &*self.dialect.list_member];
         let [cursor, list] = pick(body, names).ok()?;
         let cursor = scalar(cursor?)?;
-        let items: Vec<&RawValue> = serde_json::from_str(list?.get()).ok()?;
+        let list = list.filter(|list| kind(list) == "array")?;
+        let changes = match items(list.get().as_bytes(), TOLD_APART) {
+            Some(items) => items.into_iter().map(|item| self.changed(item)).collect(),
+            None => vec![Changed::Anything],
+        };
         let event = Some(EventId::new(&*cursor));
-        let heard = items.into_iter().map(|item| {
-            let changed = self.changed(item).unwrap_or(Changed::Anything);
-            Heard::Hint { event: event.clone(), changed }
-        });
-        Some((cursor.clone(), heard.collect()))
+        let heard =
+            changes.into_iter().map(|changed| Heard::Hint { event: event.clone(), changed }).collect();
+        Some((cursor, heard))
     }
 
-    /// Which record an item of the list is about; `None` when it does not say so.
-    fn changed(&self, item: &RawValue) -> Option<Changed> {
+    /// Which record an item of the list is about; anything, when it does not say so.
+    fn changed(&self, item: &RawValue) -> Changed {
+        self.record(item).unwrap_or(Changed::Anything)
+    }
+
+    fn record(&self, item: &RawValue) -> Option<Changed> {
         let key = RecordKey::new(scalar(descend(item, self.dialect.id_path.steps())?)?).ok()?;
         if descend(item, self.dialect.deleted_path.steps()).is_some_and(|deleted| deleted.get() == "true") {
             return Some(Changed::Deleted { key });

@@ -108,6 +108,19 @@ async fn one_that_is_refused_fails_none_of_its_neighbours() {
     assert_eq!(versions(&outcomes)[4].as_deref(), Some("2"));
 }
 
+#[tokio::test]
+async fn a_part_with_more_headers_than_an_answer_may_have_says_nothing() {
+    let server = Server::scripted(|seen, _| {
+        kinto_says(seen, 25, |request| {
+            let headers: Value = (0..40_000).map(|nth| (format!("x-{nth}"), json!("y"))).collect();
+            json!({ "status": 201, "headers": headers, "body": made(request)["body"] })
+        })
+    })
+    .await;
+    let outcomes = sent(&server, kinto(), &["a", "b", "c"]).await;
+    assert_eq!(versions(&outcomes), ["1", "1", "1"].map(|version| Some(version.to_owned())));
+}
+
 /// The other answers of the batch prove that the server is there, and nothing of the record.
 #[tokio::test]
 async fn what_a_batch_says_is_not_there_is_looked_for() {

@@ -1,11 +1,13 @@
 //! A list of requests in one request, as Kinto has it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -19,6 +21,9 @@ use crate::remote::rest::exchange::Answer;
 use crate::remote::rest::members::{items, pick};
 use crate::remote::rest::request::{self, Request};
 use crate::remote::{RemoteError, WriteRequest};
+
+/// hyper reads no more headers of an answer either.
+const MOST_HEADERS: usize = 100;
 
 #[derive(Serialize)]
 struct Sent<'a> {
@@ -37,8 +42,8 @@ struct Part<'a> {
 #[derive(Deserialize)]
 struct Response<'a> {
     status: u16,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "headers")]
+    headers: HeaderMap,
     #[serde(borrow)]
     body: Option<&'a RawValue>,
 }
@@ -76,7 +81,7 @@ pub(super) async fn send(
     // Kinto says yes to those before it, gives its transaction up, and says yes to the whole.
     let is_given_up = responses.iter().any(|response| response.status == 409);
     let outcomes = operations.iter().zip(&requests).zip(responses).map(|((operation, request), response)| {
-        let answer = answer_of(&request.url, &response).ok_or_else(|| RemoteError::Protocol {
+        let answer = answer_of(&request.url, response).ok_or_else(|| RemoteError::Protocol {
             url: shown(&request.url),
             reason: "the answer to the batch has no status for it".to_owned(),
             retry_after,
@@ -130,21 +135,37 @@ fn responses(body: &[u8], requests: usize) -> Option<Vec<Response<'_>>> {
     list.into_iter().map(|response| serde_json::from_str(response.get()).ok()).collect()
 }
 
-fn answer_of(url: &Url, response: &Response<'_>) -> Option<Answer> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &response.headers {
-        // What is no header says nothing.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-        {
-            headers.append(name, value);
-        }
+/// Reads the headers of an answer, of which there may be as many as in one that is sent by itself.
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
+    deserializer.deserialize_map(Headers)
+}
+
+struct Headers;
+
+impl<'de> Visitor<'de> for Headers {
+    type Value = HeaderMap;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with headers")
     }
-    let body = response.body.map(|body| Bytes::copy_from_slice(body.get().as_bytes())).unwrap_or_default();
-    Some(Answer {
-        url: shown(url),
-        at: url.clone(),
-        status: StatusCode::from_u16(response.status).ok()?,
-        headers,
-        body: Ok(body),
-    })
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HeaderMap, A::Error> {
+        let mut headers = HeaderMap::new();
+        while let Some((name, value)) = map.next_entry::<String, String>()? {
+            // What is no header says nothing.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                if headers.len() == MOST_HEADERS {
+                    return Err(A::Error::custom("it has too many headers"));
+                }
+                headers.append(name, value);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+fn answer_of(url: &Url, Response { status, headers, body }: Response<'_>) -> Option<Answer> {
+    let body = body.map(|body| Bytes::copy_from_slice(body.get().as_bytes())).unwrap_or_default();
+    let status = StatusCode::from_u16(status).ok()?;
+    Some(Answer { url: shown(url), at: url.clone(), status, headers, body: Ok(body) })
 }

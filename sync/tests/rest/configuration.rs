@@ -52,6 +52,7 @@ async fn base_urls_that_do_not_work_say_what_to_write() {
         ("https://user:hunter2@api.example.com/v1", Some(Credentials)),
         ("https://:hunter2@api.example.com", Some(Credentials)),
         ("https://api.example.com/?key=hunter2", Some(Query)),
+        ("https://api.example.com/?user=me@x.example&key=hunter2", Some(Query)),
         ("https://api.example.com?", Some(Query)),
         ("https://api.example.com/#top", Some(Fragment)),
         ("https://", None),

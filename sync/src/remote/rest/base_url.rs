@@ -184,13 +184,9 @@ pub(super) fn shown(url: &Url) -> String {
 
 /// What was given as a base URL, for its error: also something that is no URL may hold a password and a query.
 fn without_user_info(text: &str) -> String {
-    // A password may hold what else begins a query.
     let (before, after) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
-    let text = if after.contains('@') { text } else { before };
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-    let Some((_, rest)) = rest.rsplit_once('@') else {
-        return text.to_owned();
-    };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = before.split_once("://").map_or(("", before), |(scheme, rest)| (scheme, rest));
+    // A password may hold what else begins a query, and a query an address of somebody's: nobody can tell where either ends.
+    let rest = if after.contains('@') { "…" } else { rest.rsplit_once('@').map_or(rest, |(_, rest)| rest) };
     if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }

@@ -185,7 +185,8 @@ impl RestRemoteBuilder {
         self
     }
 
-    /// A root certificate to be trusted beside those of the system, or several in one text, in PEM.
+    /// A root certificate to be trusted, or several in one text, in PEM: beside those of the system, or of
+    /// [`only_root_certificates_pem`](Self::only_root_certificates_pem) where that was called before.
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         let (Roots::BesideTheSystems(given) | Roots::Alone(given)) = &mut self.roots;
         given.push(pem.into());

@@ -105,6 +105,8 @@ pub enum Flaw {
     IsNeverReady,
     /// Nobody may delete anything.
     ForbidsDeletions,
+    /// The same, and it is not told whether the record is there still, as where a token has run out.
+    SaysNothingOfWhatItKeeps,
     /// Not a flaw: somebody else writes a record just when the rule about the end of the list looks whether it is the end.
     SomebodyWrites,
 }

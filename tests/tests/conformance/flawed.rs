@@ -245,6 +245,15 @@ impl Between {
                 id.parse::<uuid::Uuid>().is_err().then_some(refused)
             }
             (Flaw::ForbidsDeletions, "DELETE") => status(StatusCode::FORBIDDEN),
+            (Flaw::SaysNothingOfWhatItKeeps, "DELETE") => {
+                self.asked_before.lock().unwrap().insert((path.to_owned(), None));
+                status(StatusCode::UNAUTHORIZED)
+            }
+            (Flaw::SaysNothingOfWhatItKeeps, "GET")
+                if self.asked_before.lock().unwrap().contains(&(path.to_owned(), None)) =>
+            {
+                status(StatusCode::UNAUTHORIZED)
+            }
             (Flaw::LimitsItsRate, _) if !path.ends_with("/changes") => {
                 let key = head.headers.get("idempotency-key").cloned();
                 let is_first = self.asked_before.lock().unwrap().insert((path.to_owned(), key));

@@ -1,7 +1,7 @@
 //! A plain HTTP client that remembers what it asked, as `curl` commands.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::template::Template;
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// So often, and for so long at a time, a server may ask to be left alone before it answers a request. For one that goes on
+/// So often in a row, and for so long at a time, a server may ask to be left alone before it answers any request. For one that goes on
 /// like that nobody waits again.
 const PAUSES: usize = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -41,6 +41,8 @@ pub(super) struct Client {
     pub(super) start: OnceCell<Start>,
     /// Whether it was waited in vain: the server asks for pauses, and answers after none of them.
     waited_in_vain: AtomicBool,
+    /// How many requests were answered, and not told to come later.
+    let_in: AtomicUsize,
     log: Mutex<Vec<String>>,
     /// The records that may be there, to be removed in the end.
     made: Mutex<BTreeSet<String>>,
@@ -192,6 +194,7 @@ impl Client {
             template: Template::default(),
             start: OnceCell::new(),
             waited_in_vain: AtomicBool::new(false),
+            let_in: AtomicUsize::new(0),
             log: Mutex::default(),
             made: Mutex::default(),
         })
@@ -272,15 +275,23 @@ impl Client {
                 None => request,
             }
         };
-        let mut pauses = 0;
+        let (mut pauses, mut before) = (0, self.let_in.load(Ordering::Relaxed));
         loop {
             let answered = self.answer(request(), ask.body.as_ref()).await;
             let asked = curl(&method, &url, &headers, body.as_deref(), self.token.is_some());
             self.note(asked, shown(&answered));
-            let pause = answered.as_ref().ok().and_then(Said::pause);
-            let Some(pause) = pause.filter(|_| !self.waited_in_vain.load(Ordering::Relaxed)) else {
+            let Some(pause) = answered.as_ref().ok().and_then(Said::pause) else {
+                self.let_in.fetch_add(1, Ordering::Relaxed);
                 return answered;
             };
+            if self.waited_in_vain.load(Ordering::Relaxed) {
+                return answered;
+            }
+            // Others may have been let in meanwhile.
+            let now = self.let_in.load(Ordering::Relaxed);
+            if now != before {
+                (pauses, before) = (0, now);
+            }
             if pauses == PAUSES {
                 self.waited_in_vain.store(true, Ordering::Relaxed);
                 return answered;
@@ -329,18 +340,26 @@ impl Client {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
-    /// Removes what the check has made, as far as that is possible. Answers what is still there.
+    /// Removes what the check has made, as far as that is possible. Answers what may still be there.
     pub(super) async fn clean_up(&self) -> Vec<String> {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut left = Vec::new();
+        let (mut left, mut answers) = (Vec::new(), true);
         for id in made {
-            let Ok(said) = self.write(Method::DELETE, &id, Ask::default()).await else { break };
-            let is_done = matches!(said.meaning(), Meaning::Done | Meaning::Gone);
-            if !is_done && self.fetch(&id).await.is_ok_and(|said| said.status == 200) {
+            // One that does not answer any more is not asked once for each.
+            let removed = if answers { self.remove(&id).await.ok() } else { None };
+            answers = removed.is_some();
+            if removed != Some(true) {
                 left.push(id);
             }
         }
         left
+    }
+
+    /// Removes a record. Answers whether it is certainly gone.
+    async fn remove(&self, id: &str) -> Result<bool, NoAnswer> {
+        let said = self.write(Method::DELETE, id, Ask::default()).await?;
+        let is_gone = matches!(said.meaning(), Meaning::Done | Meaning::Gone);
+        Ok(is_gone || self.fetch(id).await?.meaning() == Meaning::Gone)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Rule;
 pub struct Report {
     /// One row for each rule, in their order.
     pub rows: Vec<Row>,
-    /// The ids of the records that are still there, since the server did not delete them.
+    /// The ids of the records that may still be there, since the server has not said that they are gone.
     pub left_behind: Vec<String>,
 }
 
@@ -84,7 +84,11 @@ impl fmt::Display for Report {
             }
         }
         if !self.left_behind.is_empty() {
-            writeln!(f, "\nleft behind, since they were not deleted: {}", self.left_behind.join(", "))?;
+            writeln!(
+                f,
+                "\nleft behind, since the server has not said that they are gone: {}",
+                self.left_behind.join(", ")
+            )?;
         }
         Ok(())
     }

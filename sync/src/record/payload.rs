@@ -42,7 +42,7 @@ struct Marked<'a> {
 
 impl Payload {
     /// The JSON of a value: the same one each time, also of one that holds a `HashSet` or a `HashMap`, which are written in the order of
-    /// the JSON of what they hold.
+    /// the JSON of what they hold; but for the members of a map under serde's `flatten`, which come one by one.
     ///
     /// # Errors
     /// When the type's `Serialize` fails, for instance on a map whose keys are no strings; and for a number that JSON does not have: NaN

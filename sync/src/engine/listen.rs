@@ -25,7 +25,7 @@ use crate::clock::{Chance, Clock};
 use crate::entity::EntityInfo;
 use crate::error::LoggedRequest;
 use crate::record::{RecordKey, RecordRef};
-use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError};
+use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, Remote, RemoteError, TOLD_APART};
 use crate::status::State;
 use crate::storage::StorageError;
 
@@ -40,9 +40,6 @@ const REFUSALS: u32 = 10;
 /// So many connections in a row that failed before the next event was heard: it is not gone on behind that one any more. A single one may
 /// well have been cut.
 const BROKEN: u32 = 2;
-
-/// How many records of an entity are remembered one by one, until the driver looks at them.
-const REMEMBERED: usize = 256;
 
 /// What was hinted at since the driver last looked, by entity.
 pub(crate) type Hints = BTreeMap<&'static str, Hinted>;
@@ -71,7 +68,7 @@ impl Hinted {
         };
         match (&mut *self, key) {
             (Self::Records(records), Some(key))
-                if records.len() < REMEMBERED || records.contains_key(&key) =>
+                if records.len() < TOLD_APART || records.contains_key(&key) =>
             {
                 records.insert(key, changed);
             }

@@ -58,9 +58,8 @@ impl ServerCopy {
     /// Whether this is what the server has once it took the write. Where it is just what the server was known to have before, by its version
     /// or to the last member, that takes all of it: `updated_at` is left out where the server may have set it, and it has set nothing since.
     pub(crate) fn is_result_of(&self, write: &Write, base: Option<&Base>, rules: &Rules) -> bool {
-        let known = base.and_then(|base| base.value.as_ref());
-        let as_known = (self.version().is_some() && self.is_base(base, rules))
-            || known.is_some_and(|known| self.has(Some(known), &rules.everything()));
+        let as_known =
+            (self.version().is_some() && self.is_base(base, rules)) || self.is_value_of(base, rules);
         self.has(write.payload(), &if as_known { rules.everything() } else { *rules })
     }
 
@@ -87,8 +86,13 @@ impl ServerCopy {
     /// Whether nobody has changed what the server was known to have: it has another version of the same, as when it took an operation twice,
     /// or somebody changed something and changed it back.
     pub(crate) fn is_as_known(&self, base: Option<&Base>, rules: &Rules) -> bool {
+        self.is_base(base, rules) || self.is_value_of(base, rules)
+    }
+
+    /// Whether it is to the last member what the server was known to have, whatever the version.
+    fn is_value_of(&self, base: Option<&Base>, rules: &Rules) -> bool {
         let known = base.and_then(|base| base.value.as_ref());
-        self.is_base(base, rules) || known.is_some_and(|known| self.has(Some(known), &rules.everything()))
+        known.is_some_and(|known| self.has(Some(known), &rules.everything()))
     }
 
     /// Whether this is no reason to refuse a flight as a conflict: it is what the flight was made on, and was sent as that, and it is not

@@ -12,6 +12,9 @@ use super::RemoteError;
 use crate::entity::EntityInfo;
 use crate::record::{RecordKey, Version};
 
+/// How many changed records of an entity are told apart. To hear of more is as good as to hear that something changed.
+pub(crate) const TOLD_APART: usize = 256;
+
 /// What to listen for.
 #[derive(Debug, Clone)]
 pub struct ListenRequest {

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+pub(crate) use self::changes::TOLD_APART;
 pub use self::changes::{Changed, Changes, EventId, Heard, ListenRequest};
 pub use self::error::{RemoteError, TransientCause};
 use crate::entity::EntityInfo;

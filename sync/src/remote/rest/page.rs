@@ -23,7 +23,7 @@ use crate::remote::{PageItem, PullRequest};
 const SMALLEST_ITEM: usize = 64;
 
 /// A longer cursor does not fit into a URL that servers take.
-const LONGEST_CURSOR: usize = 4096;
+pub(crate) const LONGEST_CURSOR: usize = 4096;
 
 /// Why a body is no page.
 #[derive(Debug)]

@@ -15,21 +15,25 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     pause(headers, &RETRY_AFTER).max(pause(headers, &BACKOFF))
 }
 
-/// Reads such a header as seconds or as a date. A date is compared with the answer's own `Date`, and with this machine's
-/// clock only without one. No pause at all counts as none asked for, so that a retry keeps its own back-off.
+/// No pause at all counts as none asked for, so that a retry keeps its own back-off.
 fn pause(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
+    stated(headers, name).filter(|pause| !pause.is_zero()).map(|pause| pause.min(LONGEST))
+}
+
+/// Reads such a header as seconds or as a date. A date is compared with the answer's own `Date`, and with this machine's
+/// clock only without one; one that is over is no pause at all.
+pub(crate) fn stated(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
     let text = headers.get(name)?.to_str().ok()?.trim();
-    let pause = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    Some(if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for a number are a long time, too.
         text.parse().map_or(LONGEST, Duration::from_secs)
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
-        until.duration_since(date(headers).unwrap_or_else(SystemTime::now)).ok()?
-    };
-    (!pause.is_zero()).then_some(pause.min(LONGEST))
+        until.duration_since(date(headers).unwrap_or_else(SystemTime::now)).unwrap_or_default()
+    })
 }
 
 /// The server's own time, where it tells it (RFC 9110, section 6.6.1).
-pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::lists::Start;
 use super::template::Template;
+use crate::remote::rest::retry_after;
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -78,20 +79,14 @@ impl Said {
 
     /// The server's own time.
     pub(super) fn date(&self) -> Option<DateTime<Utc>> {
-        let date = self.headers.get("date")?.to_str().ok()?;
-        httpdate::parse_http_date(date).ok().map(DateTime::from)
+        retry_after::date(&self.headers).map(DateTime::from)
     }
 
     /// How long it asks to be left alone (RFC 9110, section 10.2.3) before the same is asked again.
     fn pause(&self) -> Option<Duration> {
-        let text =
-            self.headers.get(RETRY_AFTER).filter(|_| matches!(self.status, 429 | 503))?.to_str().ok()?;
-        let until = || {
-            let until = DateTime::from(httpdate::parse_http_date(text).ok()?);
-            Some((until - self.date().unwrap_or_else(Utc::now)).to_std().unwrap_or_default())
-        };
-        let pause = text.parse().ok().map(Duration::from_secs).or_else(until)?;
-        (pause <= LONGEST_PAUSE).then_some(pause)
+        let pause =
+            retry_after::stated(&self.headers, &RETRY_AFTER).filter(|_| matches!(self.status, 429 | 503));
+        pause.filter(|pause| *pause <= LONGEST_PAUSE)
     }
 
     /// What the engine takes it for.

@@ -15,15 +15,13 @@ use super::client::{Ask, Client, Said, fresh_id};
 use super::rules::{CREATED, Checked, Made, Trouble, edited, expect, made, version_of};
 use super::template::scalar;
 use super::writes::{created_again, overwritten};
+use crate::remote::rest::page::LONGEST_CURSOR;
 
 /// As many items as the engine asks for.
 const FULL: u32 = 500;
 
 /// So many pages end every list.
 const PAGES: usize = 20_000;
-
-/// A longer cursor does not fit into a URL that servers take.
-const LONGEST_CURSOR: usize = 4096;
 
 /// How far the clock of whoever has changed something may be ahead of the server's.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);

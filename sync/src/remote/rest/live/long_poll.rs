@@ -15,11 +15,7 @@ use crate::remote::rest::exchange::{Answer, Exchange};
 use crate::remote::rest::members::{descend, items, kind, pick, scalar};
 use crate::remote::rest::request::{self, Request};
 use crate::remote::rest::version::from_member;
-use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, RemoteError};
-
-/// An answer that lists more changes is as good as one that says that something changed: the engine does not remember more of them one by
-/// one either.
-const TOLD_APART: usize = 256;
+use crate::remote::{Changed, Changes, EventId, Heard, ListenRequest, RemoteError, TOLD_APART};
 
 /// The requests one after the other. What changes before the first one reached the server is left to the next pull.
 pub(super) fn listen(

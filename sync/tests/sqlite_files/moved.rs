@@ -22,6 +22,15 @@ async fn in_use(path: &Path, durability: Durability) -> SqliteStorage {
     storage
 }
 
+/// An open storage, in the place of whose file another one with three records stands by now.
+async fn replaced(folder: &Path, durability: Durability) -> (PathBuf, SqliteStorage) {
+    let [path, restored] = ["app.db", "restored.db"].map(|name| folder.join(name));
+    written(&restored, 3).await;
+    let storage = in_use(&path, durability).await;
+    fs::rename(&restored, &path).expect("it can be renamed");
+    (path, storage)
+}
+
 /// What is said to the first write that is refused. Among many short ones, a storage looks for its file now and then only.
 async fn refusal(storage: &SqliteStorage) -> StorageError {
     for _ in 0..100_000 {
@@ -66,10 +75,7 @@ async fn found<const N: usize>(path: &Path, keys: [&str; N]) -> [bool; N] {
 async fn a_file_that_was_replaced_takes_no_more_edits_and_gets_none_of_the_log() {
     for durability in BOTH {
         let folder = folder();
-        let [path, restored] = ["app.db", "restored.db"].map(|name| folder.path().join(name));
-        written(&restored, 3).await;
-        let storage = in_use(&path, durability).await;
-        fs::rename(&restored, &path).expect("it can be renamed");
+        let (path, storage) = replaced(folder.path(), durability).await;
         is_refused(&storage, &path, "kept as").await;
         let second = SqliteStorage::open(&path);
         assert!(matches!(second, Err(StorageError::Locked { .. })), "{second:?}");
@@ -82,10 +88,7 @@ async fn a_file_that_was_replaced_takes_no_more_edits_and_gets_none_of_the_log()
 async fn a_file_that_was_replaced_after_the_last_edit_gets_none_of_the_log() {
     for durability in BOTH {
         let folder = folder();
-        let [path, restored] = ["app.db", "restored.db"].map(|name| folder.path().join(name));
-        written(&restored, 3).await;
-        let storage = in_use(&path, durability).await;
-        fs::rename(&restored, &path).expect("it can be renamed");
+        let (path, storage) = replaced(folder.path(), durability).await;
         drop(storage);
         assert_eq!(found(&path, ["0", "1", "2", "mine"]).await, [true, true, true, false]);
         assert!(beside(&path, "-moved-1-wal").is_file());

@@ -30,11 +30,22 @@ async fn checked(url: &str) -> Report {
     contract(url).check().await
 }
 
+/// What is said of the reference server with this flaw.
+async fn checked_with(flaw: Flaw) -> Report {
+    let server = reference();
+    let flawed = Flawed::before(&server, flaw).await;
+    checked(&flawed.url()).await
+}
+
+fn passes(report: &Report) -> bool {
+    report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
     let server = reference();
     let report = checked(&server.base_url()).await;
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(passes(&report), "{report}");
     assert!(report.is_kept());
     assert!(server.records("/notes").is_empty(), "what was made is deleted");
 }
@@ -43,9 +54,7 @@ async fn the_reference_server_keeps_every_rule_and_nothing_is_left_behind() {
 async fn a_server_that_breaks_a_rule_is_seen_to_break_it() {
     let mut broken = Vec::new();
     for (flaw, rule, also) in FLAWS {
-        let server = reference();
-        let flawed = Flawed::before(&server, flaw).await;
-        let report = checked(&flawed.url()).await;
+        let report = checked_with(flaw).await;
         broken.push(rule);
         for row in &report.rows {
             let passed = matches!(row.outcome, Outcome::Passed);
@@ -74,16 +83,12 @@ async fn a_server_that_breaks_a_rule_is_seen_to_break_it() {
 /// What the engine would try again, and give up in the end, is no refusal and no deletion for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_html_says_nothing_about_a_record() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::SaysItWithAPage).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::SaysItWithAPage).await;
     for rule in [Rule::UpdateOfNothing, Rule::Delete, Rule::BadRecord] {
         let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
         assert!(failure.expected.contains("without a page of HTML"), "{report}");
     }
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::AnswersWithAPage).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::AnswersWithAPage).await;
     assert!(matches!(report.outcome(Rule::Create), Some(Outcome::Failed(_))), "{report}");
 }
 
@@ -91,9 +96,7 @@ async fn a_page_of_html_says_nothing_about_a_record() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn something_else_than_the_record_is_no_success() {
     for flaw in [Flaw::AnswersWithAWord, Flaw::AnswersWithTheId, Flaw::AnswersWithAnotherId] {
-        let server = reference();
-        let flawed = Flawed::before(&server, flaw).await;
-        let report = checked(&flawed.url()).await;
+        let report = checked_with(flaw).await;
         for rule in [Rule::Create, Rule::Update, Rule::Overwrite] {
             let Some(Outcome::Failed(failure)) = report.outcome(rule) else {
                 panic!("{flaw:?}: {rule:?}\n{report}")
@@ -105,9 +108,7 @@ async fn something_else_than_the_record_is_no_success() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_versions_is_told_that_there_are_none() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::TellsNoVersions).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::TellsNoVersions).await;
     for rule in [Rule::StaleUpdate, Rule::StaleOverwrite, Rule::StaleDelete] {
         let Some(Outcome::Failed(failure)) = report.outcome(rule) else { panic!("{rule:?}\n{report}") };
         assert!(failure.expected.starts_with("a version of the record"), "{report}");
@@ -122,7 +123,7 @@ async fn a_server_may_write_the_same_in_its_own_way() {
         let server = reference();
         let flawed = Flawed::before(&server, flaw).await;
         let report = contract(&flawed.url()).template(template).unwrap().check().await;
-        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+        assert!(passes(&report), "{flaw:?}: {report}");
         assert!(server.records("/notes").is_empty(), "{flaw:?}");
     }
 }
@@ -132,9 +133,7 @@ async fn a_server_may_refuse_an_update_of_some_members_or_one_that_clears_some()
     for (flaw, rule) in
         [(Flaw::TakesWholeUpdatesOnly, Rule::PartialUpdate), (Flaw::TakesNoNull, Rule::ClearingUpdate)]
     {
-        let server = reference();
-        let flawed = Flawed::before(&server, flaw).await;
-        let report = checked(&flawed.url()).await;
+        let report = checked_with(flaw).await;
         for row in &report.rows {
             match &row.outcome {
                 Outcome::NotOffered { reason } => {
@@ -165,7 +164,7 @@ async fn a_server_may_ask_for_a_pause() {
     let server = reference();
     let flawed = Flawed::before(&server, Flaw::LimitsItsRate).await;
     let report = checked(&flawed.url()).await;
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(passes(&report), "{report}");
     assert!(server.records("/notes").is_empty());
 }
 
@@ -197,18 +196,14 @@ async fn what_cannot_be_deleted_in_the_end_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_may_be_an_integer_and_move_without_a_change() {
     for flaw in [Flaw::CursorsAreIntegers, Flaw::CursorsMoveByThemselves] {
-        let server = reference();
-        let flawed = Flawed::before(&server, flaw).await;
-        let report = checked(&flawed.url()).await;
-        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+        let report = checked_with(flaw).await;
+        assert!(passes(&report), "{flaw:?}: {report}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_live_stream_is_shown_as_it_was_asked_for_and_answered() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::StreamIsSilent).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::StreamIsSilent).await;
     let Some(Outcome::Failed(failure)) = report.outcome(Rule::LiveChanges) else { panic!("{report}") };
     let place = failure.said.iter().position(|line| line.contains("/notes/changes")).unwrap();
     let (asked, answer) = (&failure.said[place], &failure.said[place + 1]);
@@ -219,12 +214,8 @@ async fn the_live_stream_is_shown_as_it_was_asked_for_and_answered() {
 /// Each edit on top of a pull would be a conflict with nothing but itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_may_have_no_versions_but_no_others() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::ListsOtherVersions).await;
-    assert!(!checked(&flawed.url()).await.is_kept());
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::ListsNoVersions).await;
-    let report = checked(&flawed.url()).await;
+    assert!(!checked_with(Flaw::ListsOtherVersions).await.is_kept());
+    let report = checked_with(Flaw::ListsNoVersions).await;
     let Some(Outcome::NotOffered { reason }) = report.outcome(Rule::Versions) else { panic!("{report}") };
     assert!(reason.contains("in the list"), "{reason}");
     assert!(report.is_kept(), "{report}");
@@ -232,17 +223,13 @@ async fn a_list_may_have_no_versions_but_no_others() {
 
 #[tokio::test]
 async fn a_server_that_puts_nothing_in_place_of_what_was_deleted_need_not() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::PutsNothingBack).await;
-    let report = checked(&flawed.url()).await;
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    let report = checked_with(Flaw::PutsNothingBack).await;
+    assert!(passes(&report), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_ids_are_uuids_takes_no_others() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::TakesUuidsOnly).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::TakesUuidsOnly).await;
     for row in &report.rows {
         match &row.outcome {
             Outcome::NotOffered { reason } if row.rule == Rule::OddIds => {
@@ -256,9 +243,7 @@ async fn a_server_whose_ids_are_uuids_takes_no_others() {
 
 #[tokio::test]
 async fn a_server_that_offers_no_live_changes_need_not() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::NoStream).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::NoStream).await;
     assert!(matches!(report.outcome(Rule::LiveChanges), Some(Outcome::NotOffered { .. })), "{report}");
     assert!(report.is_kept());
 }
@@ -273,7 +258,7 @@ async fn a_server_that_gives_no_cursors_but_the_time_of_each_change_keeps_every_
         }
         let flawed = Flawed::before(&server, Flaw::GivesNoCursors).await;
         let report = checked(&flawed.url()).await;
-        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{also}: {report}");
+        assert!(passes(&report), "{also}: {report}");
     }
 }
 
@@ -281,18 +266,14 @@ async fn a_server_that_gives_no_cursors_but_the_time_of_each_change_keeps_every_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_behind_what_compresses_or_redirects_keeps_every_rule() {
     for flaw in [Flaw::CompressesWhatMayBe, Flaw::HasMoved] {
-        let server = reference();
-        let flawed = Flawed::before(&server, flaw).await;
-        let report = checked(&flawed.url()).await;
-        assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{flaw:?}: {report}");
+        let report = checked_with(flaw).await;
+        assert!(passes(&report), "{flaw:?}: {report}");
     }
 }
 
 #[tokio::test]
 async fn what_is_redirected_to_another_server_keeps_no_rule() {
-    let server = reference();
-    let flawed = Flawed::before(&server, Flaw::HasMovedElsewhere).await;
-    let report = checked(&flawed.url()).await;
+    let report = checked_with(Flaw::HasMovedElsewhere).await;
     assert!(!report.rows.iter().any(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
     assert!(!report.is_kept());
 }
@@ -320,7 +301,7 @@ async fn somebody_else_may_write_while_nothing_new_is_expected() {
     let server = reference();
     let flawed = Flawed::before(&server, Flaw::SomebodyWrites).await;
     let report = checked(&flawed.url()).await;
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)), "{report}");
+    assert!(passes(&report), "{report}");
     assert_eq!(server.records("/notes").len(), 1, "theirs");
 }
 

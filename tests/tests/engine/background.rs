@@ -270,10 +270,7 @@ async fn everything_works_on_many_threads_at_once() {
 async fn events_tell_what_happened() {
     let device = Device::new().await;
     let events = device.engine.events();
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     device.engine.push(&note("bad", "x", 0)).await.unwrap();
     device.server.script(|call| match call {
         Call::Write { entity: "Note", .. } => Fault::Refused(422, "no".to_owned()),

@@ -13,10 +13,7 @@ use crate::device::Device;
 /// A device and its server, both of which changed task 1 since it was synced.
 async fn in_conflict() -> Device {
     let device = Device::new().await;
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     device
 }
 

@@ -9,7 +9,7 @@ use sync::storage::{StorageError, StorageLock, Work};
 use sync::testing::{Fault, ManualClock, ScriptedRemote};
 use sync::{AutoSync, Engine, EngineBuilder, ManualConnectivity, MemoryStorage, Principal, Storage};
 use sync_tests::app::App;
-use sync_tests::entities::{Note, note};
+use sync_tests::entities::{Note, note, task};
 use tokio::sync::Semaphore;
 
 /// A background that flushes and hears nothing of the server.
@@ -86,6 +86,14 @@ impl Device {
         device.server.once(Fault::Refused(422, "a note needs a title".to_owned()));
         device.engine.flush().await.unwrap();
         device
+    }
+
+    /// Here and on the server, task 1 is changed since it was synced.
+    pub async fn comes_into_conflict(&self) {
+        self.engine.push(&task(1, None, "base")).await.unwrap();
+        self.engine.full_sync().await.unwrap();
+        self.server.put(&task(1, None, "theirs"));
+        self.engine.push(&task(1, None, "mine")).await.unwrap();
     }
 
     /// Gives the parked edit of a note up.

@@ -316,10 +316,7 @@ async fn an_edit_of_what_a_deferred_conflict_is_about_decides_nothing() {
 /// Task 1 is to be pulled and is edited here, the conflict is to be decided so, and the handler edits it as soon as it is told of that.
 async fn told_of_a_conflict(decided: Vec<Resolution<Task>>) -> Device {
     let device = Device::new().await;
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     for decision in decided {
         device.app.will(Answer::Decide(decision));
     }
@@ -377,10 +374,7 @@ async fn a_handler_may_make_a_record_again_that_it_is_told_is_gone() {
 /// The user is asked about the conflict of task 1.
 async fn in_conflict_with_somebody() -> Device {
     let device = Device::new().await;
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));
     device.engine.pull().await.unwrap();
     device

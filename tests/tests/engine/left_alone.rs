@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sync::{Error, Resolution};
 use sync_tests::app::{Answer, Hook};
-use sync_tests::entities::{Note, Task, note, task};
+use sync_tests::entities::{Note, Task, note};
 use tokio::sync::Semaphore;
 
 use crate::device::Device;
@@ -44,10 +44,7 @@ impl Call {
 /// The edit of a note was refused, and the user is asked about the conflict of a task.
 async fn undecided() -> Device {
     let device = Device::with_refused_creation().await;
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));
     device.engine.pull().await.unwrap();
     device

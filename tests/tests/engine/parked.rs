@@ -156,10 +156,7 @@ async fn what_is_given_up_and_did_not_get_through_is_not() {
 #[tokio::test]
 async fn retry_all_leaves_conflicts_to_their_answers() {
     let device = Device::with_refused_creation().await;
-    device.engine.push(&task(1, None, "base")).await.unwrap();
-    device.engine.full_sync().await.unwrap();
-    device.server.put(&task(1, None, "theirs"));
-    device.engine.push(&task(1, None, "mine")).await.unwrap();
+    device.comes_into_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));
     device.engine.flush().await.unwrap();
     assert_eq!(device.engine.status().parked, 2);

@@ -6,11 +6,11 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::samples::{
-    NOTE, TASK, at, blocked, intention, known, names, note, operation, parked, ready, referring, task,
-    waiting,
+    NOTE, TASK, at, blocked, flight, intention, known, names, note, operation, parked, ready, referring,
+    task, waiting,
 };
 use super::{Opened, Subject};
-use crate::record::{EntityName, Flight, Intention, Record, RecordRef, Sent};
+use crate::record::{EntityName, Intention, Record, RecordRef};
 use crate::storage::Counts;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -343,16 +343,8 @@ pub fn earlier_children_are_found_one_after_the_other(subject: &Subject) {
 }
 
 fn flying(seq: u64, parent: &RecordRef) -> Record {
-    let flight = Flight {
-        intention: Intention { references: vec![parent.clone()], ..intention(seq) },
-        if_match: None,
-        frozen: None,
-        attempts: 0,
-        sent: Sent::NotTaken,
-        due: Some(at(0)),
-        look_first: false,
-    };
-    Record { flight: Some(flight), ..Record::default() }
+    let referring = Intention { references: vec![parent.clone()], ..intention(seq) };
+    Record { flight: Some(flight(referring)), ..Record::default() }
 }
 
 /// Parked operations, and those that refer to something else by now, hold nobody up.

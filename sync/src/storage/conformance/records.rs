@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::samples::{
-    NOTE, TASK, at, blocked, intention, known, name, note, operation, parked, payload, ready, referring,
-    task, waiting,
+    NOTE, TASK, at, blocked, flight, intention, known, name, note, operation, parked, payload, ready,
+    referring, task, waiting,
 };
 use super::{Opened, Subject};
 use crate::record::{
@@ -385,15 +385,7 @@ pub fn the_greatest_number_is_that_of_every_principal(subject: &Subject) {
     assert_eq!(opened.run(|tx| tx.last_seq()), 0, "a new storage has no operation");
     let queued = |intention| Record { queued: Some(intention), ..Record::default() };
     let coalesced = Intention { revision: 20, ..intention(6) };
-    let flight = Flight {
-        intention: Intention { revision: 31, ..coalesced.clone() },
-        if_match: None,
-        frozen: None,
-        attempts: 0,
-        sent: Sent::NotTaken,
-        due: Some(at(0)),
-        look_first: false,
-    };
+    let flight = flight(Intention { revision: 31, ..coalesced.clone() });
     for (principal, name, record, at_least) in [
         ("anna", note("a"), ready(5), 5),
         ("ben", note("a"), waiting(9, at(0)), 9),

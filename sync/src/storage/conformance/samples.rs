@@ -67,17 +67,22 @@ pub(super) fn ready(seq: u64) -> Record {
     Record { queued: Some(intention(seq)), ..Record::default() }
 }
 
-/// A record that was sent and is to be sent again.
-pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
-    let flight = Flight {
-        intention: intention(seq),
+/// An operation that was not taken and is to be sent again.
+pub(super) fn flight(intention: Intention) -> Flight {
+    Flight {
+        intention,
         if_match: None,
         frozen: None,
-        attempts: 1,
-        sent: Sent::InDoubt,
-        due: Some(due),
+        attempts: 0,
+        sent: Sent::NotTaken,
+        due: Some(at(0)),
         look_first: false,
-    };
+    }
+}
+
+/// A record that was sent and is to be sent again.
+pub(super) fn waiting(seq: u64, due: DateTime<Utc>) -> Record {
+    let flight = Flight { attempts: 1, sent: Sent::InDoubt, due: Some(due), ..flight(intention(seq)) };
     Record { flight: Some(flight), ..Record::default() }
 }
 

@@ -193,7 +193,7 @@ fn id_of<'a>(
 pub(super) fn descend<'j>(json: &'j RawValue, path: &[String]) -> Option<&'j RawValue> {
     let Some((first, rest)) = path.split_first() else { return Some(json) };
     let inner = if kind(json) == "array" {
-        let index: usize = first.parse().ok()?;
+        let index = index(first)?;
         let mut found = None;
         let look = |place, item| {
             if place == index {
@@ -207,6 +207,11 @@ pub(super) fn descend<'j>(json: &'j RawValue, path: &[String]) -> Option<&'j Raw
         member?
     };
     descend(inner, rest)
+}
+
+/// The place in a list that a step of a path means, if it can mean one.
+pub(super) fn index(step: &str) -> Option<usize> {
+    step.parse().ok()
 }
 
 /// A string, or an integer as it is written; anything else is no name, number or version.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::{CursorSource, Dialect, MemberPath, Paging, PullDialect, Template};
 use super::members::{
-    Life, NameOf, RecordMembers, descend, kind, pick, scalar, slice_of, unclear_life, with_article,
+    Life, NameOf, RecordMembers, descend, index, kind, pick, scalar, slice_of, unclear_life, with_article,
 };
 use super::paging::PageEnd;
 use super::version;
@@ -62,8 +62,10 @@ pub(super) fn decode(
 ) -> Result<Read, NoPage> {
     let pull = &dialect.pull;
     let limit = limit_of(request);
+    let is_in_a_list = pull.items.steps().first().is_some_and(|step| index(step).is_some());
     match (body.trim_ascii_start().first(), pull.items.is_whole()) {
         (Some(b'{'), false) | (Some(b'['), true) => {}
+        (Some(b'['), false) if is_in_a_list => {}
         (Some(b'['), false) => return Err(wrong(pull, "it is a bare list")),
         (Some(_), false) => return Err(wrong(pull, "it is no JSON object")),
         (Some(_), true) => return Err(wrong(pull, "it is no JSON list")),
@@ -291,7 +293,7 @@ impl<'de> DeserializeSeed<'de> for Level<'_, '_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
+impl<'s, 'de> Visitor<'de> for Level<'s, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -324,20 +326,35 @@ impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { reading, wanted, envelope } = self;
-        let names: Vec<&str> =
-            wanted.iter().filter_map(|wanted| wanted.way.first().map(String::as_str)).collect();
-        while let Some(place) = map.next_key_seed(NameOf(&names))? {
-            // Several parts may be under one name.
-            let name = place.map(|place| names[place]);
-            let inner = wanted
-                .iter()
-                .filter(|wanted| wanted.way.first().map(String::as_str) == name && name.is_some());
-            let inner = inner.map(|wanted| Wanted { way: &wanted.way[1..], ..*wanted }).collect();
-            map.next_value_seed(Level { reading, wanted: inner, envelope: &mut *envelope })?;
+    /// Nor does a list, which is how PHP writes an object without members, but for those parts that are inside of it.
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        for place in 0.. {
+            if list.next_element_seed(self.inner(|step| index(step) == Some(place)))?.is_none() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let names: Vec<&'s str> =
+            self.wanted.iter().filter_map(|wanted| wanted.way.first().map(String::as_str)).collect();
+        while let Some(place) = map.next_key_seed(NameOf(&names))? {
+            let name = place.map(|place| names[place]);
+            map.next_value_seed(self.inner(|step| name == Some(step)))?;
+        }
+        Ok(())
+    }
+}
+
+impl<'s, 'de> Level<'s, '_, 'de> {
+    /// What is one step further. Several parts may be there.
+    fn inner(&mut self, is_there: impl Fn(&str) -> bool) -> Level<'s, '_, 'de> {
+        let ahead = self.wanted.iter().filter_map(|wanted| {
+            let (step, way) = wanted.way.split_first()?;
+            is_there(step).then_some(Wanted { way, ..*wanted })
+        });
+        Level { reading: self.reading, wanted: ahead.collect(), envelope: &mut *self.envelope }
     }
 }
 

@@ -215,6 +215,35 @@ async fn pages_go_on_by_a_header_a_member_or_a_token() {
     }
 }
 
+/// As PHP writes an array that has no members, whether it is a map or not.
+#[tokio::test]
+async fn an_empty_list_in_place_of_an_object_says_nothing() {
+    let body = r#"{"data":[{"id":"a","n":1}],"meta":{"links":[]}}"#;
+    let server = Server::saying(Answer::json(200, body)).await;
+    let pull = PullDialect { items: "data".into(), ..by_number(Paging::Member("meta.links.next".into())) };
+    let walk = walk(&server, &dialect(pull), None).await;
+    assert_eq!((walk.ids, walk.pages), (vec!["a".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_list_and_its_cursor_may_be_inside_of_lists() {
+    let all = r#"[{"rows":[{"id":"a"}]},{"rows":[{"id":"b"}],"next":["s1","s2"]}]"#;
+    for (items, cursor, body) in [
+        ("1.rows", "1.next.0", all.to_owned()),
+        ("result.1.rows", "result.1.next.0", format!(r#"{{"result":{all}}}"#)),
+    ] {
+        let server = Server::saying(Answer::json(200, body)).await;
+        let pull = PullDialect {
+            items: items.into(),
+            cursor: CursorSource::Member(cursor.into()),
+            paging: Paging::Cursor { more: MemberPath::whole() },
+            ..PullDialect::default()
+        };
+        let walk = walk(&server, &dialect(pull), None).await;
+        assert_eq!((walk.ids, walk.cursor), (vec!["b".to_owned()], Some(Cursor::new("s1"))), "{items}");
+    }
+}
+
 /// Servers keep the address or token of a next page for an hour, say, and the program was closed for longer.
 #[tokio::test]
 async fn a_round_whose_next_page_is_not_known_any_more_is_begun_anew_from_the_same_cursor() {

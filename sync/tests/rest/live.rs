@@ -43,6 +43,11 @@ async fn listening_asks_for_server_sent_events_below_the_endpoint() {
     let seen = server.only();
     assert_eq!((&*seen.method, &*seen.target), ("GET", "/v1/notes/changes"));
     assert_eq!(seen.header("accept"), Some("text/event-stream"));
+    assert_eq!(
+        seen.header("accept-encoding"),
+        Some("identity"),
+        "what compresses a stream holds events back"
+    );
     assert_eq!(seen.header("last-event-id"), Some("17"));
     assert_eq!(seen.header("authorization"), Some("Bearer t"));
 }

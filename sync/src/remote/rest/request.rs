@@ -173,14 +173,15 @@ pub(super) fn fetch(
     Ok(Request { headers: as_it_is(), ..get(url) })
 }
 
-/// A stream of events.
+/// A stream of events. What compresses it on its way may hold an event back until enough of them have come.
 pub(super) fn listen(base: &BaseUrl, entity: &EntityInfo, path: &str) -> Result<Request, RemoteError> {
     let mut url = collection(base, entity, &"{endpoint}".into())?;
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path.split('/'));
     }
-    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/event-stream"))]);
-    Ok(Request { method: Method::GET, url, headers, body: None })
+    let mut headers = as_it_is();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    Ok(Request { headers, ..get(url) })
 }
 
 /// What is not about one record.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sync::remote::rest::BaseUrlProblem;
 use sync::remote::rest::{
-    CursorSource, DeletionDialect, MemberPath, Paging, PullDialect, SentBody, Tombstone, VersionCheck,
-    VersionSource,
+    BatchDialect, BatchOutcomes, CursorSource, DeletionDialect, LiveDialect, LongPollDialect, MemberPath,
+    Method, Paging, PullDialect, RecordBatch, SentBody, Tombstone, VersionCheck, VersionSource,
 };
 use sync::{Dialect, Remote, RestError, RestRemote};
 use tokio::io::AsyncReadExt;
@@ -152,10 +152,63 @@ fn a_root_certificate_has_to_be_one() {
     }
 }
 
+/// Records in a list, which is answered with a receipt for each.
+fn records() -> RecordBatch {
+    RecordBatch {
+        path: "{endpoint}".into(),
+        headers: Vec::new(),
+        sent_in: MemberPath::whole(),
+        id_member: None,
+        limit: 10,
+        outcomes: BatchOutcomes::Receipts {
+            version_member: "rev".to_owned(),
+            error_member: "error".to_owned(),
+        },
+    }
+}
+
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
     type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 44] = [
+    let broken: [(Mistake, &str); 50] = [
+        (|d| d.batch = BatchDialect::Records(records()), "`update` has its version outside"),
+        (
+            |d| {
+                (d.update.check, d.overwrite.check) = (VersionCheck::ReadFirst, VersionCheck::ReadFirst);
+                d.batch = BatchDialect::Records(records());
+            },
+            "`update.method`",
+        ),
+        (
+            |d| {
+                d.batch = BatchDialect::Records(records());
+                (d.update.method, d.update.check) = (Method::Put, VersionCheck::Member("v".to_owned()));
+                (d.overwrite.body, d.overwrite.check) = (SentBody::MergePatch, VersionCheck::Nothing);
+            },
+            "`overwrite.body`",
+        ),
+        (
+            |d| {
+                d.batch = BatchDialect::Records(RecordBatch {
+                    headers: vec![("Prefer".to_owned(), "a\nb".to_owned())],
+                    outcomes: BatchOutcomes::AllOrNothing,
+                    ..records()
+                });
+            },
+            "batch.headers: the value of `Prefer` cannot be sent",
+        ),
+        (
+            |d| d.live = LiveDialect::ServerSentEvents { path: "changes?stream=notes".to_owned() },
+            "`live.path`",
+        ),
+        (
+            |d| {
+                let path = "../_changes".to_owned();
+                d.live =
+                    LiveDialect::LongPoll(Box::new(LongPollDialect { path, ..LongPollDialect::default() }));
+            },
+            "`live.path`",
+        ),
         (
             |d| {
                 d.pull.items = "data.rows".into();

@@ -6,10 +6,11 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde::de::IgnoredAny;
 
 use super::{
-    AnsweredBody, BatchDialect, CursorSource, DeletionDialect, Dialect, MemberPath, Paging, Parameters,
-    PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
+    AnsweredBody, BatchDialect, BatchOutcomes, CursorSource, DeletionDialect, Dialect, MemberPath, Paging,
+    Parameters, PullDialect, SentBody, Template, Tombstone, VersionCheck, VersionSource, WriteDialect,
 };
 use crate::remote::rest::error::RestError;
+use crate::remote::rest::sent_body;
 
 /// What is wrong, for people.
 pub(super) type Check = Result<(), String>;
@@ -68,7 +69,7 @@ impl Dialect {
             one_record(verb, &write.path, &write.parameters)?;
         }
         pull.check()?;
-        batch.check()?;
+        batch.check(&[("update", update), ("overwrite", overwrite)])?;
         match (deletions, &record.tombstone) {
             (DeletionDialect::Told, Tombstone::Nothing) => Err(
                 "`record.tombstone` says that the server shows no deletions, and `deletions` that it tells them: write `DeletionDialect::Listed { every }` or `Never`"
@@ -136,32 +137,32 @@ impl WriteDialect {
         }
     }
 
+    /// Whether an edit says the same as an item of a list of records, which takes the place of what is there, and has no address, no headers
+    /// and no parameters of its own.
+    fn check_in_a_list(&self, verb: &str) -> Check {
+        if matches!(
+            self.check,
+            VersionCheck::IfMatch | VersionCheck::Header { .. } | VersionCheck::Parameter { .. }
+        ) {
+            return Err(format!(
+                "`{verb}` has its version outside of the record, so that a `batch` of records would overwrite without it: write `VersionCheck::Member` as its `check`, or leave the `batch` away"
+            ));
+        }
+        if sent_body::merges(self) {
+            return Err(format!(
+                "`{verb}.method` or `{verb}.body` merges, and a record in a `batch` takes the place of what is there: write `Method::Put` and `SentBody::Record`, or leave the `batch` away"
+            ));
+        }
+        Ok(())
+    }
+
     fn check_header(&self, verb: &str, name: &str, value: &str) -> Check {
-        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(format!("{verb}.headers: `{name}` is not the name of a header"));
+        let for_the_version = match &self.check {
+            VersionCheck::IfMatch => Some("if-match"),
+            VersionCheck::Header { name, .. } => Some(&**name),
+            _ => None,
         };
-        if HeaderValue::from_str(value).is_err() {
-            return Err(format!("{verb}.headers: the value of `{name}` cannot be sent"));
-        }
-        let by_us = [
-            "authorization",
-            "content-length",
-            "content-type",
-            "host",
-            "idempotency-key",
-            "transfer-encoding",
-        ];
-        let taken = by_us.contains(&parsed.as_str())
-            || match &self.check {
-                VersionCheck::IfMatch => parsed == "if-match",
-                VersionCheck::Header { name, .. } => name.eq_ignore_ascii_case(parsed.as_str()),
-                _ => false,
-            };
-        if taken {
-            Err(format!("{verb}.headers: `{name}` is set for each request; remove it"))
-        } else {
-            Ok(())
-        }
+        own_header(&format!("{verb}.headers"), name, value, for_the_version)
     }
 
     fn check_version(&self, verb: &str, source: &VersionSource) -> Check {
@@ -340,7 +341,8 @@ impl PullDialect {
 }
 
 impl BatchDialect {
-    fn check(&self) -> Check {
+    /// `changes`: how edits of records that are there are sent one by one.
+    fn check(&self, changes: &[(&str, &WriteDialect)]) -> Check {
         let limit = match self {
             Self::Nothing => return Ok(()),
             Self::Requests(batch) => {
@@ -349,14 +351,33 @@ impl BatchDialect {
             }
             Self::Records(batch) => {
                 path("batch.path", &batch.path, &["endpoint"])?;
-                for (name, _) in &batch.headers {
-                    header("batch.headers", name)?;
+                for (name, value) in &batch.headers {
+                    own_header("batch.headers", name, value, None)?;
+                }
+                if let BatchOutcomes::Receipts { .. } = batch.outcomes {
+                    changes.iter().try_for_each(|(verb, way)| way.check_in_a_list(verb))?;
                 }
                 batch.limit
             }
         };
         if limit < 2 { Err("`batch.limit` is less than two: that is no batch".to_owned()) } else { Ok(()) }
     }
+}
+
+/// A header that the dialect adds. Those are set by the request itself which tell of it; `besides` is another one of them.
+fn own_header(setting: &str, name: &str, value: &str, besides: Option<&str>) -> Check {
+    let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+        return Err(format!("{setting}: `{name}` is not the name of a header"));
+    };
+    if HeaderValue::from_str(value).is_err() {
+        return Err(format!("{setting}: the value of `{name}` cannot be sent"));
+    }
+    let by_us =
+        ["authorization", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"];
+    if by_us.into_iter().chain(besides).any(|taken| taken.eq_ignore_ascii_case(parsed.as_str())) {
+        return Err(format!("{setting}: `{name}` is set for each request; remove it"));
+    }
+    Ok(())
 }
 
 /// A request that is about one record has to say which.

@@ -87,9 +87,7 @@ impl Default for LiveDialect {
 impl LiveDialect {
     pub(super) fn check(&self) -> Check {
         match self {
-            Self::ServerSentEvents { path } if path.is_empty() || path.starts_with('/') => {
-                Err(format!("`live.path` is `{path}`: expected what follows the endpoint, such as `changes`"))
-            }
+            Self::ServerSentEvents { path } => below_the_endpoint(path, "changes"),
             Self::Poll { every } if every.is_zero() => Err("`live.every` is zero".to_owned()),
             Self::LongPoll(poll) => poll.check(),
             _ => Ok(()),
@@ -102,16 +100,22 @@ impl LongPollDialect {
         if self.pause.is_zero() {
             return Err("`live.pause` is zero".to_owned());
         }
-        if self.path.is_empty() || self.path.starts_with('/') {
-            return Err(format!(
-                "`live.path` is `{}`: expected what follows the endpoint, such as `_changes`",
-                self.path
-            ));
-        }
+        below_the_endpoint(&self.path, "_changes")?;
         distinct(&[
             ("live.cursor_member", Some(&*self.cursor_member)),
             ("live.list_member", Some(&*self.list_member)),
         ])?;
         named("live.since_parameter", &self.since_parameter)
     }
+}
+
+/// Such a path is taken as it stands, step by step.
+fn below_the_endpoint(path: &str, such_as: &str) -> Check {
+    let leads_elsewhere = path.starts_with('/') || path.split('/').any(|step| matches!(step, "." | ".."));
+    if path.is_empty() || leads_elsewhere || path.contains(['?', '#']) {
+        return Err(format!(
+            "`live.path` is `{path}`: expected the steps that follow the endpoint, such as `{such_as}`"
+        ));
+    }
+    Ok(())
 }

@@ -105,7 +105,7 @@ impl NoWay {
             ),
             (Self::Shifts, _) => "the list shifts again and again while its pages are read".to_owned(),
             (_, CursorSource::LastItem(member)) => format!(
-                "the last item of the list has no `{member}`, a text or a number, by which the list would go on: choose another `pull.cursor`, or let the server send it with each item, deletions included"
+                "the last item of the list has no `{member}`, a string or an integer, by which the list would go on: choose another `pull.cursor`, or let the server send it with each item, deletions included"
             ),
             _ => "the page has no cursor where the dialect's `pull.cursor` says".to_owned(),
         }

@@ -5,8 +5,8 @@ use sync::remote::{Fetched, TransientCause, WriteAnswer};
 use sync::{Remote, RemoteError};
 
 use super::given::{
-    NOTES, OPERATION, RECORD, answered, bytes, create, key, on_version, operation, overwrite, remote, send,
-    update, version,
+    NOTES, OPERATION, RECORD, answered, bytes, create, key, on_version, operation, overwrite, page_after,
+    remote, send, update, version,
 };
 use super::server::{Answer, Server};
 
@@ -352,6 +352,32 @@ async fn nothing_at_all_is_no_web_page_whatever_it_is_called() {
             let fetched = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap().answer;
             assert_eq!(fetched, Fetched::Missing);
         }
+    }
+}
+
+/// So it goes where a program returns the text of an error, and its framework takes every text for a page.
+#[tokio::test]
+async fn json_is_no_web_page_whatever_it_is_called() {
+    let said = |status, body: &str| {
+        Answer::status(status).header("Content-Type", "text/html; charset=utf-8").body(body)
+    };
+    let error = r#" {"title":"expired"}"#;
+    for status in [404, 410] {
+        let server = without_the_record(said(status, error)).await;
+        assert_eq!(answered(&server, Write::Delete).await, NOTHING);
+        assert_eq!(answered(&server, update()).await, WriteAnswer::Missing);
+        let fetched = remote(&server).fetch(&NOTES, &key("n1")).await.unwrap().answer;
+        assert_eq!(fetched, Fetched::Missing);
+    }
+    let gone = remote(&Server::saying(said(410, error)).await).pull(page_after("c1")).await.unwrap_err();
+    assert!(matches!(gone, RemoteError::CursorGone { .. }), "{gone:?}");
+    for body in [error, r#"["expired"]"#, "\u{feff}{}"] {
+        let refused = send(&Server::saying(said(422, body)).await, update()).await.unwrap_err();
+        assert!(matches!(refused, RemoteError::Refused { .. }), "{body}: {refused:?}");
+    }
+    for body in ["{{ title }} <h1>no</h1>", "[if IE]<html>"] {
+        let page = send(&Server::saying(said(422, body)).await, update()).await.unwrap_err();
+        assert!(matches!(page, RemoteError::Transient { .. }), "{body}: {page:?}");
     }
 }
 

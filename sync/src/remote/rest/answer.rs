@@ -6,7 +6,9 @@ use serde_json::value::RawValue;
 
 use super::dialect::{AnsweredBody, CursorSource, Dialect, MemberPath, Paging, VersionSource, WriteDialect};
 use super::exchange::{Answer, Exchange};
-use super::members::{Life, RecordMembers, descend, kind, outline, pick, scalar, slice_of, unclear_life};
+use super::members::{
+    Life, RecordMembers, descend, index, kind, outline, pick, scalar, slice_of, unclear_life,
+};
 use super::page;
 use super::paging::next_link;
 use super::request::way;
@@ -274,7 +276,8 @@ impl Reader<'_> {
     fn located(&self, entity: &EntityInfo, json: &Bytes, path: &MemberPath) -> There {
         let Ok(whole) = serde_json::from_slice::<&RawValue>(json) else { return There::Nothing };
         let Some(value) = descend(whole, path.steps()) else {
-            let list = path.steps().split_last().and_then(|(_, outer)| descend(whole, outer));
+            let lists = path.steps().split_last().filter(|(last, _)| index(last).is_some());
+            let list = lists.and_then(|(_, outer)| descend(whole, outer));
             let empty =
                 list.is_some_and(|list| kind(list) == "array" && holds_nothing(list.get().as_bytes()));
             return if empty { There::EmptyList } else { There::Nothing };
@@ -456,6 +459,6 @@ fn is_problem(answer: &Answer) -> bool {
 }
 
 /// Some servers put a byte order mark before their JSON, which a parser may ignore (RFC 8259, section 8.1).
-fn without_mark(body: Bytes) -> Bytes {
+pub(super) fn without_mark(body: Bytes) -> Bytes {
     if body.starts_with(b"\xEF\xBB\xBF") { body.slice(3..) } else { body }
 }

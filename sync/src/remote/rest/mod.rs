@@ -137,7 +137,7 @@ impl RestRemote {
         let answer = self.exchange.run(question).await?;
         let at = answer.at.clone();
         let mut reply = self.reader().pulled(request, answer)?;
-        self.keep_inside(&at, &mut reply.answer.end)?;
+        self.keep_inside(&at, &mut reply.answer.end).map_err(|error| error.waiting(reply.retry_after))?;
         Ok(reply)
     }
 

@@ -1,7 +1,9 @@
 //! Who says something with an answer that is no success: whether it is about what was asked, or about nothing.
 
 use reqwest::header::CONTENT_TYPE;
+use serde::de::IgnoredAny;
 
+use super::answer::without_mark;
 use super::exchange::Answer;
 
 /// Whose word an answer is.
@@ -40,10 +42,15 @@ impl Speaker {
     }
 }
 
-/// Frameworks call an answer without a body a page, too, which is then the API's.
+/// Frameworks call an answer without a body a page, too, and one whose body the API has put together itself. Both are then the API's.
 fn is_page(answer: &Answer) -> bool {
-    let is_empty = answer.body.as_ref().is_ok_and(|body| body.trim_ascii().is_empty());
-    !is_empty && has_content_type(answer, b"text/html")
+    let is_the_apis = answer.body.as_ref().is_ok_and(|body| {
+        let body = without_mark(body.clone());
+        let body = body.trim_ascii();
+        body.is_empty()
+            || matches!(body[0], b'{' | b'[') && serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    });
+    !is_the_apis && has_content_type(answer, b"text/html")
 }
 
 pub(super) fn has_content_type(answer: &Answer, wanted: &[u8]) -> bool {

@@ -162,6 +162,20 @@ async fn a_success_that_proves_nothing_is_looked_into() {
     assert!(matches!(answer, WriteAnswer::Accepted { .. }), "{answer:?}");
 }
 
+/// PHP writes `[]` for a map without members.
+#[tokio::test]
+async fn an_empty_list_says_that_there_is_no_record_only_where_records_come_in_lists() {
+    let empty = || Answer::json(200, "[]");
+    for (answered_in, expected) in [
+        ("data", WriteAnswer::Accepted { version: None, body: None }),
+        ("0", WriteAnswer::Conflict { version: None, body: None, problem: None }),
+    ] {
+        let mut dialect = Dialect::default();
+        dialect.record.answered_in = answered_in.into();
+        assert_eq!(answered(dialect, operation(update()), empty()).await.unwrap(), expected, "{answered_in}");
+    }
+}
+
 #[tokio::test]
 async fn a_receipt_may_be_a_word_and_no_page() {
     let mut dialect = Dialect::default();

@@ -16,6 +16,11 @@ use crate::strategy::AsksHandler;
 /// does. Also called with what a push brought: the server's copy where it differs from what was sent, and the winner of
 /// a conflict.
 ///
+/// `Ok` says that what was told is where the application keeps it, on disk: nothing of it is told again after that, not to the next start of the
+/// program either. One that keeps it in memory alone, or begins to keep what it did not before, calls
+/// [`Engine::resync`](crate::Engine::resync) once after it has started, which tells everything anew; or leaves the keeping to the engine, with
+/// `replica` in the `#[sync(…)]` of the struct.
+///
 /// Handlers are called one after another, and have no time limit: as long as one runs, no other page is handed over and no other
 /// conflict decided. One that waits for a sync, directly ([`Error::InHandler`](crate::Error::InHandler)) or in a task that it spawned,
 /// waits for itself.

@@ -11,9 +11,9 @@ use crate::error::SyncError;
 pub struct SyncReport {
     /// Operations that the server took.
     pub pushed: u64,
-    /// Changes that were pulled and handed over.
+    /// Changes that were pulled and handed over; what this device has sent is among them where the server's list shows it again.
     pub pulled: u64,
-    /// Conflicts that were decided.
+    /// Conflicts that were decided, or deferred to the user.
     pub conflicts: u64,
     /// Operations that came to wait for the user.
     pub parked: u64,

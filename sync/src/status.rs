@@ -14,11 +14,11 @@ pub struct Status {
     pub state: State,
     /// Records whose edits wait to be sent; parked ones are not among them.
     pub queue_len: u64,
-    /// Records whose operations wait for the user.
+    /// Records whose operations wait for the user. An indicator shows it besides `state`, which is `Idle` while they do.
     pub parked: u64,
     /// When the oldest waiting edit was made, by this device's clock.
     pub oldest_pending: Option<DateTime<Utc>>,
-    /// When a sync last came to its end without an error, by this device's clock.
+    /// When a sync last came to its end without an error, by this device's clock; `None` until the first one of this engine does.
     pub last_sync_at: Option<DateTime<Utc>>,
     /// What went wrong in the last sync. What went wrong with an edit stays here through syncs without an error as long as one waits
     /// for its next attempt.

@@ -73,8 +73,11 @@ impl<S, T: Syncable> Strategy<S, T> for ClientWins {
 /// The side with the later `updated_at` stands; on a tie, the server's.
 ///
 /// Each `updated_at` comes from the clock of the device that made the edit, and nothing puts it right: a device whose clock is an hour
-/// ahead wins every conflict about what the others change within that hour. Where that matters, let the server write the time, or
-/// choose a strategy that compares no clocks.
+/// ahead wins every conflict about what the others change within that hour. Where that matters, choose a strategy that compares no
+/// clocks.
+///
+/// So the application sets it with each edit. A time that the server sets when it takes an edit is later than that of every edit which is
+/// made on top of it without setting another one: each of these would be given up. Let the server have a member of its own for that.
 ///
 /// A deletion carries no time, so an edit wins over it, on whichever side it was made: what was edited can be deleted
 /// again, what is gone cannot be edited.

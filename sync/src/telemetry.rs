@@ -40,7 +40,7 @@ pub enum SyncEvent {
         /// What the server said; `None` when attempts ran out or a conflict was deferred.
         refusal: Option<Refusal>,
     },
-    /// Two sides changed a record, and it was decided.
+    /// Two sides changed a record, and it was decided, or deferred to the user.
     Conflict {
         /// The record.
         record: RecordRef,
@@ -54,7 +54,8 @@ pub enum SyncEvent {
         /// How many changes there were.
         changes: u64,
     },
-    /// The pull of an entity was stopped. What it had taken over stays, and the next one goes on behind that.
+    /// The pull of an entity was stopped. What it had taken over stays, and the next one goes on behind that. An entity to which a sync
+    /// does not come has none (the server asked to wait, the storage failed): [`SyncComplete`](Self::SyncComplete) is the end of every sync.
     PullFailed {
         /// The entity.
         entity: EntityName,
@@ -74,7 +75,8 @@ pub enum SyncEvent {
     Failed(Arc<SyncError>),
     /// A sync came to its end.
     SyncComplete(SyncReport),
-    /// The status changed.
+    /// How the engine is doing: when a sync begins and when it ends, and when its state changes in between. Not with every edit that is
+    /// queued: for an indicator of what waits, use [`Engine::watch_status`](crate::Engine::watch_status).
     Status(Status),
     /// This receiver was too slow and missed this many events.
     Missed(u64),

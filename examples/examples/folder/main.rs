@@ -24,6 +24,8 @@ struct Note {
     body: String,
 }
 
+/// Keeps the notes in memory, for as long as the story lasts. What it was told of it would not be told of again after a restart: a program
+/// keeps such records on disk, or marks the entity `replica`.
 #[derive(Clone, Default, Schema)]
 #[sync(entities(Note))]
 struct App(Arc<Mutex<BTreeMap<String, Note>>>);

@@ -9,12 +9,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Source: M. Brooker, "Exponential Backoff And Jitter", 2015.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The longest wait before the first retry. Default: 1 second.
+    /// The longest wait before the first retry; 32 times as much at least after a failure that costs no attempt, such as an answer that
+    /// nobody can read. Default: 1 second.
     pub base: Duration,
     /// The longest wait before any retry. Default: 5 minutes.
     pub cap: Duration,
     /// After this many attempts that the server answered with a passing failure, an operation is parked. Default: 10.
     /// Attempts that found no server do not count.
+    ///
+    /// By default that takes four minutes on average, and nine at most: a server that fails for longer has the edits that wait for it parked,
+    /// on every device. [`Engine::retry_all`](crate::Engine::retry_all) sends them again. With `u32::MAX`, that never happens.
     pub max_attempts: u32,
 }
 

@@ -416,8 +416,8 @@ fn set_oldest(status: &mut Status, read: Option<DateTime<Utc>>) {
 pub(crate) fn resting(held_by: Option<PauseReason>, status: &Status) -> State {
     match (held_by, status.last_error.as_deref()) {
         (Some(reason), _) => reason.into(),
-        // It is online again.
-        (None, None | Some(SyncError::Offline)) => State::Idle,
+        // It is online again, or the pause that the server asked for is over.
+        (None, None | Some(SyncError::Offline | SyncError::Throttled { .. })) => State::Idle,
         (None, Some(_)) => State::Error,
     }
 }

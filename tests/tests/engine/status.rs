@@ -286,6 +286,24 @@ async fn a_pause_that_nothing_waited_for_is_shown_until_it_is_over() {
     assert_eq!((shown.elapsed().as_secs(), over.next_attempt_at), (2, None));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flush_in_vain_during_a_pause_is_no_error_once_the_pause_is_over() {
+    let device = Device::with(&ScriptedRemote::new(), MemoryStorage::new(), |builder| {
+        builder.clock(Ticking::default())
+    })
+    .await;
+    device.engine.start(NO_PULLS);
+    device.server.once(Fault::ThenWait(Duration::from_secs(2)));
+    let mut status = device.engine.watch_status();
+    device.engine.push(&note("a", "x", 0)).await.unwrap().synced().await.unwrap();
+    status.wait_for(|status| status.state == State::Paused).await.unwrap();
+    let report = device.engine.flush().await.unwrap();
+    assert!(matches!(*report.errors[0], SyncError::Throttled { .. }), "{report:?}");
+    let over = status.wait_for(|status| !matches!(status.state, State::Paused | State::Syncing));
+    let over = tokio::time::timeout(Duration::from_secs(60), over).await.unwrap().unwrap();
+    assert_eq!(over.state, State::Idle);
+}
+
 #[tokio::test]
 async fn a_pause_that_was_over_before_the_sync_was_is_not_shown_after_it() {
     let device = Device::new().await;

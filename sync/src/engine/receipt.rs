@@ -42,7 +42,7 @@ pub enum NotSynced {
         /// The record.
         record: RecordRef,
     },
-    /// A conflict was decided against the edit: for the server's side, or for no record on either.
+    /// A conflict was decided against the edit: for the server's side, or for none of what was edited; against a deletion, for a record.
     #[error("a conflict about {record} was decided against the edit")]
     Overruled {
         /// The record.

@@ -211,15 +211,17 @@ pub(crate) fn apply(
     match resolved {
         Resolved::TookRemote { revision } => {
             let consequence = match verdict {
-                // The edit is in what the server has.
-                Verdict::Merged => Consequence { through: Some(revision), ..decided },
+                // The edit is in what the server has. A deletion is in no record.
+                Verdict::Merged if dispute.local.is_some() => {
+                    Consequence { through: Some(revision), ..decided }
+                }
                 _ => Consequence { overruled: Some(revision), ..decided },
             };
             show(record, Shown::AsPulled, copy, known, consequence)
         }
         Resolved::Sending { local } => {
-            // A deletion goes out under the number of the edit, and has nothing of it.
-            let is_lost = local.is_none() && dispute.local.is_some();
+            // A deletion goes out under the number of the edit, and has nothing of it; nor has a record anything of a deletion.
+            let is_lost = local.is_none() != dispute.local.is_none();
             let consequence = Consequence { overruled: is_lost.then_some(dispute.revision), ..decided };
             show(record, Shown::Local(local), copy, known, consequence)
         }

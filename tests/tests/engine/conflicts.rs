@@ -106,6 +106,20 @@ async fn an_edit_is_overruled_by_delete_and_a_deletion_is_not() {
 }
 
 #[tokio::test]
+async fn a_deletion_is_overruled_by_a_record_whoever_has_it_already() {
+    for merged in ["theirs", "both"] {
+        let device = in_conflict().await;
+        device.app.will(Answer::Decide(Resolution::Merged(task(1, None, merged))));
+        let receipt = device.engine.delete::<Task>(&1).await.unwrap();
+        device.engine.flush().await.unwrap();
+        device.engine.flush().await.unwrap();
+        assert_eq!(device.server.records::<Task>()["1"].text, merged);
+        let fate = receipt.synced().await;
+        assert!(matches!(fate, Err(NotSynced::Overruled { .. })), "{merged}: {fate:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_deferred_conflict_waits_for_the_user_and_is_answered_later() {
     let device = in_conflict().await;
     device.app.will(Answer::Decide(Resolution::Defer));

@@ -122,7 +122,7 @@ impl Book {
             && before.newest().is_none_or(|before| before.revision < newest.revision)
         {
             ensure!(text(newest) == *wanted, "1: durable", "{name}: the edit was kept as {newest:?}");
-            self.numbers.insert(newest.id, newest.revision);
+            self.numbers.insert(newest.id, (newest.revision, newest.write == Write::Delete));
             return Ok(());
         }
         // The edit left no operation of its own: it is a deletion of what was never sent, or is being deleted.

@@ -135,8 +135,8 @@ pub(crate) struct Book {
     arrived: BTreeMap<Name, (u64, u64)>,
     /// Operations that the user gave up.
     given_up: BTreeSet<OperationId>,
-    /// The number of each edit, by the id that its receipt has.
-    numbers: BTreeMap<OperationId, u64>,
+    /// The number of each edit, by the id that its receipt has, and whether it is a deletion.
+    numbers: BTreeMap<OperationId, (u64, bool)>,
     /// The records that each referred to before the operation at this place in the outbox, and not with it.
     left: BTreeMap<(Name, u64), BTreeSet<Name>>,
     /// How long the server asked to be left alone.

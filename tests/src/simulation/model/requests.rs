@@ -120,15 +120,17 @@ impl Book {
 
     /// What a receipt says became of an edit is so.
     pub(crate) fn is_true(&self, name: &Name, id: OperationId, fate: &Result<(), NotSynced>) -> Verdict {
-        let Some(edit) = self.numbers.get(&id) else { return Ok(()) };
+        let Some((edit, is_deletion)) = self.numbers.get(&id) else { return Ok(()) };
         let row = self.rows.get(name);
         let waiting = row.into_iter().flat_map(|row| {
             let flight = row.flight.as_ref().map(|flight| &flight.intention);
             flight.into_iter().chain(&row.queued)
         });
         let mut waiting = waiting.filter(|waiting| waiting.revision == *edit);
-        // The deletion that a conflict was decided for goes out under the number of the edit.
-        let is_decided = |waiting: &Intention| waiting.write == Write::Delete && waiting.decided.is_some();
+        // The deletion that a conflict was decided for goes out under the number of the edit, and so does the record in place of a deletion.
+        let is_decided = |waiting: &Intention| {
+            waiting.decided.is_some() && (waiting.write == Write::Delete) != *is_deletion
+        };
         let wrong = match fate {
             Ok(()) | Err(NotSynced::TakenBack { .. }) => waiting.next().is_some(),
             Err(NotSynced::Overruled { .. }) => !waiting.all(is_decided),

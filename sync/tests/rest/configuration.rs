@@ -167,48 +167,23 @@ fn records() -> RecordBatch {
     }
 }
 
+type Mistake = fn(&mut Dialect);
+
+/// Such mistakes are told of, each by what is to be seen in its message, before anything is sent.
+fn are_refused(broken: &[(Mistake, &str)]) {
+    for (break_it, setting) in broken {
+        let mut dialect = Dialect::default();
+        break_it(&mut dialect);
+        let error = RestRemote::builder("http://x.example").dialect(dialect).build().unwrap_err();
+        assert!(matches!(error, RestError::Dialect { .. }), "{error:?}");
+        assert!(error.to_string().contains(setting), "{error}");
+        assert!(!error.to_string().contains(" place `"), "it is called a placeholder: {error}");
+    }
+}
+
 #[test]
 fn a_dialect_that_contradicts_itself_is_refused() {
-    type Mistake = fn(&mut Dialect);
-    let broken: [(Mistake, &str); 50] = [
-        (|d| d.batch = BatchDialect::Records(records()), "`update` has its version outside"),
-        (
-            |d| {
-                (d.update.check, d.overwrite.check) = (VersionCheck::ReadFirst, VersionCheck::ReadFirst);
-                d.batch = BatchDialect::Records(records());
-            },
-            "`update.method`",
-        ),
-        (
-            |d| {
-                d.batch = BatchDialect::Records(records());
-                (d.update.method, d.update.check) = (Method::Put, VersionCheck::Member("v".to_owned()));
-                (d.overwrite.body, d.overwrite.check) = (SentBody::MergePatch, VersionCheck::Nothing);
-            },
-            "`overwrite.body`",
-        ),
-        (
-            |d| {
-                d.batch = BatchDialect::Records(RecordBatch {
-                    headers: vec![("Prefer".to_owned(), "a\nb".to_owned())],
-                    outcomes: BatchOutcomes::AllOrNothing,
-                    ..records()
-                });
-            },
-            "batch.headers: the value of `Prefer` cannot be sent",
-        ),
-        (
-            |d| d.live = LiveDialect::ServerSentEvents { path: "changes?stream=notes".to_owned() },
-            "`live.path`",
-        ),
-        (
-            |d| {
-                let path = "../_changes".to_owned();
-                d.live =
-                    LiveDialect::LongPoll(Box::new(LongPollDialect { path, ..LongPollDialect::default() }));
-            },
-            "`live.path`",
-        ),
+    are_refused(&[
         (
             |d| {
                 d.pull.items = "data.rows".into();
@@ -286,15 +261,58 @@ fn a_dialect_that_contradicts_itself_is_refused() {
             },
             "`x-v` is set for each request",
         ),
-    ];
-    for (break_it, setting) in broken {
-        let mut dialect = Dialect::default();
-        break_it(&mut dialect);
-        let error = RestRemote::builder("http://x.example").dialect(dialect).build().unwrap_err();
-        assert!(matches!(error, RestError::Dialect { .. }), "{error:?}");
-        assert!(error.to_string().contains(setting), "{error}");
-        assert!(!error.to_string().contains(" place `"), "it is called a placeholder: {error}");
-    }
+    ]);
+}
+
+/// A record in a list has no header and no parameter of its own, and takes the place of what is there.
+#[test]
+fn a_batch_of_records_that_would_lose_what_an_edit_says_by_itself_is_refused() {
+    are_refused(&[
+        (|d| d.batch = BatchDialect::Records(records()), "`update` has its version outside"),
+        (
+            |d| {
+                (d.update.check, d.overwrite.check) = (VersionCheck::ReadFirst, VersionCheck::ReadFirst);
+                d.batch = BatchDialect::Records(records());
+            },
+            "`update.method`",
+        ),
+        (
+            |d| {
+                d.batch = BatchDialect::Records(records());
+                (d.update.method, d.update.check) = (Method::Put, VersionCheck::Member("v".to_owned()));
+                (d.overwrite.body, d.overwrite.check) = (SentBody::MergePatch, VersionCheck::Nothing);
+            },
+            "`overwrite.body`",
+        ),
+        (
+            |d| {
+                d.batch = BatchDialect::Records(RecordBatch {
+                    headers: vec![("Prefer".to_owned(), "a\nb".to_owned())],
+                    outcomes: BatchOutcomes::AllOrNothing,
+                    ..records()
+                });
+            },
+            "batch.headers: the value of `Prefer` cannot be sent",
+        ),
+    ]);
+}
+
+#[test]
+fn live_changes_are_asked_for_below_the_endpoint() {
+    are_refused(&[
+        (
+            |d| d.live = LiveDialect::ServerSentEvents { path: "changes?stream=notes".to_owned() },
+            "`live.path`",
+        ),
+        (
+            |d| {
+                let path = "../_changes".to_owned();
+                d.live =
+                    LiveDialect::LongPoll(Box::new(LongPollDialect { path, ..LongPollDialect::default() }));
+            },
+            "`live.path`",
+        ),
+    ]);
 }
 
 /// It is read until a page has nothing new.

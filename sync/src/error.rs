@@ -132,9 +132,10 @@ pub enum Error {
         "`build` needs a tokio runtime, on which the engine lives: await it in one, such as that of `#[tokio::main]` or `Runtime::block_on`"
     )]
     NoRuntime,
-    /// There is no parked operation with this id, or no longer.
+    /// There is no parked operation with this id, or no longer. A conflict that was deferred has another one as soon as something else of
+    /// the server's is known: what was decided about the former is not applied to that.
     #[error(
-        "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit"
+        "no parked operation has the id {0}; it was sent, answered, discarded or replaced by a newer edit, or the server's side of a conflict has changed, which then has another id: look at it again with `engine.conflicts()`"
     )]
     NotParked(OperationId),
     /// A parked operation that is no conflict cannot be answered with a resolution.

@@ -35,7 +35,7 @@ pub enum SyncEvent {
     Parked {
         /// The record.
         record: RecordRef,
-        /// The operation.
+        /// The operation. A conflict that was deferred has another one once the server's side changes.
         operation: OperationId,
         /// What the server said; `None` when attempts ran out or a conflict was deferred.
         refusal: Option<Refusal>,

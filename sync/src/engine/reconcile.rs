@@ -94,7 +94,7 @@ pub(crate) struct Surroundings<'a> {
 /// The server showed a version.
 pub(crate) fn observe(record: Record, copy: &ServerCopy, known: &Known, around: Surroundings<'_>) -> Step {
     let sent = record.flight.as_ref().map(|flight| flight.intention.id);
-    let (record, rebased) = rebase(record, copy.clone(), around.rules);
+    let (record, rebased) = rebase(record, copy.clone(), around.rules, around.stamp);
     match rebased {
         Rebased::Replaced => show(record, Shown::AsPulled, copy, known, Consequence::default()),
         Rebased::Kept { local } => show(record, Shown::Local(local), copy, known, Consequence::default()),

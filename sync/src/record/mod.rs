@@ -324,7 +324,7 @@ pub enum ParkReason {
     },
     /// The handler left the conflict to the user.
     Deferred {
-        /// The server's side of the conflict, kept up to date by later pulls.
+        /// The server's side of the conflict, kept up to date by later pulls. With another one, the operation has another id.
         remote: ServerCopy,
     },
 }

@@ -1,14 +1,21 @@
 //! What the user decides about a parked operation.
 
 use super::settle::in_place_of;
-use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, Sent, ServerCopy};
+use super::{Base, Flight, Intention, ParkReason, Parked, Record, Rules, Sent, ServerCopy, Stamp};
 
-impl ParkReason {
-    /// Notes a newer state of the server.
-    pub(super) fn see(&mut self, copy: ServerCopy) {
-        match self {
-            Self::Refused { seen, .. } | Self::Exhausted { seen, .. } => *seen = Some(copy),
-            Self::Deferred { remote } => *remote = copy,
+impl Parked {
+    /// Notes a newer state of the server. With another one, a conflict is another conflict and has another id: an answer to the one
+    /// that the user has looked at is none to this.
+    pub(super) fn see(&mut self, copy: ServerCopy, rules: &Rules, stamp: Stamp) {
+        match &mut self.reason {
+            ParkReason::Refused { seen, .. } | ParkReason::Exhausted { seen, .. } => *seen = Some(copy),
+            ParkReason::Deferred { remote } => {
+                let known = remote.to_base(&rules.of_an_answer());
+                if !copy.is_as_known(known.as_ref(), rules) {
+                    self.intention.id = stamp.id;
+                }
+                *remote = copy;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a pulled version does to a record.
 
 use super::settle::accept;
-use super::{Base, Dispute, Intention, Payload, Record, Rules, ServerCopy, Write};
+use super::{Base, Dispute, Intention, Payload, Record, Rules, ServerCopy, Stamp, Write};
 
 /// What a pulled version came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +30,10 @@ pub enum Rebased {
 /// While the outcome of a flight is unknown, a version that is not its result may be older or newer than what the flight
 /// wrote. The record is then marked as crossed and read anew when the outcome is known.
 #[must_use]
-pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
+pub fn rebase(mut record: Record, remote: ServerCopy, rules: &Rules, stamp: Stamp) -> (Record, Rebased) {
     if let Some(parked) = &mut record.parked {
         let local = parked.intention.write.payload().cloned();
-        parked.reason.see(remote);
+        parked.see(remote, rules, stamp);
         return (record, Rebased::Kept { local });
     }
     if let Some(mut flight) = record.flight.take() {

@@ -95,6 +95,8 @@ pub fn resolve(
         let base = record.base.take();
         // What the server has instead was seen.
         let sent = Sent::NotTaken;
+        // It names these two sides: the user's answer to an earlier conflict of the operation is none to this.
+        let intention = Intention { id: stamp.id, ..intention };
         let parked = Some(Parked { intention, if_match, frozen: None, reason, since: stamp.now, sent });
         return (Record { base, parked, ..Record::default() }, Resolved::Deferred);
     }

@@ -97,9 +97,13 @@ impl<S: Schema> Engine<S> {
 
     /// Answers a conflict that was left to the user. A winner is sent at the next sync.
     ///
+    /// The answer is one to what [`conflicts`](Self::conflicts) has listed under this id. Once a sync has seen something else of the
+    /// server's, that is another conflict under another id, which has to be looked at.
+    ///
     /// # Errors
     /// The conflict waits on then, or there was none.
-    /// - [`Error::NotParked`]: no parked operation of this entity has this id; [`Error::NotAConflict`]: it is parked for another reason;
+    /// - [`Error::NotParked`]: no parked operation of this entity has this id, or no longer: list the conflicts anew;
+    ///   [`Error::NotAConflict`]: it is parked for another reason;
     /// - [`Error::OtherRecord`], [`Error::Reference`], [`Error::Encode`]: the merged record has another id, refers to what can be no
     ///   record, or cannot be written as JSON;
     /// - [`Error::Handler`]: `OnPull`, which is told of the decision, failed;

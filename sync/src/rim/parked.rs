@@ -29,7 +29,8 @@ pub struct Parked<T: Syncable> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Deferred<T: Syncable> {
-    /// The operation: for [`answer`](crate::Engine::answer).
+    /// The operation: for [`answer`](crate::Engine::answer). It stands for these two sides, and is another one as soon as something else
+    /// of the server's is known.
     pub operation: OperationId,
     /// Both sides; the server's is kept up to date by pulls.
     pub conflict: Conflict<T>,
@@ -74,7 +75,7 @@ pub enum SyncState {
     },
     /// An edit and the server's version wait for the user to decide between them.
     InConflict {
-        /// The operation: for [`answer`](crate::Engine::answer).
+        /// The operation: for [`answer`](crate::Engine::answer), until the server's side changes.
         operation: OperationId,
     },
 }

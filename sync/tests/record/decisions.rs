@@ -95,7 +95,7 @@ fn a_conflict_that_is_left_to_the_user_is_kept_with_both_sides() {
     let (after, resolved) = decide(&record, &present(Some("7"), 5), Decision::Defer);
     assert_eq!(resolved, Resolved::Deferred);
     let left = Parked {
-        intention: record.queued.unwrap(),
+        intention: Intention { id: id(9), ..record.queued.unwrap() },
         if_match: Some(Version::new("1")),
         frozen: None,
         reason: ParkReason::Deferred { remote: present(Some("7"), 5) },

@@ -297,7 +297,8 @@ impl Device {
 
     fn rebase(&mut self, copy: ServerCopy) {
         let local = self.record.newest().map(|newest| newest.write.payload().cloned());
-        let (record, rebased) = rebase(std::mem::take(&mut self.record), copy, &self.rules);
+        let stamp = self.stamp();
+        let (record, rebased) = rebase(std::mem::take(&mut self.record), copy, &self.rules, stamp);
         self.record = record;
         match rebased {
             Rebased::Replaced => assert_eq!(local, None, "a pull replaces only what has no local edit"),

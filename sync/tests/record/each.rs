@@ -291,7 +291,7 @@ proptest! {
 
     #[test]
     fn a_pulled_version_takes_no_edits_place(before in row(), remote in copy(), kind in kind()) {
-        let (after, rebased) = rebase(before.clone(), remote.clone(), &kind.rules());
+        let (after, rebased) = rebase(before.clone(), remote.clone(), &kind.rules(), stamp(NEXT));
         match rebased {
             Rebased::Replaced => {
                 prop_assert!(!before.is_pending() && !after.is_pending());

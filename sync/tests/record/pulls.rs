@@ -1,15 +1,19 @@
 //! What a pulled version does to a row.
 
 use sync::record::{
-    Base, Dispute, Flight, Intention, ParkReason, Payload, Rebased, Record, RecordRef, Rules, ServerCopy,
-    Version, Write, rebase,
+    Base, Dispute, Flight, Intention, ParkReason, Parked, Payload, Rebased, Record, RecordRef, Rules,
+    ServerCopy, Version, Write,
 };
 
 use crate::rows::{
-    FORGETS, KEEPS, aside, based, create, flight, flying, intention, name, overwrite, parked, present,
-    queued, refused, update,
+    FORGETS, KEEPS, aside, based, create, flight, flying, id, intention, name, overwrite, parked, present,
+    queued, refused, stamp, update,
 };
 use crate::server::payload;
+
+fn rebase(record: Record, remote: ServerCopy, rules: &Rules) -> (Record, Rebased) {
+    sync::record::rebase(record, remote, rules, stamp(9))
+}
 
 #[test]
 fn without_a_local_edit_the_servers_state_is_what_the_record_is() {
@@ -37,8 +41,38 @@ fn an_edit_that_waits_for_the_user_is_kept_and_the_newest_state_noted_beside_it(
         assert_eq!(rebased, Rebased::Kept { local: Some(payload(1)) });
         assert_eq!(after.base, record.base, "what the user sees is made on the former base");
         let (after, before) = (after.parked.unwrap(), record.parked.unwrap());
-        assert_eq!(after.intention, before.intention);
+        let is_deferred = matches!(before.reason, ParkReason::Deferred { .. });
+        let id = if is_deferred { id(9) } else { before.intention.id };
+        assert_eq!(after.intention, Intention { id, ..before.intention });
         assert_eq!(after.reason.seen(), Some(&present(Some("7"), 5)));
+    }
+}
+
+#[test]
+fn a_conflict_that_waits_for_the_user_is_another_one_with_another_state_of_the_server() {
+    let theirs = || present(Some("7"), 5);
+    let cases = [
+        (theirs(), theirs(), false),
+        (theirs(), present(Some("8"), 5), false),
+        (theirs(), present(None, 5), false),
+        (ServerCopy::Deleted, ServerCopy::Deleted, false),
+        (theirs(), present(Some("8"), 6), true),
+        (theirs(), present(None, 6), true),
+        (present(None, 5), present(None, 6), true),
+        (theirs(), ServerCopy::Deleted, true),
+        (ServerCopy::Deleted, theirs(), true),
+    ];
+    for (looked_at, remote, is_another) in cases {
+        for rules in [KEEPS, FORGETS] {
+            let deferred = |remote| ParkReason::Deferred { remote };
+            let before = parked(1, update(1), deferred(looked_at.clone()));
+            let record = Record { base: based(Some("1"), Some(3)), ..aside(before.clone()) };
+            let (after, _) = rebase(record.clone(), remote.clone(), &rules);
+            let id = if is_another { id(9) } else { before.intention.id };
+            let intention = Intention { id, ..before.intention.clone() };
+            let now = Parked { intention, reason: deferred(remote.clone()), ..before };
+            assert_eq!(after, Record { parked: Some(now), ..record }, "{looked_at:?} {remote:?}");
+        }
     }
 }
 

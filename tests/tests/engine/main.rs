@@ -5,6 +5,7 @@
 mod device;
 
 mod alone;
+mod answering;
 mod background;
 mod bases;
 mod conflicts;

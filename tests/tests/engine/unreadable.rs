@@ -283,7 +283,7 @@ async fn what_is_pulled_beside_a_conflict_that_cannot_be_upgraded_is_shown_once_
     let engine = open(first::App, &server, &storage).await;
     engine.push(&task("b", "")).await.unwrap();
     engine.flush().await.unwrap();
-    let deferred = engine.conflicts::<first::Task>().await.unwrap().remove(0).operation;
+    assert_eq!(engine.conflicts::<first::Task>().await.unwrap().len(), 1);
     engine.shutdown().await;
     drop(engine);
     let app = listening::App::default();
@@ -296,6 +296,8 @@ async fn what_is_pulled_beside_a_conflict_that_cannot_be_upgraded_is_shown_once_
         "nobody can be told of it: {told:?}"
     );
     assert_eq!(*app.0.lock().unwrap(), []);
+    let error = engine.conflicts::<second::Task>().await.unwrap_err();
+    let Error::Decode { operation: Some(deferred), .. } = error else { panic!("{error}") };
     engine.discard(deferred).await.unwrap();
     assert_eq!(*app.0.lock().unwrap(), [Change::Upserted(words("b", "newer"))]);
 }

@@ -70,8 +70,8 @@ pub fn row(data: &[u8]) {
     let copy = ServerCopy::Present { version: None, value: value.clone() };
     let _ = enqueue(record.clone(), Edit::Save(value, Vec::new()), stamp);
     let _ = enqueue(record.clone(), Edit::Delete, stamp);
-    let _ = rebase(record.clone(), copy.clone(), &rules);
-    let _ = rebase(record.clone(), ServerCopy::Deleted, &rules);
+    let _ = rebase(record.clone(), copy.clone(), &rules, stamp);
+    let _ = rebase(record.clone(), ServerCopy::Deleted, &rules, stamp);
     let flying = match next(&record, now, TimeDelta::hours(1)) {
         Next::Send(_) => launch(record, &rules),
         _ => record,

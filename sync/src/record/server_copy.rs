@@ -45,11 +45,12 @@ impl ServerCopy {
         }
     }
 
-    /// The base after one that was known: what is shown as it was, without a version, has the version that it had.
+    /// The base after one that was known: what is shown as it was, without a version, has the version that it had. It may have been saved
+    /// again since, at another `updated_at`.
     pub(super) fn to_base_after(&self, known: Option<&Base>, rules: &Rules) -> Option<Base> {
         match (self, known) {
-            (Self::Present { version: None, .. }, Some(known)) if self.is_base(Some(known), rules) => {
-                Some(known.clone())
+            (Self::Present { version: None, value }, Some(known)) if self.is_base(Some(known), rules) => {
+                Some(Base { version: known.version.clone(), value: Some(value.clone()) })
             }
             _ => self.to_base(rules),
         }

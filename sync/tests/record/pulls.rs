@@ -216,6 +216,31 @@ fn what_is_shown_as_it_was_keeps_the_version_that_an_answer_told() {
     assert!(matches!(rebased, Rebased::Conflict(_)));
 }
 
+/// As when it was saved again, with nothing changed.
+#[test]
+fn what_is_shown_as_it_was_at_another_time_has_that_time_and_the_known_version() {
+    let rules = Rules { updated_at_member: Some("at"), ..KEEPS };
+    let dated = |text: &str, second: u32| {
+        Payload::from_json(&format!(r#"{{"at":{second},"id":"a","text":"{text}"}}"#)).unwrap()
+    };
+    let edit = |text| intention(2, Write::Update(dated(text, 9)));
+    for version in [Some("7"), None] {
+        let based =
+            |second| Some(Base { version: version.map(Version::new), value: Some(dated("x", second)) });
+        let shown = || ServerCopy::Present { version: None, value: dated("x", 2) };
+        for queued in [None, Some(edit("y"))] {
+            let record = Record { base: based(1), queued, ..Record::default() };
+            let (after, rebased) = rebase(record.clone(), shown(), &rules);
+            assert_eq!(after, Record { base: based(2), ..record });
+            assert!(matches!(rebased, Rebased::Replaced | Rebased::Kept { .. }), "{rebased:?}");
+        }
+        // Nor has an edit of the time alone arrived when that is shown once more.
+        let (known, _) = rebase(Record { base: based(1), ..Record::default() }, shown(), &rules);
+        let (_, rebased) = rebase(Record { queued: Some(edit("x")), ..known }, shown(), &rules);
+        assert_eq!(rebased, Rebased::Kept { local: Some(dated("x", 9)) });
+    }
+}
+
 #[test]
 fn another_version_of_the_same_is_no_conflict_and_what_waits_stands_on_it() {
     let record =

@@ -1,6 +1,7 @@
 //! Stories about the local copy that the engine keeps of an entity's records.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod dated;
 mod device;
 mod evolved;
 mod grown;
